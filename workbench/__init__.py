@@ -1,0 +1,1 @@
+"""The Day Trading Orchestrator."""

@@ -1,0 +1,160 @@
+"""Settings: typed, frozen, read once from `workbench.toml`, then the environment; unknown keys are refused.
+
+Only values live here. Each room takes the section it needs as a plain value; nothing below `config` knows files.
+Order of strength: keyword arguments, environment (`WORKBENCH_API__PORT=8801`), `workbench.toml`, defaults.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from workbench.errors import BadInput, BadValue, UnknownName
+
+__all__ = ["Settings", "home_folder", "load_settings"]
+
+Secret = SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(_Section):
+    host: str = Field("127.0.0.1", description="address the engine listens on")
+    port: int = Field(0, ge=0, le=65535, description="0 takes a free one")
+    extra_hosts: tuple[str, ...] = ()
+    extra_origins: tuple[str, ...] = ()
+
+
+class AccountSettings(_Section):
+    name: str = "SIM-1"
+    cash: float = Field(1_000_000.0, gt=0)
+    currency: str = "USD"
+
+
+class MarketSettings(_Section):
+    data: str = "SPY"
+    symbols: tuple[str, ...] = ()
+    speed: float = Field(60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles")
+    loop: bool = False
+    start: str = ""
+    end: str = ""
+
+
+class SimSettings(_Section):
+    """Latency of the built-in exchange (log-normal, microseconds) and its costs."""
+
+    ack_median_us: float = Field(400.0, ge=0)
+    fill_median_us: float = Field(900.0, ge=0)
+    sigma: float = Field(0.35, ge=0, le=3)
+    seed: int = 7
+    fee_per_unit: float = Field(0.0, ge=0)
+    fee_rate: float = Field(0.0, ge=0, lt=0.1)
+
+
+class JournalSettings(_Section):
+    batch_max: int = Field(4096, ge=1)
+    market_flush_ms: float = Field(20.0, ge=0)
+
+
+class WarehouseSettings(_Section):
+    poll_ms: float = Field(100.0, gt=0)
+    threads: int = Field(1, ge=1)
+    memory_mb: int = Field(512, ge=64)
+    row_cap: int = Field(5_000_000, ge=1)
+    seconds_cap: float = Field(10.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """All settings; `limits` are the names of `workbench.engine.risk.Limits`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+    name: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="the desk's name")
+    api: ApiSettings = ApiSettings()
+    account: AccountSettings = AccountSettings()
+    market: MarketSettings = MarketSettings()
+    sim: SimSettings = SimSettings()
+    journal: JournalSettings = JournalSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    limits: dict[str, float] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment above the file: the file's values arrive as `init` defaults merged in `load_settings`."""
+        return (env_settings, init_settings)
+
+
+def home_folder() -> Path:
+    """Where desks keep their journals, tokens and logs: `WORKBENCH_HOME`, else `.workbench` beside the nearest
+    project file above the current folder, else `~/.workbench`. Made private (0700) when missing."""
+    named = os.environ.get("WORKBENCH_HOME")
+    if named:
+        home = Path(named).expanduser().resolve()
+    else:
+        here = Path.cwd().resolve()
+        roots = [p for p in (here, *here.parents) if (p / "pyproject.toml").exists() and (p / "workbench").is_dir()]
+        home = (roots[0] if roots else Path.home()) / ".workbench"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadValue("WORKBENCH_HOME", str(home), f"give a folder that can be written ({error.strerror})") from error
+    return home
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Settings from `path` (default: `workbench.toml` in the current folder, when there is one), the environment
+    and `overrides` (nested dictionaries).
+
+    Raises:
+        UnknownName: a key nobody knows, with the nearest right one.
+        BadValue: a known key with an impossible value.
+        BadInput: the file is missing or is not TOML.
+    """
+    values: dict[str, Any] = {}
+    chosen = path or Path("workbench.toml")
+    if path is not None and not path.exists():
+        raise BadInput(f"config file '{path}' does not exist: give the path of a TOML file")
+    if chosen.exists():
+        try:
+            values = tomllib.loads(chosen.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            raise BadInput(f"config file '{chosen}' is not valid TOML: {error}") from error
+    try:
+        return Settings(**_merged(values, overrides))
+    except ValidationError as error:
+        raise _first_complaint(error) from error
+
+
+def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    out = dict(low)
+    for key, value in high.items():
+        if isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _merged(out[key], value)
+        elif value is not None:
+            out[key] = value
+    return out
+
+
+def _first_complaint(error: ValidationError) -> BadInput:
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] == "extra_forbidden":
+        model: Any = Settings
+        for part in where[:-1]:
+            annotation = model.model_fields[part].annotation
+            model = annotation if isinstance(annotation, type) else get_args(annotation)[0]
+        return UnknownName("config key", ".".join(where), [".".join([*where[:-1], k]) for k in model.model_fields])
+    return BadValue(".".join(where), first.get("input"), str(first["msg"]).lower())

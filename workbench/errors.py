@@ -1,0 +1,141 @@
+"""Every error the workbench raises, as one tree. Two questions are answered by the type alone:
+*may I try again?* and *did the order possibly reach the venue?*
+
+    WorkbenchError
+    |-- BadInput            what was typed is wrong; nothing was done          (exit status 2)
+    |   |-- UnknownName     a name nobody knows; carries the nearest right one
+    |   `-- BadValue        a known field with an impossible value
+    |-- Refused             understood, and the answer is no                   (exit status 1)
+    |   |-- AccountLocked   another engine holds this account
+    |   |-- Unauthorised    token, Host or Origin not accepted
+    |   `-- NotRunning      no engine (or warehouse, dashboard) answers there
+    |-- Retryable           nothing reached the venue; the same call may succeed later
+    |   |-- Busy            a queue or a limiter is full
+    |   `-- Unreachable     connection refused, reset before sending, or timed out on a read
+    |-- OutcomeUnknown      the order may be live at the venue: ask it, never send again
+    |-- JournalError
+    |   |-- JournalDamaged  a record fails its hash or the sequence has a hole
+    |   |-- JournalVersion  written by another format
+    |   `-- JournalStopped  the disk refused a sync: nothing may be sent any more
+    `-- StrategyError       a strategy's own code raised, or answered NaN
+
+A risk refusal is not an exception: it is a value (`model.effects.Refusal`).
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = [
+    "AccountLocked",
+    "BadInput",
+    "BadValue",
+    "Busy",
+    "JournalDamaged",
+    "JournalError",
+    "JournalStopped",
+    "JournalVersion",
+    "NotRunning",
+    "OutcomeUnknown",
+    "Refused",
+    "Retryable",
+    "StrategyError",
+    "Unauthorised",
+    "UnknownName",
+    "Unreachable",
+    "WorkbenchError",
+]
+
+
+class WorkbenchError(Exception):
+    """Base of all; `str()` of any of them is one line that says what to do next."""
+
+    exit_status = 1
+
+
+class BadInput(WorkbenchError):
+    """What was typed is wrong; nothing was done."""
+
+    exit_status = 2
+
+
+class UnknownName(BadInput):
+    """A name nobody knows, with the nearest right one.
+
+    >>> str(UnknownName("symbol", "SPX", ["SPY", "QQQ"]))
+    "symbol 'SPX' is unknown: did you mean 'SPY'? Known: QQQ, SPY"
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "") -> None:
+        options = sorted(known)
+        text = str(name)
+        folded = {option.lower(): option for option in options}
+        near = get_close_matches(text.lower(), folded, n=1, cutoff=0.5)
+        guess = f"did you mean '{folded[near[0]]}'? " if near else ""
+        shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
+        listing = f"Known: {shown}" if options else f"No {kind} is known yet"
+        super().__init__(f"{kind} '{text}' is unknown: {guess}{listing}" + (f". {hint}" if hint else ""))
+        self.kind, self.name, self.nearest = kind, text, folded[near[0]] if near else None
+
+
+class BadValue(BadInput):
+    """A known field with an impossible value.
+
+    >>> str(BadValue("quantity", -3, "give a number above 0"))
+    'quantity = -3: give a number above 0'
+    """
+
+    def __init__(self, field: str, value: object, advice: str) -> None:
+        super().__init__(f"{field} = {value!r}: {advice}")
+        self.field, self.value, self.advice = field, value, advice
+
+
+class Refused(WorkbenchError):
+    """Understood, and the answer is no."""
+
+
+class AccountLocked(Refused):
+    """Another engine holds this account."""
+
+
+class Unauthorised(Refused):
+    """Token, Host or Origin not accepted."""
+
+
+class NotRunning(Refused):
+    """Nothing answers at the address where it should run."""
+
+
+class Retryable(WorkbenchError):
+    """Nothing reached the venue; the same call may succeed later."""
+
+
+class Busy(Retryable):
+    """A queue or a limiter is full."""
+
+
+class Unreachable(Retryable):
+    """The connection was refused, or reset before anything was sent."""
+
+
+class OutcomeUnknown(WorkbenchError):
+    """The order may be live at the venue: ask it, never send again."""
+
+
+class JournalError(WorkbenchError):
+    """The durable log cannot be trusted or written."""
+
+
+class JournalDamaged(JournalError):
+    """A record fails its hash, or the sequence has a hole."""
+
+
+class JournalVersion(JournalError):
+    """The log was written by another format."""
+
+
+class JournalStopped(JournalError):
+    """The disk refused a sync: nothing may be sent any more."""
+
+
+class StrategyError(WorkbenchError):
+    """A strategy's own code raised, or answered NaN."""

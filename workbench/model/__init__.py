@@ -1,0 +1,82 @@
+"""The nouns: instruments, market data, orders, reports, commands, effects, snapshots. No behaviour beyond them."""
+
+from workbench.model.commands import (
+    AddInstrument,
+    AddStrategy,
+    Arm,
+    CancelOrder,
+    Kill,
+    OpenAccount,
+    PauseStrategy,
+    PlaceOrder,
+    RemoveStrategy,
+    ResumeStrategy,
+    SetLimits,
+    SetParameters,
+    StartSession,
+    Timer,
+)
+from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
+from workbench.model.instrument import Instrument
+from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
+from workbench.model.orders import Order
+from workbench.model.records import Event, Record, Stamped
+from workbench.model.reports import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Expired,
+    Filled,
+    OutcomeLost,
+    Rejected,
+    Report,
+    Sent,
+    Unsent,
+)
+from workbench.model.scale import SCALE, from_e8, notional_e8, to_e8
+
+__all__ = [
+    "SCALE",
+    "Accepted",
+    "AddInstrument",
+    "AddStrategy",
+    "Arm",
+    "Bar",
+    "BarSlice",
+    "Cancel",
+    "CancelOrder",
+    "CancelRefused",
+    "Cancelled",
+    "Effect",
+    "Event",
+    "Expired",
+    "Filled",
+    "Instrument",
+    "Kill",
+    "MarketEvent",
+    "OpenAccount",
+    "Order",
+    "OutcomeLost",
+    "PauseStrategy",
+    "PlaceOrder",
+    "Quote",
+    "Record",
+    "Refusal",
+    "Rejected",
+    "RemoveStrategy",
+    "Report",
+    "ResumeStrategy",
+    "Sent",
+    "SetLimits",
+    "SetParameters",
+    "Stamped",
+    "StartSession",
+    "StrategyHalted",
+    "Submit",
+    "Timer",
+    "Trade",
+    "Unsent",
+    "from_e8",
+    "notional_e8",
+    "to_e8",
+]

@@ -1,0 +1,166 @@
+"""What the operator, the session and the clock say, as events: one queue, one order of things."""
+
+import msgspec
+
+__all__ = [
+    "AddInstrument",
+    "AddStrategy",
+    "Arm",
+    "CancelOrder",
+    "Command",
+    "Kill",
+    "OpenAccount",
+    "PauseStrategy",
+    "PlaceOrder",
+    "RemoveStrategy",
+    "ResumeStrategy",
+    "SetLimits",
+    "SetParameters",
+    "StartSession",
+    "Timer",
+]
+
+
+class StartSession(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):
+    """A new epoch: written at every start of the engine, before anything else."""
+
+    ts_ns: int
+    epoch: int
+    name: str
+    mode: str
+    code_version: str
+
+
+class OpenAccount(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=41):
+    """Starting cash of the account in 1e-8 units of its currency."""
+
+    ts_ns: int
+    account: str
+    cash_e8: int
+    currency: str = "USD"
+
+
+class AddInstrument(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=42):
+    """Make an instrument known under `iid` (dense from 0)."""
+
+    ts_ns: int
+    iid: int
+    symbol: str
+    venue: str
+    currency: str
+    tick_e8: int
+    lot_e8: int
+    calendar: str
+
+
+class AddStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=43):
+    """Place a strategy. `source` is the text that defines the class `name`: replay uses it, whatever the file
+    says by then; `parameters` are name and value pairs; `provenance` tells notebook, cell and file."""
+
+    ts_ns: int
+    strategy_id: int
+    name: str
+    source: str
+    code_hash: str
+    parameters: tuple[tuple[str, float | int | bool | str], ...]
+    iids: tuple[int, ...]
+    sizing: str
+    quantity_e8: int
+    provenance: str = ""
+
+
+class PauseStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=44):
+    """Stop deciding; open orders stay as they are unless `cancel`."""
+
+    ts_ns: int
+    strategy_id: int
+    reason: str
+    cancel: bool = False
+
+
+class ResumeStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=45):
+    ts_ns: int
+    strategy_id: int
+
+
+class RemoveStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=46):
+    """Cancel its open orders and forget it; positions stay booked under its id."""
+
+    ts_ns: int
+    strategy_id: int
+
+
+class SetParameters(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=47):
+    """New parameters for a placed strategy; indicators whose parameters changed start anew (warm-up applies)."""
+
+    ts_ns: int
+    strategy_id: int
+    parameters: tuple[tuple[str, float | int | bool | str], ...]
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=48):
+    """A manual order (strategy 0). `key` makes a repeated request harmless."""
+
+    ts_ns: int
+    iid: int
+    side: int
+    kind: int
+    tif: int
+    qty_e8: int
+    limit_px_e8: int = 0
+    stop_px_e8: int = 0
+    key: str = ""
+    why: str = ""
+
+
+class CancelOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=49):
+    ts_ns: int
+    order_id: int
+
+
+class Kill(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=50):
+    """Block every new order from now on and cancel all that is open. Durable; only `Arm` ends it."""
+
+    ts_ns: int
+    reason: str
+    by: str
+
+
+class Arm(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=51):
+    """A person allows trading again after a kill."""
+
+    ts_ns: int
+    by: str
+
+
+class SetLimits(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=52):
+    """New risk limits: name and value pairs of `engine.risk.Limits`."""
+
+    ts_ns: int
+    limits: tuple[tuple[str, float | int], ...]
+    by: str
+
+
+class Timer(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=53):
+    """The clock reached `ts_ns`."""
+
+    ts_ns: int
+    name: str
+
+
+type Command = (
+    StartSession
+    | OpenAccount
+    | AddInstrument
+    | AddStrategy
+    | PauseStrategy
+    | ResumeStrategy
+    | RemoveStrategy
+    | SetParameters
+    | PlaceOrder
+    | CancelOrder
+    | Kill
+    | Arm
+    | SetLimits
+    | Timer
+)

@@ -1,0 +1,210 @@
+"""The desk as others see it: plain immutable rows in floats and words, ready for JSON.
+
+The orchestrator fills them at most ten times a second; API, monitor and ui read nothing else. Money is in the
+account's currency, quantities in units, latency in microseconds, `*_ns` in UTC nanoseconds.
+"""
+
+import msgspec
+
+__all__ = [
+    "AccountRow",
+    "AlertRow",
+    "FillRow",
+    "HealthRow",
+    "LatencyRow",
+    "OrderRow",
+    "PositionRow",
+    "RefusalRow",
+    "SessionRow",
+    "Snapshot",
+    "StrategyRow",
+    "TraceRow",
+]
+
+
+class SessionRow(msgspec.Struct, frozen=True):
+    """`state` is one of starting, recovering, running, killed, stopping; `market` one of playing, paused,
+    finished, live; `speed` is replayed seconds per wall second (0 = as fast as it settles)."""
+
+    name: str
+    mode: str
+    state: str
+    market: str
+    epoch: int
+    started_ns: int
+    market_ts_ns: int
+    speed: float
+    progress: float
+    data: str
+    pid: int
+    version: str
+    kill_reason: str = ""
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    account: str
+    currency: str
+    start_cash: float
+    cash: float
+    equity: float
+    realized: float
+    unrealized: float
+    fees: float
+    gross_exposure: float
+    net_exposure: float
+
+
+class PositionRow(msgspec.Struct, frozen=True):
+    """`strategy_id` -1 is the account's total in that symbol."""
+
+    strategy_id: int
+    symbol: str
+    quantity: float
+    average_px: float
+    last_px: float
+    realized: float
+    unrealized: float
+    fees: float
+
+
+class OrderRow(msgspec.Struct, frozen=True):
+    order_id: int
+    client_id: str
+    venue_id: str
+    strategy_id: int
+    strategy: str
+    symbol: str
+    side: str
+    type: str
+    tif: str
+    quantity: float
+    limit_px: float
+    stop_px: float
+    state: str
+    filled: float
+    average_px: float
+    fees: float
+    ts_ns: int
+    updated_ns: int
+    reason: str
+    why: str
+
+
+class FillRow(msgspec.Struct, frozen=True):
+    exec_id: str
+    order_id: int
+    strategy_id: int
+    symbol: str
+    side: str
+    quantity: float
+    px: float
+    fee: float
+    ts_ns: int
+
+
+class RefusalRow(msgspec.Struct, frozen=True):
+    ts_ns: int
+    strategy_id: int
+    symbol: str
+    side: str
+    quantity: float
+    code: str
+    text: str
+    numbers: dict[str, float]
+
+
+class StrategyRow(msgspec.Struct, frozen=True):
+    """`state` is running, warming, paused or removed; `reason` says why it is paused."""
+
+    strategy_id: int
+    name: str
+    parameters: dict[str, float | int | bool | str]
+    symbols: list[str]
+    state: str
+    reason: str
+    form: str
+    sizing: str
+    quantity: float
+    position: float
+    realized: float
+    unrealized: float
+    fees: float
+    orders: int
+    fills: int
+    refusals: int
+    decisions: int
+    code_hash: str
+    provenance: str
+
+
+class LatencyRow(msgspec.Struct, frozen=True):
+    """One stage; `share_over` is the fraction of observations above the budget."""
+
+    stage: str
+    n: int
+    p50_us: float
+    p90_us: float
+    p99_us: float
+    max_us: float
+    budget_us: float
+    share_over: float
+
+
+class HealthRow(msgspec.Struct, frozen=True):
+    loop_lag_p99_ms: float
+    loop_lag_max_ms: float
+    inbox: int
+    journal_seq: int
+    journal_synced_seq: int
+    journal_sync_p50_us: float
+    journal_sync_p99_us: float
+    journal_mb: float
+    events: int
+    effects: int
+    clients: int
+    rss_mb: float
+    cpu_percent: float
+    uptime_s: float
+    broker: str
+    broker_state: str
+    feed_age_s: float
+
+
+class AlertRow(msgspec.Struct, frozen=True):
+    ts_ns: int
+    severity: str
+    code: str
+    text: str
+
+
+class TraceRow(msgspec.Struct, frozen=True):
+    """One order's waterfall: for each stage its start after the first stamp and its length."""
+
+    order_id: int
+    client_id: str
+    stages: list[str]
+    start_us: list[float]
+    length_us: list[float]
+    budget_us: list[float]
+    total_us: float
+    pauses: list[tuple[str, float, float]] = []
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything at one instant. `seq` is the journal sequence it is true for. `orders` holds the active ones
+    and the last 200 others, newest last; `fills`, `refusals`, `alerts` the last 200; `equity` the curve so far
+    as (ts_ns, equity) points, thinned to at most 2,000."""
+
+    seq: int
+    ts_ns: int
+    session: SessionRow
+    account: AccountRow
+    positions: list[PositionRow]
+    orders: list[OrderRow]
+    fills: list[FillRow]
+    refusals: list[RefusalRow]
+    strategies: list[StrategyRow]
+    latency: list[LatencyRow]
+    health: HealthRow
+    alerts: list[AlertRow]
+    equity: list[tuple[int, float]]
