@@ -17,7 +17,8 @@ PROBE_TIMEOUT_S = 20.0
 # What the candidate says about itself. A build without the GIL or a pre-release has no ready-made packages.
 _QUESTION = (
     "import sys, sysconfig; v = sys.version_info; "
-    "print('%d.%d.%d' % v[:3], sys.implementation.name, v.releaselevel, sysconfig.get_config_var('Py_GIL_DISABLED') or 0)"
+    "no_gil = sysconfig.get_config_var('Py_GIL_DISABLED') or 0; "
+    "print('%d.%d.%d' % v[:3], sys.implementation.name, v.releaselevel, no_gil)"
 )
 
 
