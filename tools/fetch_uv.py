@@ -75,8 +75,9 @@ def uv_environment(work: Workspace, bootstrap_python: Path) -> dict[str, str]:
     certificate = pip_setting(listed, "cert")
     if certificate and "SSL_CERT_FILE" not in env:
         env["SSL_CERT_FILE"] = certificate
-    if "UV_CACHE_DIR" not in env and not os.access(os.path.expanduser("~"), os.W_OK):
-        env["UV_CACHE_DIR"] = str(work.cache / "uv-cache")
+    if not os.access(os.path.expanduser("~"), os.W_OK):  # a service account has no home to keep things in
+        env.setdefault("UV_CACHE_DIR", str(work.cache / "uv-cache"))
+        env.setdefault("UV_PYTHON_INSTALL_DIR", str(work.cache / "pythons"))
     return env
 
 

@@ -141,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         else:
             set_up(work, options.python or None)
     except SetupRefusedError as refused:
-        print("setup: {}".format(refused), file=sys.stderr)
+        *details, last = str(refused).splitlines()
+        print("\n".join([*("  " + line for line in details), "setup: " + last]), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("setup: stopped; run it again to go on", file=sys.stderr)

@@ -255,3 +255,26 @@ def test_a_wrong_version_is_bad_usage() -> None:
     with pytest.raises(SystemExit) as stopped:
         setup.main(["--python", "thirteen"])
     assert stopped.value.code == 2
+
+
+def test_a_refusal_ends_in_its_own_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(work: Workspace, wanted: str | None) -> None:
+        raise SetupRefusedError("what uv said\ninstalling failed (exit status 2)")
+
+    monkeypatch.setattr(setup, "set_up", refuse)
+    assert setup.main([]) == 1
+    assert capsys.readouterr().err == "  what uv said\nsetup: installing failed (exit status 2)\n"
+
+
+def test_without_a_home_everything_stays_in_the_clone(
+    clone: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(clone.root / "no-home"))
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    env = uv_environment(clone, Path(sys.executable))
+    assert env["UV_CACHE_DIR"].startswith(str(clone.cache))
+    assert env["UV_PYTHON_INSTALL_DIR"].startswith(str(clone.cache))
+    monkeypatch.setenv("HOME", str(clone.root))
+    assert "UV_CACHE_DIR" not in uv_environment(clone, Path(sys.executable))
