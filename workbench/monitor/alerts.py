@@ -33,6 +33,9 @@ class Alerts:
         self._budgets = budgets
         self._window_ns = int(budgets.alerts.window_s * 1e9)
         self._snapshots: deque[Snapshot] = deque()
+        self._base: Snapshot | None = (
+            None  # the newest one older than the window; None: all of the session counts
+        )
         self._open: set[tuple[str, str]] = set()
         self._said_ns: dict[tuple[str, str], int] = {}
         self._rows: deque[AlertRow] = deque(maxlen=_KEEP)
@@ -54,10 +57,10 @@ class Alerts:
         """
         if self._snapshots and snapshot.session.epoch != self._snapshots[-1].session.epoch:
             self._snapshots.clear()  # counters of another session cannot be subtracted
+            self._base = None
         self._snapshots.append(snapshot)
-        # One snapshot older than the window stays: it is the window's start.
-        while len(self._snapshots) > 2 and self._snapshots[1].ts_ns <= snapshot.ts_ns - self._window_ns:
-            self._snapshots.popleft()
+        while self._snapshots[0].ts_ns <= snapshot.ts_ns - self._window_ns:
+            self._base = self._snapshots.popleft()
         new: list[AlertRow] = []
         holding: set[tuple[str, str]] = set()
         for code, subject, severity, text in self._conditions():
@@ -103,8 +106,8 @@ class Alerts:
         return said is not None and ts_ns - said < self._window_ns
 
     def _conditions(self) -> Iterator[tuple[str, str, str, str]]:
-        first, last = self._snapshots[0], self._snapshots[-1]
-        before = {row.stage: row for row in first.latency} if first is not last else {}
+        last = self._snapshots[-1]
+        before = {row.stage: row for row in self._base.latency} if self._base else {}
         for row in last.latency:
             if row.stage in STAGES:
                 yield from self._latency(row, before.get(row.stage))
@@ -114,7 +117,7 @@ class Alerts:
             ("loop_lag", health.loop_lag_p99_ms, health.events > 0),
             ("journal_sync", health.journal_sync_p99_us / 1e3, True),
             ("feed_age", health.feed_age_s, playing),
-            ("cpu_average", self._mean(lambda s: s.health.cpu_percent), self._full_window()),
+            ("cpu_average", self._mean(lambda s: s.health.cpu_percent), self._base is not None),
             ("cpu_peak", health.cpu_percent, True),
         )
         for name, value, applies in checks:
@@ -153,9 +156,6 @@ class Alerts:
 
     def _mean(self, of: Callable[[Snapshot], float]) -> float:
         return sum(of(s) for s in self._snapshots) / len(self._snapshots)
-
-    def _full_window(self) -> bool:
-        return self._snapshots[-1].ts_ns - self._snapshots[0].ts_ns >= self._window_ns
 
 
 def _sentence(ceiling: Ceiling, value: float) -> str:

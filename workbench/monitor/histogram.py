@@ -53,6 +53,14 @@ def bucket_range(bucket: int) -> tuple[int, int]:
     return low, low + (1 << shift) - 1
 
 
+def _buckets_of(values_ns: NDArray[Any]) -> NDArray[np.int64]:
+    kept = np.minimum(values_ns, _TOP_NS).astype(np.int64)
+    # frexp's exponent is the bit length: exact, since everything kept is far below 2**53.
+    shift = np.maximum(np.frexp(kept.astype(np.float64))[1].astype(np.int64) - (_SUB_BITS + 1), 0)
+    buckets: NDArray[np.int64] = (shift << _SUB_BITS) + (kept >> shift)
+    return buckets
+
+
 class Histogram:
     """Counts of durations in ns, mergeable and small (8.4 kB).
 
@@ -110,12 +118,8 @@ class Histogram:
         lowest, highest = int(values.min()), int(values.max())
         if lowest < 0:
             raise BadValue("ns", lowest, "give durations of 0 ns or more")
-        kept = np.minimum(values, _TOP_NS).astype(np.int64)
-        # frexp's exponent is the bit length: exact, since everything kept is far below 2**53.
-        shift = np.maximum(np.frexp(kept.astype(np.float64))[1].astype(np.int64) - (_SUB_BITS + 1), 0)
-        buckets = (shift << _SUB_BITS) + (kept >> shift)
         counts = self._view()
-        counts += np.bincount(buckets, minlength=N_BUCKETS).astype(np.uint64)
+        counts += np.bincount(_buckets_of(values), minlength=N_BUCKETS).astype(np.uint64)
         self.count += int(values.size)
         self.total_ns += int(values.sum(dtype=np.int64)) if highest < 1 << 40 else sum(int(v) for v in values)
         self.max_ns = max(self.max_ns, highest)
@@ -221,6 +225,30 @@ class Histogram:
 
     def _view(self) -> NDArray[np.uint64]:
         return np.frombuffer(self._counts, np.uint64)
+
+    @staticmethod
+    def record_columns(histograms: Sequence["Histogram"], values_ns: NDArray[np.int64]) -> None:
+        """Count column k of an int64[n, k] table into histogram k, in one pass; negative entries are skipped."""
+        n_columns = len(histograms)
+        there = values_ns >= 0
+        kept = np.where(there, values_ns, 0)
+        keys = _buckets_of(kept) + np.arange(n_columns, dtype=np.int64) * N_BUCKETS
+        table = np.bincount(keys[there], minlength=n_columns * N_BUCKETS).astype(np.uint64)
+        columns = zip(
+            histograms,
+            table.reshape(n_columns, N_BUCKETS),
+            there.sum(axis=0).tolist(),
+            kept.sum(axis=0).tolist(),
+            kept.max(axis=0, initial=0).tolist(),
+            strict=True,
+        )
+        for histogram, counts, count, total_ns, max_ns in columns:
+            if count:
+                view = histogram._view()
+                view += counts
+                histogram.count += count
+                histogram.total_ns += total_ns
+                histogram.max_ns = max(histogram.max_ns, max_ns)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Histogram):
