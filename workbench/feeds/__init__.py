@@ -1,0 +1,33 @@
+"""Market data: from files, frames and generators to one ordered stream of events.
+
+    open_data / import_data -> Columns -> checks -> Recording -> Player -> venue, engine
+
+Lives here: reading and checking recorded data, the trading calendars, the pacing of a replay.
+Not here: who consumes the events (orchestrator, research), matching (engine/match), live venues (brokers/).
+One file is one feed; nothing has to be registered.
+"""
+
+from workbench.feeds.calendars import Session, Sessions, sessions_between
+from workbench.feeds.checks import CheckReport, DataRefused, Finding, check_columns
+from workbench.feeds.columns import Columns
+from workbench.feeds.player import Player
+from workbench.feeds.recording import Recording
+from workbench.feeds.sources import DataSet, list_data, open_data
+from workbench.feeds.synthetic import synthetic
+
+__all__ = [
+    "CheckReport",
+    "Columns",
+    "DataRefused",
+    "DataSet",
+    "Finding",
+    "Player",
+    "Recording",
+    "Session",
+    "Sessions",
+    "check_columns",
+    "list_data",
+    "open_data",
+    "sessions_between",
+    "synthetic",
+]

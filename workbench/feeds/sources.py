@@ -1,0 +1,160 @@
+"""Finding and opening recorded data: data sets by name, symbols, files, frames.
+
+Lives here: where data sets lie, what a name means, spans given as dates. Not here: file formats (files.py),
+checks (checks.py), taking new files in (importer.py).
+
+A name is looked for as a data set (`data/NAME.parquet` of the project, of an installed package, of the
+workbench's home), then as a symbol that a data set holds; the project's own sample comes first.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from workbench.config import home_folder
+from workbench.errors import BadValue, UnknownName
+from workbench.feeds.calendars import zone_of
+from workbench.feeds.checks import check_columns
+from workbench.feeds.files import DataSet, instruments_of, is_data_file, read_columns, read_facts, sessions_of
+from workbench.feeds.recording import Recording
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["DataSet", "data_folders", "list_data", "moment_ns", "open_data", "open_set"]
+
+type Moment = str | int | datetime
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def data_folders(home: Path | None = None) -> list[Path]:
+    """Where data sets lie, strongest first: the project's `data/` (or the copy inside an installed package),
+    then `data/` of the workbench's home."""
+    project = _PACKAGE.parent
+    own = project / "data" if (project / "pyproject.toml").exists() else _PACKAGE / "sample_data"
+    return [own, (home_folder() if home is None else home) / "data"]
+
+
+def list_data(home: Path | None = None) -> list[DataSet]:
+    """Every data set there is, by folder and name; read from the files' footers, so it is quick."""
+    found: dict[str, DataSet] = {}
+    for folder in data_folders(home):
+        for path in sorted(folder.glob("*.parquet")) if folder.is_dir() else ():
+            facts = read_facts(path)
+            found.setdefault(facts.name, facts)
+    return list(found.values())
+
+
+def open_data(
+    source: "str | Path | pd.DataFrame | Recording",
+    symbols: Sequence[str] | str | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    *,
+    tz: str = "",
+    stamp: str = "end",
+    calendar: str = "",
+    home: Path | None = None,
+) -> Recording:
+    """A recorded market from a data set's name ("spy_1m_2020-12"), a symbol ("SPY"), a Parquet or CSV file, a
+    DataFrame, or a recording (then only narrowed).
+
+    `start` and `end` are dates ("2020-12-16": the exchange's whole days), times ("2020-12-16 10:30": its wall
+    time unless they carry a zone), or UTC nanoseconds; both included. `tz`, `stamp` ("end" or "start" of the
+    bar) and `calendar` say what a file or frame does not say itself.
+
+    Raises:
+        UnknownName: no such data, symbol or column, with the nearest one.
+        BadValue: an impossible date or span, or times without a zone.
+        DataRefused: rows that cannot be traded on.
+
+    >>> open_data("SPY", start="2020-12-16", end="2020-12-16")
+    <Recording spy_1m_2020-12: 391 rows of SPY, 2020-12-16 14:31:00 to 2020-12-16 21:01:00 UTC>
+    """
+    wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
+    recording, implied = _opened(source, tz, stamp, calendar, home)
+    wanted = wanted or implied
+    if wanted is None and start is None and end is None:
+        return recording
+    exchange = recording.instruments[0].calendar
+    start_ns = None if start is None else moment_ns("start", start, exchange)
+    end_ns = None if end is None else moment_ns("end", end, exchange)
+    if start_ns is not None and end_ns is not None and end_ns < start_ns:
+        raise BadValue("end", end, f"give a moment not before start {start}")
+    return recording.select(wanted, start_ns, end_ns)
+
+
+def _opened(
+    source: "str | Path | pd.DataFrame | Recording", tz: str, stamp: str, calendar: str, home: Path | None
+) -> tuple[Recording, list[str] | None]:
+    """The recording, and the symbols the source's name itself asks for."""
+    if isinstance(source, Recording):
+        return source, None
+    if not isinstance(source, str | Path):
+        return _from_file(source, "frame", tz, stamp, calendar), None
+    path = Path(source).expanduser()
+    if is_data_file(path):
+        if not path.exists():
+            beside = [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
+            raise UnknownName("data file", str(source), beside, f"Looked in {path.parent}")
+        facts = read_facts(path) if path.suffix == ".parquet" and not (tz or calendar) else None
+        return (_from_file(path, path.stem, tz, stamp, calendar) if facts is None else open_set(facts)), None
+    name = str(source)
+    bundled = list_data(home)
+    for facts in bundled:
+        if facts.name == name:
+            return open_set(facts), None
+    for facts in bundled:
+        if name in facts.symbols:
+            return open_set(facts), [name]
+    known = {facts.name for facts in bundled} | {symbol for facts in bundled for symbol in facts.symbols}
+    raise UnknownName("data", name, known, "Give one of these, or the path of a .parquet or .csv file")
+
+
+def open_set(facts: DataSet) -> Recording:
+    """The rows of a data set, checked again: a file may have been changed since it was imported."""
+    if not facts.is_ours:
+        return _from_file(facts.path, facts.name, "", "end", "")
+    columns = read_columns(facts.path)
+    check_columns(columns).refuse(str(facts.path))
+    return Recording.merged(
+        facts.name,
+        columns,
+        instruments=instruments_of(facts.facts),
+        sessions=sessions_of(facts.facts),
+        bar_ns=facts.facts["bar_ns"] or None,
+    )
+
+
+def _from_file(source: "Path | pd.DataFrame", name: str, tz: str, stamp: str, calendar: str) -> Recording:
+    columns = read_columns(source, tz=tz, stamp=stamp)
+    check_columns(columns).refuse(str(source) if isinstance(source, Path) else name)
+    return Recording.merged(name, columns, calendar=calendar or "XNYS")
+
+
+def moment_ns(field: str, value: Moment, calendar: str = "XNYS") -> int:
+    """UTC nanoseconds of a date, a time or a number; a date means its first ("start") or last ("end") instant.
+
+    >>> moment_ns("start", "2020-12-16 10:30", "XNYS")
+    1608132600000000000
+    """
+    if isinstance(value, int):
+        return value
+    text = value.isoformat() if isinstance(value, datetime) else value.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        advice = f"give a date like 2020-12-15 or a time like '2020-12-15 10:30' ({error})"
+        raise BadValue(field, value, advice) from error
+    whole_day = len(text) <= 10 and ":" not in text
+    if whole_day and field == "end":
+        moment += timedelta(days=1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=ZoneInfo(zone_of(calendar)))
+    since = moment.astimezone(ZoneInfo("UTC")) - datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC"))
+    ns = (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1_000
+    # the bar that closes at midnight is the day's last, so a day runs from just after midnight to midnight
+    return ns + 1 if whole_day and field == "start" else ns
