@@ -147,15 +147,18 @@ def _years(calendar: str, first: int, last: int) -> Sessions:
     try:
         built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
     except ValueError as error:
-        raise BadValue("span", f"{first}..{last}", f"calendar {calendar} does not reach it ({error})") from error
+        raise BadValue(
+            "span", f"{first}..{last}", f"calendar {calendar} does not reach it ({error})"
+        ) from error
     opens = built.schedule["open"].astype("int64").tolist()
     closes = built.schedule["close"].astype("int64").tolist()
     dates = [day.date().isoformat() for day in built.schedule.index]
     early = {day.date().isoformat() for day in built.early_closes}
     table = built.schedule[["break_start", "break_end"]].dropna()
-    breaks = zip(table["break_start"].astype("int64").tolist(), table["break_end"].astype("int64").tolist(), strict=True)
+    lunch = (table[column].astype("int64").tolist() for column in ("break_start", "break_end"))
     days = tuple(
-        Session(date, start, end, date in early) for date, start, end in zip(dates, opens, closes, strict=True)
+        Session(date, start, end, date in early)
+        for date, start, end in zip(dates, opens, closes, strict=True)
     )
     auction_ns = 0 if calendar in ("24/7", "24/5") else CLOSING_AUCTION_NS
-    return Sessions(calendar, str(built.tz), days, tuple(breaks), auction_ns)
+    return Sessions(calendar, str(built.tz), days, tuple(zip(*lunch, strict=True)), auction_ns)

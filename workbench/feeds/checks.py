@@ -128,7 +128,7 @@ def _bad_numbers(columns: Columns) -> Iterator[_Complaint]:
     names = FIELDS[columns.kind]
     for at, name in enumerate(names):
         values = columns.values[:, at]
-        if name in ("side",):
+        if name == "side":
             continue
         if name == "volume" or name.endswith("size"):  # NaN: the source does not know it
             yield "not_finite", np.flatnonzero(np.isinf(values)), f"has an infinite {name}", True

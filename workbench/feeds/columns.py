@@ -46,7 +46,9 @@ class Columns:
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Columns":
         """The given rows, in the given order."""
-        return Columns(self.kind, self.symbols, self.ts_ns[rows], self.code[rows], self.values[rows], self.first_line)
+        return Columns(
+            self.kind, self.symbols, self.ts_ns[rows], self.code[rows], self.values[rows], self.first_line
+        )
 
 
 def bar_length_ns(ts_ns: npt.NDArray[np.int64], code: npt.NDArray[np.int32]) -> int:

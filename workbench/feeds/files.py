@@ -26,7 +26,15 @@ from workbench.model.instrument import Instrument
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DataSet", "instruments_of", "is_data_file", "read_columns", "read_facts", "sessions_of", "write_set"]
+__all__ = [
+    "DataSet",
+    "instruments_of",
+    "is_data_file",
+    "read_columns",
+    "read_facts",
+    "sessions_of",
+    "write_set",
+]
 
 FORMAT: Final = 1
 _KEY: Final = b"workbench"
@@ -74,7 +82,9 @@ def read_facts(path: Path) -> DataSet:
     if stored is not None:
         facts: dict[str, Any] = json.loads(stored)
         if facts["format"] > FORMAT:
-            raise BadInput(f"data file '{path}' has format {facts['format']}, this workbench reads up to {FORMAT}")
+            raise BadInput(
+                f"data file '{path}' has format {facts['format']}, this workbench reads up to {FORMAT}"
+            )
         symbols = tuple(entry["symbol"] for entry in facts["instruments"])
         span = facts["start_ns"], facts["end_ns"]
         return DataSet(path.stem, path, facts["kind"], symbols, footer.num_rows, *span, True, facts)
@@ -104,7 +114,8 @@ def read_columns(
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(source)
+            with pq.ParquetFile(source) as file:  # `read_table` would import pandas, which costs a second
+                table = file.read()
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"data file '{source}' cannot be read as Parquet: {_first_line(error)}") from error
         return columns_of_table(table, str(source), fallback, tz=tz, stamp=stamp, calendar=calendar)
@@ -144,7 +155,10 @@ def write_set(
         **words,
     }
     names = np.array(columns.symbols, dtype=object)[columns.code]
-    arrays = [pa.array(columns.ts_ns, pa.int64()).cast(pa.timestamp("ns", "UTC")), pa.array(names, pa.string())]
+    arrays = [
+        pa.array(columns.ts_ns, pa.int64()).cast(pa.timestamp("ns", "UTC")),
+        pa.array(names, pa.string()),
+    ]
     arrays += [pa.array(columns.values[:, at], pa.float64()) for at in range(columns.values.shape[1])]
     table = pa.table(dict(zip(("ts", "symbol", *FIELDS[columns.kind]), arrays, strict=True)))
     table = table.replace_schema_metadata({_KEY: json.dumps(facts, separators=(",", ":"))})

@@ -51,10 +51,10 @@ def columns_of_table(table: Any, source: str, symbol: str, *, tz: str, stamp: st
     if table.column(layout.time).null_count:
         row = table.column(layout.time).to_pylist().index(None) + 1
         raise BadInput(f"{source} row {row}: column '{layout.time}' holds no time: give every row one")
-    ts_ns = table.column(layout.time).cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy().copy()
+    ts_ns = _array(table.column(layout.time).cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
     if layout.symbol:
         coded = pc.dictionary_encode(table.column(layout.symbol).cast(pa.string())).combine_chunks()
-        names, code = tuple(coded.dictionary.to_pylist()), coded.indices.to_numpy().astype(np.int32)
+        names, code = tuple(coded.dictionary.to_pylist()), _array(coded.indices).astype(np.int32)
     else:
         names, code = (symbol,), np.zeros(len(ts_ns), np.int32)
     values = np.full((len(ts_ns), len(layout.fields)), np.nan)
@@ -64,12 +64,26 @@ def columns_of_table(table: Any, source: str, symbol: str, *, tz: str, stamp: st
             if field == "side" and not pa.types.is_floating(chunk.type):
                 values[:, at] = [_SIDES.get(str(word).lower(), 0.0) for word in chunk.to_pylist()]
             else:
-                values[:, at] = chunk.cast(pa.float64()).to_numpy()
+                values[:, at] = _array(chunk.cast(pa.float64()))
     return _stamped(Columns(layout.kind, names, ts_ns, code, values), stamp)
 
 
+def _array(column: Any) -> npt.NDArray[Any]:
+    """An Arrow column as an array, nulls as NaN. Its own `to_numpy` imports pandas, which costs a second: only
+    columns with nulls go that way."""
+    whole = column.combine_chunks() if hasattr(column, "chunks") else column
+    return np.array(whole.to_numpy(zero_copy_only=False) if whole.null_count else np.from_dlpack(whole))
+
+
 def columns_of_frame(
-    frame: "pd.DataFrame", source: str, symbol: str, *, tz: str, stamp: str, calendar: str = "", first_line: int = 1
+    frame: "pd.DataFrame",
+    source: str,
+    symbol: str,
+    *,
+    tz: str,
+    stamp: str,
+    calendar: str = "",
+    first_line: int = 1,
 ) -> Columns:
     """A DataFrame as columns. A `DatetimeIndex` serves as the time when no column does.
 
@@ -86,7 +100,9 @@ def columns_of_frame(
     layout = _Layout(source, [str(column) for column in frame.columns])
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     if not layout.time:
-        raise UnknownName("column", "ts", frame.columns, f"{source} needs a column of times: one of {', '.join(_TIMES)}")
+        raise UnknownName(
+            "column", "ts", frame.columns, f"{source} needs a column of times: one of {', '.join(_TIMES)}"
+        )
     raw = frame[layout.time]
     if layout.clock:
         raw = raw.astype(str) + " " + frame[layout.clock].astype(str)
@@ -141,7 +157,9 @@ def _stamped(columns: Columns, stamp: str) -> Columns:
     return Columns(columns.kind, columns.symbols, moved, columns.code, columns.values, columns.first_line)
 
 
-def _utc_ns(raw: "pd.Series[Any]", source: str, column: str, first_line: int, tz: str) -> npt.NDArray[np.int64]:
+def _utc_ns(
+    raw: "pd.Series[Any]", source: str, column: str, first_line: int, tz: str
+) -> npt.NDArray[np.int64]:
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(raw):
@@ -160,9 +178,11 @@ def _utc_ns(raw: "pd.Series[Any]", source: str, column: str, first_line: int, tz
             example = "say which with tz, for example America/New_York or UTC"
             raise BadValue("tz", "", f"the times in {source} carry no zone: {example}")
         local = times.dt.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
-        _no_holes(local, raw, source, column, first_line, f"does not name one instant in {tz} (the clocks change)")
+        _no_holes(
+            local, raw, source, column, first_line, f"does not name one instant in {tz} (the clocks change)"
+        )
         times = local
-    return times.dt.tz_convert("UTC").astype("datetime64[ns, UTC]").astype("int64").to_numpy().copy()
+    return times.dt.tz_convert("UTC").astype("datetime64[ns, UTC]").astype("int64").to_numpy(np.int64, copy=True)
 
 
 def _epoch_ns(
@@ -172,18 +192,22 @@ def _epoch_ns(
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
         row = int(bad[0])
-        raise BadInput(f"{source} row {row + first_line}: {column} {raw.iloc[row]!r} is no time: give every row one")
+        raise BadInput(
+            f"{source} row {row + first_line}: {column} {raw.iloc[row]!r} is no time: give every row one"
+        )
     largest = float(np.max(np.abs(values))) if len(values) else 0.0
     scale = next(scale for limit, scale in _EPOCHS if largest < limit)
     if np.issubdtype(raw.to_numpy().dtype, np.integer):
-        return raw.to_numpy(np.int64) * scale
-    return np.rint(values * scale).astype(np.int64)
+        return np.asarray(raw.to_numpy(np.int64) * scale, np.int64)
+    return np.asarray(np.rint(values * scale), np.int64)
 
 
 _EPOCHS: Final = ((1e11, 1_000_000_000), (1e14, 1_000_000), (1e17, 1_000), (float("inf"), 1))
 
 
-def _session_closes(raw: "pd.Series[Any]", source: str, first_line: int, calendar: str) -> npt.NDArray[np.int64]:
+def _session_closes(
+    raw: "pd.Series[Any]", source: str, first_line: int, calendar: str
+) -> npt.NDArray[np.int64]:
     """Dates as the closes of their sessions."""
     import pandas as pd
 
@@ -194,7 +218,9 @@ def _session_closes(raw: "pd.Series[Any]", source: str, first_line: int, calenda
         return np.empty(0, np.int64)
     first, last = (int(np.datetime64(day, "ns").astype(np.int64)) for day in (min(dates), max(dates)))
     day_ns = 86_400_000_000_000
-    closes = {day.date: day.close_ns for day in sessions_between(calendar, first - day_ns, last + 2 * day_ns).days}
+    closes = {
+        day.date: day.close_ns for day in sessions_between(calendar, first - day_ns, last + 2 * day_ns).days
+    }
     for row, text in enumerate(dates):
         if text not in closes:
             near = min(closes, key=lambda known: abs(date.fromisoformat(known) - date.fromisoformat(text)))

@@ -61,7 +61,7 @@ class Player:
 
     @property
     def state(self) -> str:
-        """"playing", "paused" (also before the first `run()`), or "finished"."""
+        """ "playing", "paused" (also before the first `run()`), or "finished"."""
         if self._finished:
             return "finished"
         return "playing" if self._running and not self._paused else "paused"
@@ -122,14 +122,12 @@ class Player:
         for number, event in enumerate(self.recording.events(self._opening_prints)):
             if number < begun:
                 continue
-            while self._paused or (self._speed > 0 and self._due_s() > loop.time()):
-                await self._wait(loop)
-                yielded = loop.time()
             if loop.time() - yielded > _YIELD_S:
                 await asyncio.sleep(0)
                 yielded = loop.time()
-                while self._paused:
-                    await self._wait(loop)
+            while self._paused or (self._speed > 0 and self._due_s() > loop.time()):
+                await self._wait(loop)
+                yielded = loop.time()
             self._done = number + 1
             self._market_ts_ns = event.ts_ns
             self._venue(event)
@@ -174,5 +172,7 @@ def _wake(waiting: "asyncio.Future[None]") -> None:
 
 def _checked(speed: float) -> float:
     if not 0 <= speed < float("inf"):
-        raise BadValue("speed", speed, "give replayed seconds per wall second, or 0 for as fast as it settles")
+        raise BadValue(
+            "speed", speed, "give replayed seconds per wall second, or 0 for as fast as it settles"
+        )
     return float(speed)

@@ -30,7 +30,9 @@ _QUOTE: Final = 1
 _BAR: Final = 2
 _KINDS: Final = {"trades": _TRADE, "quotes": _QUOTE, "bars": _BAR}
 _PRINT: Final = 0  # unit kinds while iterating: an opening print has no rows of its own
-_CHUNK: Final = 16_384  # units turned into Python numbers at a time: memory stays small, speed does not suffer
+_CHUNK: Final = (
+    16_384  # units turned into Python numbers at a time: memory stays small, speed does not suffer
+)
 
 
 class Recording:
@@ -115,7 +117,8 @@ class Recording:
 
     def __repr__(self) -> str:
         names = ", ".join(self.symbols[:4]) + (", ..." if len(self.symbols) > 4 else "")
-        return f"<Recording {self.name}: {len(self):,} rows of {names}, {_utc(self.start_ns)} to {_utc(self.end_ns)} UTC>"
+        span = f"{_utc(self.start_ns)} to {_utc(self.end_ns)} UTC"
+        return f"<Recording {self.name}: {len(self):,} rows of {names}, {span}>"
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -171,7 +174,9 @@ class Recording:
         if low >= high:
             field, value = ("end", end_ns) if start_ns is None or high == 0 else ("start", start_ns)
             shown = None if value is None else _utc(value)
-            raise BadValue(field, shown, f"data '{self.name}' covers {_utc(self.start_ns)} to {_utc(self.end_ns)} UTC")
+            raise BadValue(
+                field, shown, f"data '{self.name}' covers {_utc(self.start_ns)} to {_utc(self.end_ns)} UTC"
+            )
         renumbered = np.full(len(self.symbols), -1, np.int32)
         renumbered[[self.symbols.index(symbol) for symbol in chosen]] = np.arange(len(chosen), dtype=np.int32)
         iid = renumbered[self.iid[low:high]]
@@ -180,9 +185,20 @@ class Recording:
         kind, values = self.kind[low:high][rows], self.values[low:high][rows]
         sort = np.lexsort((np.arange(len(ts)), np.where(kind == _BAR, iid, 0), kind == _BAR, ts))
         instruments = [_renumbered(self.instruments[self.symbols.index(s)], i) for i, s in enumerate(chosen)]
-        kept = self._sessions.between(int(ts[0]), int(ts[-1])) if self._sessions is not None and len(ts) else None
+        kept = (
+            self._sessions.between(int(ts[0]), int(ts[-1]))
+            if self._sessions is not None and len(ts)
+            else None
+        )
         return Recording(
-            self.name, instruments, ts[sort], iid[sort], kind[sort], values[sort], bar_ns=self.bar_ns, sessions=kept
+            self.name,
+            instruments,
+            ts[sort],
+            iid[sort],
+            kind[sort],
+            values[sort],
+            bar_ns=self.bar_ns,
+            sessions=kept,
         )
 
     def columns(self, kind: str = "bars") -> Columns:
@@ -199,7 +215,7 @@ class Recording:
 
         table = self.columns(kind)
         frame = pd.DataFrame(table.values, columns=list(FIELDS[kind]))
-        frame.insert(0, "symbol", pd.Categorical.from_codes(table.code, list(self.symbols)).astype(str))
+        frame.insert(0, "symbol", np.array(self.symbols, dtype=object)[table.code])
         frame.insert(0, "ts", pd.to_datetime(table.ts_ns, utc=True))
         return frame
 
@@ -217,7 +233,13 @@ class Recording:
             columns = ohlcv[rows].T.tolist()
             kinds, numbers = self.kind[rows].tolist(), iids[rows].tolist()
             for ts, kind, n, iid, row, a, b, c, d, e in zip(
-                unit_ts[chunk].tolist(), kinds, count[chunk].tolist(), numbers, rows.tolist(), *columns, strict=True
+                unit_ts[chunk].tolist(),
+                kinds,
+                count[chunk].tolist(),
+                numbers,
+                rows.tolist(),
+                *columns,
+                strict=True,
             ):
                 if n == _PRINT:
                     yield Trade(ts, iid, a)
@@ -236,7 +258,9 @@ class Recording:
         if planned is not None:
             return planned
         is_bar = self.kind == _BAR
-        starts = np.ones(len(self), bool)  # a row starts a unit unless it is a bar that closes with the bar above it
+        starts = np.ones(
+            len(self), bool
+        )  # a row starts a unit unless it is a bar that closes with the bar above it
         starts[1:] = ~(is_bar[1:] & is_bar[:-1] & (self.ts_ns[1:] == self.ts_ns[:-1]))
         first = np.flatnonzero(starts)
         count = np.diff(np.append(first, len(self)))
@@ -275,7 +299,9 @@ def _instrument(iid: int, symbol: str, tables: Sequence[Columns], calendar: str)
         if symbol in table.symbols:
             mine = table.values[table.code == table.symbols.index(symbol)]
             names = FIELDS[table.kind]
-            prices += [mine[:, names.index(n)] for n in names if n in ("open", "close", "bid", "ask", "price")]
+            prices += [
+                mine[:, names.index(n)] for n in names if n in ("open", "close", "bid", "ask", "price")
+            ]
             sizes += [mine[:, names.index(n)] for n in names if n == "volume" or n.endswith("size")]
     tick, lot = guess_tick_e8(np.concatenate(prices)), guess_lot_e8(np.concatenate(sizes))
     return Instrument(iid, symbol, tick_e8=tick, lot_e8=lot, calendar=calendar)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from workbench.config import home_folder
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds.calendars import zone_of
 from workbench.feeds.checks import check_columns
@@ -33,6 +32,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 def data_folders(home: Path | None = None) -> list[Path]:
     """Where data sets lie, strongest first: the project's `data/` (or the copy inside an installed package),
     then `data/` of the workbench's home."""
+    from workbench.config import home_folder  # settings cost more to import than all of this room
+
     project = _PACKAGE.parent
     own = project / "data" if (project / "pyproject.toml").exists() else _PACKAGE / "sample_data"
     return [own, (home_folder() if home is None else home) / "data"]
@@ -98,7 +99,9 @@ def _opened(
     path = Path(source).expanduser()
     if is_data_file(path):
         if not path.exists():
-            beside = [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
+            beside = (
+                [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
+            )
             raise UnknownName("data file", str(source), beside, f"Looked in {path.parent}")
         facts = read_facts(path) if path.suffix == ".parquet" and not (tz or calendar) else None
         return (_from_file(path, path.stem, tz, stamp, calendar) if facts is None else open_set(facts)), None
