@@ -1,0 +1,454 @@
+"""A believable desk in memory: prices walk, strategies trade, orders live and die. No engine, no disk.
+
+For the API's own tests (call `step()` yourself), and as a server with moving numbers for whoever builds a client:
+
+    python -m tests.api.fake_desk --port 8801 --home /tmp/desks --name fake
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from workbench.api.address import Address, desk_folder, remove_address, write_address
+from workbench.api.contract import MarketAction, Scalar
+from workbench.api.server import Server, ServerLimits, free_socket
+from workbench.errors import BadValue, Refused, UnknownName
+from workbench.model import Refusal
+from workbench.model import snapshot as rows
+
+STAGE_BUDGETS = {
+    "feed": 500.0,
+    "decide": 100.0,
+    "risk": 50.0,
+    "journal": 1000.0,
+    "limiter": 50.0,
+    "wire": 5000.0,
+}
+STAGE_BUDGETS |= {"fill": 10_000.0, "book": 50.0}
+SESSION_START_NS = 1_608_042_600 * 10**9  # 2020-12-15 14:30 UTC
+
+
+class Report(msgspec.Struct, frozen=True):
+    blocked_after_us: float
+    cancels: int
+    unconfirmed: list[rows.OrderRow]
+
+
+class FakeDesk:
+    """Fulfils `workbench.api.contract.DeskContract`; every method acts on plain rows at once."""
+
+    def __init__(
+        self, home: Path, name: str = "fake", seed: int = 7, symbols: tuple[str, ...] = ("SPY", "QQQ")
+    ):
+        self.folder, self.name, self.clients = folder, name, 0
+        self._random = random.Random(seed)
+        self._px = {symbol: 300.0 + 70 * n for n, symbol in enumerate(symbols)}
+        self._started_ns = time.time_ns()
+        self._market_ns = SESSION_START_NS
+        self._orders: dict[int, rows.OrderRow] = {}
+        self._active: dict[int, int] = {}  # order id -> steps until it fills
+        self._keys: dict[str, int] = {}
+        self._fills: list[rows.FillRow] = []
+        self._refusals: list[rows.RefusalRow] = []
+        self._alerts: list[rows.AlertRow] = []
+        self._strategies: dict[int, rows.StrategyRow] = {}
+        self._held: dict[tuple[int, str], list[float]] = {}  # quantity, average price, realized, fees
+        self._cash = 1_000_000.0
+        self._equity: list[tuple[int, float]] = [(self._market_ns, self._cash)]
+        self._latency: dict[str, list[float]] = {stage: [] for stage in STAGE_BUDGETS}
+        self._seq = 0
+        self.killed = ""
+        self.market, self.speed, self.epoch = "playing", 60.0, 1
+        self.stopped = False
+        self._cached: rows.Snapshot | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # ------------------------------------------------------------ life
+    async def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._play())
+
+    async def stop(self) -> None:
+        self.stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _play(self) -> None:
+        while True:
+            await asyncio.sleep(0.1)
+            if self.market == "playing":
+                self.step()
+
+    def step(self) -> None:
+        """One tenth of a second of market: prices move, fills come, strategies decide."""
+        self._market_ns += int(self.speed * 1e8)
+        for symbol, px in self._px.items():
+            self._px[symbol] = round(px * (1 + self._random.gauss(0, 0.0002)), 2)
+        for order_id in list(self._active):
+            self._active[order_id] -= 1
+            if self._active[order_id] <= 0:
+                self._fill(order_id)
+        for strategy in list(self._strategies.values()):
+            if strategy.state == "running" and self._random.random() < 0.15:
+                self._decide(strategy)
+        self._equity.append((self._market_ns, round(self._cash + self._market_value(), 2)))
+        self.changed()
+
+    def changed(self) -> None:
+        self._seq += 1
+        self._cached = None
+
+    def _decide(self, strategy: rows.StrategyRow) -> None:
+        symbol = self._random.choice(strategy.symbols)
+        held = self._held.get((strategy.strategy_id, symbol), [0.0])[0]
+        side = "sell" if held > 0 or (held == 0 and self._random.random() < 0.3) else "buy"
+        self._strategies[strategy.strategy_id] = msgspec.structs.replace(
+            strategy, decisions=strategy.decisions + 1
+        )
+        self._open(strategy.strategy_id, symbol, side, strategy.quantity, why="signal")
+
+    # ------------------------------------------------------------ orders
+    def _open(self, strategy_id: int, symbol: str, side: str, quantity: float, **more: Any) -> int | Refusal:
+        signed = 1 if side == "buy" else -1
+        if self.killed or quantity > 5000:
+            code = "KILLED" if self.killed else "SIZE"
+            text = (
+                f"kill switch is on: {self.killed}" if self.killed else f"quantity {quantity:g} is above 5000"
+            )
+            numbers = (("quantity", quantity), ("limit", 5000.0))
+            row = rows.RefusalRow(
+                self._market_ns, strategy_id, symbol, side, quantity, code, text, dict(numbers)
+            )
+            self._refusals.append(row)
+            self._count(strategy_id, "refusals")
+            self.changed()
+            return Refusal(self._market_ns, strategy_id, 0, signed, int(quantity * 1e8), code, text, numbers)
+        order_id = len(self._orders) + 1
+        strategy = self._strategies.get(strategy_id)
+        kind = more.get("type", "market")
+        self._orders[order_id] = rows.OrderRow(
+            order_id,
+            f"wb-{self.epoch}-{order_id}",
+            f"v{order_id}",
+            strategy_id,
+            strategy.name if strategy else "manual",
+            symbol,
+            side,
+            kind,
+            more.get("tif", "day"),
+            quantity,
+            more.get("limit_px", 0.0),
+            more.get("stop_px", 0.0),
+            "working",
+            0.0,
+            0.0,
+            0.0,
+            self._market_ns,
+            self._market_ns,
+            "",
+            more.get("why", ""),
+        )
+        # a limit order rests until it is cancelled; a market order fills within a few steps
+        self._active[order_id] = 10**9 if kind != "market" else self._random.randint(1, 4)
+        self._count(strategy_id, "orders")
+        for stage, budget in STAGE_BUDGETS.items():
+            self._latency[stage].append(budget * self._random.lognormvariate(-2, 0.6))
+        self.changed()
+        return order_id
+
+    def _fill(self, order_id: int) -> None:
+        order = self._orders[order_id]
+        px, signed = self._px[order.symbol], order.quantity if order.side == "buy" else -order.quantity
+        del self._active[order_id]
+        fee = round(0.005 * order.quantity, 4)
+        self._orders[order_id] = msgspec.structs.replace(
+            order, state="filled", filled=order.quantity, average_px=px, fees=fee, updated_ns=self._market_ns
+        )
+        self._fills.append(
+            rows.FillRow(
+                f"x{len(self._fills) + 1}",
+                order_id,
+                order.strategy_id,
+                order.symbol,
+                order.side,
+                order.quantity,
+                px,
+                fee,
+                self._market_ns,
+            )
+        )
+        self._cash -= signed * px + fee
+        held = self._held.setdefault((order.strategy_id, order.symbol), [0.0, 0.0, 0.0, 0.0])
+        was, average = held[0], held[1]
+        now = was + signed
+        if was * signed < 0:
+            held[2] += min(abs(was), abs(signed)) * (px - average) * (1 if was > 0 else -1)
+            held[1] = average if was * now > 0 else (px if now else 0.0)
+        else:
+            held[1] = (average * abs(was) + px * abs(signed)) / abs(now)
+        held[0], held[3] = now, held[3] + fee
+        self._count(order.strategy_id, "fills")
+
+    def _count(self, strategy_id: int, name: str) -> None:
+        row = self._strategies.get(strategy_id)
+        if row is not None:
+            self._strategies[strategy_id] = msgspec.structs.replace(row, **{name: getattr(row, name) + 1})
+
+    def _market_value(self) -> float:
+        return sum(held[0] * self._px[symbol] for (_, symbol), held in self._held.items())
+
+    # ------------------------------------------------------------ what the API calls
+    def order(self, order_id: int) -> rows.OrderRow:
+        if order_id not in self._orders:
+            raise UnknownName("order", order_id, [str(key) for key in list(self._orders)[-5:]])
+        return self._orders[order_id]
+
+    def orders(
+        self, limit: int = 200, strategy_id: int | None = None, state: str | None = None
+    ) -> list[rows.OrderRow]:
+        found = [
+            row
+            for row in self._orders.values()
+            if (strategy_id is None or row.strategy_id == strategy_id)
+            and (state is None or row.state == state)
+        ]
+        return found[-limit:]
+
+    def trace(self, order_id: int) -> rows.TraceRow:
+        order, stages = self.order(order_id), list(STAGE_BUDGETS)
+        lengths = [self._latency[stage][order_id - 1] for stage in stages]
+        starts = [sum(lengths[:n]) for n in range(len(lengths))]
+        budgets = list(STAGE_BUDGETS.values())
+        return rows.TraceRow(order_id, order.client_id, stages, starts, lengths, budgets, sum(lengths))
+
+    async def add_strategy(
+        self,
+        name: str,
+        source: str,
+        parameters: dict[str, Scalar],
+        symbols: list[str],
+        quantity: float,
+        sizing: str = "fixed",
+        provenance: str = "",
+    ) -> int:
+        for symbol in symbols:
+            self._known(symbol)
+        for key in parameters:
+            if key not in ("period", "low", "high"):
+                raise UnknownName("parameter", key, ["period", "low", "high"])
+        strategy_id = len(self._strategies) + 1
+        empty = (0.0, 0.0, 0.0, 0.0, 0, 0, 0, 0)
+        self._strategies[strategy_id] = rows.StrategyRow(
+            strategy_id, name, parameters, symbols, "running", "", "compiled", sizing, quantity, *empty, "abc123",
+            provenance,
+        )  # fmt: skip
+        self.changed()
+        return strategy_id
+
+    def _known(self, symbol: str) -> None:
+        if symbol not in self._px:
+            raise UnknownName("symbol", symbol, self._px)
+
+    def _strategy(self, strategy_id: int, **change: Any) -> None:
+        if strategy_id not in self._strategies:
+            raise UnknownName("strategy_id", strategy_id, map(str, self._strategies))
+        self._strategies[strategy_id] = msgspec.structs.replace(self._strategies[strategy_id], **change)
+        self.changed()
+
+    async def set_parameters(self, strategy_id: int, parameters: dict[str, Scalar]) -> None:
+        self._strategy(strategy_id)
+        self._strategy(strategy_id, parameters={**self._strategies[strategy_id].parameters, **parameters})
+
+    async def pause(self, strategy_id: int, reason: str) -> None:
+        self._strategy(strategy_id, state="paused", reason=reason)
+
+    async def resume(self, strategy_id: int) -> None:
+        self._strategy(strategy_id, state="running", reason="")
+
+    async def remove(self, strategy_id: int) -> None:
+        self._strategy(strategy_id, state="removed")
+
+    async def place(
+        self,
+        symbol: str,
+        side: str,
+        quantity: float,
+        type: str = "market",
+        limit_px: float = 0,
+        stop_px: float = 0,
+        tif: str = "day",
+        key: str = "",
+        why: str = "",
+    ) -> int | Refusal:
+        self._known(symbol)
+        if key and key in self._keys:
+            return self._keys[key]
+        more = {"type": type, "limit_px": limit_px, "stop_px": stop_px, "tif": tif, "why": why}
+        placed = self._open(0, symbol, side, quantity, **more)
+        if key and isinstance(placed, int):
+            self._keys[key] = placed
+        return placed
+
+    async def cancel(self, order_id: int) -> None:
+        order = self.order(order_id)
+        if order_id not in self._active:
+            raise Refused(f"order {order_id} is {order.state} already: nothing to cancel")
+        del self._active[order_id]
+        self._orders[order_id] = msgspec.structs.replace(order, state="cancelled", updated_ns=self._market_ns)
+        self.changed()
+
+    async def kill(self, reason: str, by: str) -> Report:
+        self.killed = f"{reason} (by {by})"
+        doomed = list(self._active)
+        for order_id in doomed:
+            await self.cancel(order_id)
+        self._alerts.append(rows.AlertRow(time.time_ns(), "critical", "KILLED", self.killed))
+        self.changed()
+        return Report(180.0, len(doomed), [])
+
+    async def arm(self, by: str) -> None:
+        self.killed = ""
+        self.changed()
+
+    def market_control(self, action: MarketAction, speed: float | None = None) -> None:
+        if action == "speed":
+            if speed is None:
+                raise BadValue("speed", speed, "give replayed seconds per second")
+            self.speed = speed
+        else:
+            self.market = "playing" if action == "play" else "paused"
+        self.changed()
+
+    def replay_check(self) -> dict[str, Any]:
+        return {"equal": True, "events": self._seq, "first_difference": None}
+
+    def reconcile(self) -> dict[str, Any]:
+        return {"positions_equal_broker": True, "positions_equal_sum_of_fills": True, "cash_conserved": True}
+
+    def snapshot(self) -> rows.Snapshot:
+        if self._cached is None:
+            self._cached = self._build()
+        return self._cached
+
+    def _build(self) -> rows.Snapshot:
+        value, open_ids = self._market_value(), set(self._active)
+        recent = [row for row in self._orders.values() if row.order_id not in open_ids][-200:]
+        window = sorted([*recent, *(self._orders[key] for key in open_ids)], key=lambda row: row.order_id)
+        positions: list[rows.PositionRow] = []
+        by_strategy: dict[int, list[float]] = {}
+        for (strategy_id, symbol), (quantity, average, realized, fees) in self._held.items():
+            unrealized = quantity * (self._px[symbol] - average)
+            positions.append(
+                rows.PositionRow(
+                    strategy_id, symbol, quantity, average, self._px[symbol], realized, unrealized, fees
+                )
+            )
+            total = by_strategy.setdefault(strategy_id, [0.0, 0.0, 0.0, 0.0])
+            for index, part in enumerate((quantity, realized, unrealized, fees)):
+                total[index] += part
+        for symbol, px in self._px.items():
+            mine = [row for row in positions if row.symbol == symbol]
+            sums = [sum(getattr(r, f) for r in mine) for f in ("quantity", "realized", "unrealized", "fees")]
+            positions.append(rows.PositionRow(-1, symbol, sums[0], 0.0, px, *sums[1:]))
+        strategies = [
+            msgspec.structs.replace(
+                row,
+                **dict(
+                    zip(
+                        ("position", "realized", "unrealized", "fees"),
+                        by_strategy.get(row.strategy_id, [0.0] * 4),
+                        strict=True,
+                    )
+                ),
+            )
+            for row in self._strategies.values()
+        ]
+        realized, unrealized, fees = (
+            sum(t[1] for t in by_strategy.values()),
+            sum(t[2] for t in by_strategy.values()),
+            sum(t[3] for t in by_strategy.values()),
+        )
+        state = "killed" if self.killed else "running"
+        done = (self._market_ns - SESSION_START_NS) / (4 * 23_400e9)
+        now_ns = time.time_ns()
+        uptime_s = (now_ns - self._started_ns) / 1e9
+        return rows.Snapshot(
+            self._seq,
+            now_ns,
+            rows.SessionRow(
+                self.name, "paper", state, self.market, self.epoch, self._started_ns, self._market_ns, self.speed,
+                min(done, 1.0), "SPY", os.getpid(), "0.1.0", self.killed,
+            ),
+            rows.AccountRow(
+                "SIM-1", "USD", 1e6, self._cash, self._cash + value, realized, unrealized, fees,
+                sum(abs(h[0]) * self._px[s] for (_, s), h in self._held.items()), value,
+            ),
+            positions,
+            window,
+            self._fills[-200:],
+            self._refusals[-200:],
+            strategies,
+            [self._latency_row(stage, values) for stage, values in self._latency.items()],
+            rows.HealthRow(
+                0.2, 0.9, 0, self._seq, self._seq, 350.0, 810.0, self._seq / 1e4, self._seq, len(self._orders),
+                self.clients, 90.0, 4.0, uptime_s, "sim", "connected", 0.1,
+            ),
+            self._alerts[-200:],
+            self._equity[-2000:],
+        )  # fmt: skip
+
+    def _latency_row(self, stage: str, values: list[float]) -> rows.LatencyRow:
+        ordered, budget = sorted(values[-5000:]) or [0.0], STAGE_BUDGETS[stage]
+        p50, p90, p99 = (ordered[int(q * (len(ordered) - 1))] for q in (0.5, 0.9, 0.99))
+        over = sum(value > budget for value in ordered) / len(ordered)
+        return rows.LatencyRow(stage, len(values), p50, p90, p99, ordered[-1], budget, over)
+
+
+async def _serve(arguments: argparse.Namespace) -> None:
+    folder = desk_folder(arguments.name, arguments.home)
+    desk = FakeDesk(folder, arguments.name)
+    ended = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signum, ended.set)
+    for n in range(arguments.strategies):
+        name = ("RsiReversion", "MovingAverageCross", "BollingerBreakout")[n % 3]
+        await desk.add_strategy(
+            name, "", {"period": 14 + n}, ["SPY"] if n % 2 else ["SPY", "QQQ"], 10, "fixed", "fake"
+        )
+    server = Server(
+        desk,
+        free_socket("127.0.0.1", arguments.port),
+        metrics_text=lambda: b"",
+        on_stop=ended.set,
+        extra_origins=tuple(arguments.origin),
+        limits=ServerLimits(failed_login_delay_s=0.1),
+    )
+    await desk.start()
+    await server.start()
+    token, _ = server.tokens.issue("full", "address book")
+    path = write_address(
+        folder, "engine", Address(server.url, token, os.getpid(), 1, time.time_ns(), "0.1.0")
+    )
+    print(msgspec.json.encode({"url": server.url, "address": str(path)}).decode(), flush=True)
+    await ended.wait()
+    remove_address(folder, "engine", os.getpid())
+    await server.close()
+    await desk.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--name", default="fake")
+    parser.add_argument("--home", type=Path, default=None, help="default: WORKBENCH_HOME and its rules")
+    parser.add_argument("--strategies", type=int, default=3)
+    parser.add_argument("--origin", action="append", default=[], help="a further allowed page origin")
+    asyncio.run(_serve(parser.parse_args()))

@@ -1,0 +1,214 @@
+"""Routes that change something: orders, strategies, market, kill and arm, and who may connect."""
+
+import inspect
+from typing import Any
+
+from workbench.api.answers import RiskRefusal
+from workbench.api.bodies import (
+    ArmBody,
+    CheckAnswer,
+    Done,
+    KillAnswer,
+    KillBody,
+    MarketBody,
+    OriginBody,
+    ParametersBody,
+    PauseBody,
+    PlaceBody,
+    Placed,
+    Started,
+    StrategyBody,
+    Ticket,
+    TicketBody,
+    Token,
+    TokenBody,
+)
+from workbench.api.contract import DeskContract
+from workbench.api.route import Call, Route
+from workbench.errors import BadValue
+from workbench.model.snapshot import RefusalRow
+
+__all__ = ["ROUTES", "kill_desk"]
+
+_V1 = "/api/v1"
+
+
+async def _place(call: Call) -> Placed:
+    body: PlaceBody = call.body
+    if body.type in ("limit", "stop_limit") and body.limit_px <= 0:
+        raise BadValue("limit_px", body.limit_px, f"a {body.type} order needs a price above 0")
+    if body.type in ("stop", "stop_limit") and body.stop_px <= 0:
+        raise BadValue("stop_px", body.stop_px, f"a {body.type} order needs a price above 0")
+    placed = await call.desk.place(
+        body.symbol,
+        body.side,
+        body.quantity,
+        type=body.type,
+        limit_px=body.limit_px,
+        stop_px=body.stop_px,
+        tif=body.tif,
+        key=body.key,
+        why=body.why,
+    )
+    if isinstance(placed, int):
+        return Placed(placed)
+    numbers = dict(placed.numbers)
+    raise RiskRefusal(
+        RefusalRow(placed.ts_ns, 0, body.symbol, body.side, body.quantity, placed.code, placed.text, numbers)
+    )
+
+
+async def _cancel(call: Call) -> Done:
+    await call.desk.cancel(call.id)
+    return Done()
+
+
+async def _add_strategy(call: Call) -> Started:
+    body: StrategyBody = call.body
+    return Started(
+        await call.desk.add_strategy(
+            body.name, body.source, body.parameters, body.symbols, body.quantity, body.sizing, body.provenance
+        )
+    )
+
+
+async def _set_parameters(call: Call) -> Done:
+    body: ParametersBody = call.body
+    await call.desk.set_parameters(call.id, body.parameters)
+    return Done()
+
+
+async def _pause(call: Call) -> Done:
+    body: PauseBody = call.body
+    await call.desk.pause(call.id, body.reason)
+    return Done()
+
+
+async def _resume(call: Call) -> Done:
+    await call.desk.resume(call.id)
+    return Done()
+
+
+async def _remove(call: Call) -> Done:
+    await call.desk.remove(call.id)
+    return Done()
+
+
+async def kill_desk(desk: DeskContract, reason: str, by: str) -> KillAnswer:
+    """Kill, and say what it did; the same for HTTP and the stream."""
+    report = await desk.kill(reason, by)
+    return KillAnswer(report.blocked_after_us, report.cancels, list(report.unconfirmed))
+
+
+async def _kill(call: Call) -> KillAnswer:
+    body: KillBody = call.body
+    return await kill_desk(call.desk, body.reason, body.by)
+
+
+async def _arm(call: Call) -> Done:
+    body: ArmBody = call.body
+    await call.desk.arm(body.by)
+    return Done()
+
+
+def _market(call: Call) -> Done:
+    body: MarketBody = call.body
+    if (body.speed is None) == (body.action == "speed"):
+        raise BadValue("speed", body.speed, "give it with action 'speed', and only then")
+    call.desk.market_control(body.action, body.speed)
+    return Done()
+
+
+def _stop(call: Call) -> Done:
+    call.services.ask_to_stop()
+    return Done()
+
+
+async def _check(call: Call) -> CheckAnswer:
+    return CheckAnswer(
+        dict(await _value(call.desk.replay_check())), dict(await _value(call.desk.reconcile()))
+    )
+
+
+async def _value(given: Any) -> Any:
+    return await given if inspect.isawaitable(given) else given
+
+
+def _ticket(call: Call) -> Ticket:
+    body: TicketBody = call.body
+    return Ticket(call.services.tokens.ticket(call.grant, body.scope, body.ttl_s), body.ttl_s, body.scope)
+
+
+def _token(call: Call) -> Token:
+    body: TokenBody = call.body
+    plain, grant = call.services.tokens.issue(body.scope, body.label)
+    return Token(grant.id, plain, grant.scope)
+
+
+async def _revoke(call: Call) -> Done:
+    call.services.tokens.revoke(call.id_text)
+    await call.services.close_streams_of(call.id_text)
+    return Done()
+
+
+def _origin(call: Call) -> Done:
+    body: OriginBody = call.body
+    call.services.gate.allow(body.origin)
+    return Done()
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", f"{_V1}/orders", "full", "Place a manual order", _place, Placed, PlaceBody, status=201),
+    Route("DELETE", f"{_V1}/orders/{{id}}", "full", "Ask the venue to cancel an order", _cancel, Done),
+    Route(
+        "POST",
+        f"{_V1}/strategies",
+        "full",
+        "Place a strategy",
+        _add_strategy,
+        Started,
+        StrategyBody,
+        status=201,
+    ),
+    Route(
+        "PATCH", f"{_V1}/strategies/{{id}}", "full", "New parameters", _set_parameters, Done, ParametersBody
+    ),
+    Route("POST", f"{_V1}/strategies/{{id}}/pause", "view+stop", "Stop deciding", _pause, Done, PauseBody),
+    Route("POST", f"{_V1}/strategies/{{id}}/resume", "full", "Decide again", _resume, Done),
+    Route("DELETE", f"{_V1}/strategies/{{id}}", "full", "Cancel its orders and remove it", _remove, Done),
+    Route(
+        "POST",
+        f"{_V1}/kill",
+        "view+stop",
+        "Block all orders, cancel what is open",
+        _kill,
+        KillAnswer,
+        KillBody,
+    ),
+    Route("POST", f"{_V1}/arm", "full", "Allow trading again after a kill", _arm, Done, ArmBody),
+    Route(
+        "POST", f"{_V1}/market", "full", "Play, pause or pace the recorded market", _market, Done, MarketBody
+    ),
+    Route("POST", f"{_V1}/stop", "full", "Stop the engine in good order", _stop, Done, status=202),
+    Route(
+        "POST",
+        f"{_V1}/check",
+        "full",
+        "Replay the journal and reconcile with the broker",
+        _check,
+        CheckAnswer,
+    ),
+    Route(
+        "POST",
+        f"{_V1}/tickets",
+        "view",
+        "A one-use ticket for the stream",
+        _ticket,
+        Ticket,
+        TicketBody,
+        status=201,
+    ),
+    Route("POST", f"{_V1}/tokens", "full", "A further token", _token, Token, TokenBody, status=201),
+    Route("DELETE", f"{_V1}/tokens/{{id}}", "full", "Revoke a token and close its streams", _revoke, Done),
+    Route("POST", f"{_V1}/origins", "full", "Let pages of this origin connect", _origin, Done, OriginBody),
+)
