@@ -45,7 +45,7 @@ class FakeDesk:
     """Fulfils `workbench.api.contract.DeskContract`; every method acts on plain rows at once."""
 
     def __init__(
-        self, home: Path, name: str = "fake", seed: int = 7, symbols: tuple[str, ...] = ("SPY", "QQQ")
+        self, folder: Path, name: str = "fake", seed: int = 7, symbols: tuple[str, ...] = ("SPY", "QQQ")
     ):
         self.folder, self.name, self.clients = folder, name, 0
         self._random = random.Random(seed)
