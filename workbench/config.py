@@ -40,7 +40,6 @@ class MarketSettings(_Section):
     data: str = "SPY"
     symbols: tuple[str, ...] = ()
     speed: float = Field(60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles")
-    loop: bool = False
     start: str = ""
     end: str = ""
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from workbench.model.instrument import Instrument
+
 __all__ = [
     "AddInstrument",
     "AddStrategy",
@@ -51,6 +53,11 @@ class AddInstrument(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
     tick_e8: int
     lot_e8: int
     calendar: str
+
+    @classmethod
+    def of(cls, ts_ns: int, i: Instrument) -> "AddInstrument":
+        """The command that makes `i` known."""
+        return cls(ts_ns, i.iid, i.symbol, i.venue, i.currency, i.tick_e8, i.lot_e8, i.calendar)
 
 
 class AddStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=43):

@@ -1,0 +1,64 @@
+"""`workbench bench NAME`: the measurements in `benchmarks/`, each against a raw limit in the same run."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+
+from workbench.cli.output import AsJson, emit, say, table
+from workbench.errors import BadInput, UnknownName
+
+__all__ = ["register"]
+
+
+def _folder() -> Path:
+    folder = Path(__file__).resolve().parents[2] / "benchmarks"
+    if not folder.is_dir():
+        raise BadInput(f"folder '{folder}' is missing: run benchmarks from a checkout of the project")
+    return folder
+
+
+def _names() -> list[str]:
+    return sorted(path.stem.replace("_", "-") for path in _folder().glob("[a-z]*.py"))
+
+
+def _load(name: str) -> ModuleType:
+    if name not in _names():
+        raise UnknownName("benchmark", name, _names())
+    path = _folder() / f"{name.replace('-', '_')}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmarks.{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+
+    @app.command()
+    def bench(
+        name: Annotated[
+            str, typer.Argument(autocompletion=_names, help="which one; without it, the list")
+        ] = "",
+        as_json: AsJson = False,
+    ) -> None:
+        """Measure this machine: figures as one JSON object (--json) or a table."""
+        if not name:
+            rows = [(n, (_load(n).__doc__ or "").strip().splitlines()[0]) for n in _names()]
+            if as_json:
+                emit(dict(rows), True)
+            else:
+                table("benchmarks", ["name", "what it measures"], rows)
+            return
+        run: Callable[[Callable[[str], None]], dict[str, Any]] = _load(name).run
+        figures = run(say)
+        if as_json:
+            emit(figures, True)
+        else:
+            table(f"bench {name}", ["figure", "value"], [(key, str(value)) for key, value in figures.items()])

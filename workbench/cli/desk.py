@@ -1,0 +1,212 @@
+"""`run pause resume stop kill arm orders trace check query`: what one does to a desk that runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workbench.cli.output import AsJson, DeskName, emit, table
+from workbench.errors import BadValue, UnknownName
+
+__all__ = ["register"]
+
+
+def _pairs(texts: list[str]) -> dict[str, Any]:
+    """`period=10 low=25.5 fast=true` as a dictionary."""
+    out: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            raise BadValue("--set", text, "write NAME=VALUE, for instance --set period=10")
+        if value.lower() in ("true", "false"):
+            out[name] = value.lower() == "true"
+            continue
+        try:
+            out[name] = int(value)
+        except ValueError:
+            try:
+                out[name] = float(value)
+            except ValueError:
+                out[name] = value
+    return out
+
+
+def _strategy_id(session: Any, which: str) -> int:
+    rows = session.snapshot().strategies
+    for row in rows:
+        if which in (str(row.strategy_id), row.name):
+            return int(row.strategy_id)
+    raise UnknownName("strategy", which, [f"{row.strategy_id}" for row in rows] + [row.name for row in rows])
+
+
+Which = Annotated[str, typer.Argument(help="strategy: its number or its name")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+
+    @app.command()
+    def run(
+        strategy: Annotated[str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS")],
+        symbols: Annotated[list[str], typer.Option("--symbol", "-s", help="repeat for several")] = ["SPY"],  # noqa: B006
+        quantity: Annotated[float, typer.Option("--quantity", "-q", help="full size in units")] = 10.0,
+        settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """Place a strategy on a running desk."""
+        from workbench.api import attach
+        from workbench.strategy import find_strategy
+
+        chosen = find_strategy(strategy)(**_pairs(settings))
+        with attach(name) as session:
+            handle = session.run(chosen, symbols=symbols, quantity=quantity)
+        emit(
+            {"strategy_id": handle.strategy_id, "name": strategy},
+            as_json,
+            [f"runs as strategy {handle.strategy_id}"],
+        )
+
+    @app.command()
+    def pause(
+        strategy: Which,
+        reason: Annotated[str, typer.Option(help="why, for the record")] = "paused by the operator",
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """Stop a strategy from deciding; its positions stay."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            number = _strategy_id(session, strategy)
+            session.pause(number, reason)
+        emit({"strategy_id": number, "state": "paused"}, as_json, [f"strategy {number} is paused"])
+
+    @app.command()
+    def resume(strategy: Which, name: DeskName = "default", as_json: AsJson = False) -> None:
+        """Let a paused strategy decide again."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            number = _strategy_id(session, strategy)
+            session.resume(number)
+        emit({"strategy_id": number, "state": "running"}, as_json, [f"strategy {number} runs"])
+
+    @app.command()
+    def kill(
+        reason: Annotated[str, typer.Argument(help="why, for the record")] = "killed from the command line",
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """The kill switch: block every new order and cancel all that is open. Only `arm` ends it."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            report = session.kill(reason)
+        listed = [
+            f"  unconfirmed: order {row.order_id} {row.side} {row.quantity:g} {row.symbol}"
+            for row in report.unconfirmed
+        ]
+        lines = [
+            f"KILLED after {report.blocked_after_us / 1e3:.2f} ms: {report.cancels} cancels sent",
+            *listed,
+        ]
+        emit(report, as_json, lines)
+        if report.unconfirmed:
+            raise typer.Exit(1)
+
+    @app.command()
+    def arm(name: DeskName = "default", as_json: AsJson = False) -> None:
+        """Allow trading again after a kill."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            session.arm()
+        emit({"armed": True}, as_json, ["armed: new orders may be sent again"])
+
+    @app.command()
+    def orders(
+        name: DeskName = "default",
+        limit: Annotated[int, typer.Option(min=1)] = 20,
+        as_json: AsJson = False,
+    ) -> None:
+        """The newest orders with their states."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            rows = session.client_orders(limit=limit)
+        if as_json:
+            emit(rows, True)
+            return
+        table(
+            f"orders of '{name}'",
+            ["order", "strategy", "symbol", "side", "quantity", "type", "state", "filled", "price"],
+            [
+                (
+                    r.order_id,
+                    r.strategy,
+                    r.symbol,
+                    r.side,
+                    r.quantity,
+                    r.type,
+                    r.state,
+                    r.filled,
+                    r.average_px,
+                )
+                for r in rows
+            ],
+        )
+
+    @app.command()
+    def trace(
+        order_id: Annotated[int, typer.Argument(help="order number")],
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """One order's waterfall: the time it spent in each stage."""
+        from workbench.api import attach
+        from workbench.monitor import render_text
+
+        with attach(name) as session:
+            row = session.trace(order_id)
+        emit(row, as_json, [render_text(row)])
+
+    @app.command()
+    def check(name: DeskName = "default", as_json: AsJson = False) -> None:
+        """Replay the journal in a fresh process, compare hashes, and reconcile the books with the broker."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            result = session.check()
+        good = result["replay_hash_equal"] and result["positions_equal_broker"] and result["cash_conserved"]
+        emit(result, as_json, [f"  {key:<30} {value}" for key, value in result.items()])
+        if not good:
+            raise typer.Exit(1)
+
+    @app.command()
+    def query(
+        sql: Annotated[str, typer.Argument(help="a SELECT over the warehouse's tables")],
+        name: DeskName = "default",
+        as_json: AsJson = False,
+        output: Annotated[
+            Path | None, typer.Option("--output", "-o", help="write the rows to this Parquet file")
+        ] = None,
+    ) -> None:
+        """Ask the warehouse."""
+        from workbench.warehouse.client import query as ask
+
+        result = ask(sql, name=name)
+        if output is not None:
+            import pyarrow.parquet as parquet
+
+            parquet.write_table(result.arrow(), output)
+            emit(
+                {"rows": result.arrow().num_rows, "file": str(output)},
+                as_json,
+                [f"{result.arrow().num_rows} rows in {output}"],
+            )
+        elif as_json:
+            print(result.json())
+        else:
+            rows = result.arrow()
+            table("", rows.column_names, [tuple(r.values()) for r in rows.slice(0, 200).to_pylist()])

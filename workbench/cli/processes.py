@@ -1,0 +1,236 @@
+"""`up`, `down`, `status`, `lab`, `dashboard`: the desk's processes, supervised in the foreground."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from workbench.cli.output import AsJson, DeskName, emit, say
+from workbench.config import home_folder
+
+if TYPE_CHECKING:
+    from workbench.orchestrator.supervisor import Child, Supervisor
+
+__all__ = ["desk_children", "lab_child", "print_state", "read_address", "register", "supervise"]
+
+DataName = Annotated[
+    str, typer.Option("--data", "-d", help="recorded market: a name from `workbench data list`, or a file")
+]
+Speed = Annotated[
+    float, typer.Option("--speed", help="replayed seconds per second; 0 = as fast as it settles")
+]
+
+
+def read_address(name: str, process: str) -> dict[str, Any]:
+    """The address file of one of the desk's processes, or an empty dictionary when there is none."""
+    path = home_folder() / name / f"{process}.json"
+    try:
+        loaded: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    return loaded
+
+
+def desk_children(
+    name: str, data: str, speed: float, cash: float, play: bool, config: Path | None
+) -> "list[Child]":
+    """Engine, warehouse and dashboard, as the supervisor wants them."""
+    from workbench.orchestrator.supervisor import Child
+
+    folder = home_folder() / name
+    python = [sys.executable, "-m"]
+    engine = [
+        "workbench.api.serve",
+        "--name",
+        name,
+        "--data",
+        data,
+        "--speed",
+        str(speed),
+        "--cash",
+        str(cash),
+    ]
+    engine += ["--play"] if play else []
+    engine += ["--config", str(config)] if config is not None else []
+    commands = {
+        "engine": engine,
+        "warehouse": ["workbench.warehouse.serve", "--name", name],
+        "dashboard": ["workbench.ui.dashboard", "--name", name],
+    }
+    return [
+        Child(process, [*python, *command], folder / f"{process}.json", folder / f"{process}.out")
+        for process, command in commands.items()
+    ]
+
+
+def lab_child(name: str, root: Path, port: int = 0) -> "tuple[Child, str]":
+    """JupyterLab with the workbench panel, and the address to open (it carries its token)."""
+    from workbench.orchestrator.supervisor import Child
+    from workbench.ui.lab import lab_launch
+
+    launch = lab_launch(name=name, root=root, port=port)
+    folder = home_folder() / name
+    child = Child("lab", launch.argv, launch.ready_file, folder / "lab.out", env=launch.env)
+    return child, launch.url
+
+
+def print_state(child: "Child") -> None:
+    """One status line per change of state."""
+    say(f"  {child.name:<10} {child.state}" + (f" (pid {child.pid})" if child.state == "running" else ""))
+
+
+async def supervise(
+    children: "list[Child]",
+    name: str,
+    when_ready: "Callable[[Supervisor], Any]",
+    on_change: "Callable[[Child], None]" = print_state,
+) -> None:
+    """Run `children` until Ctrl-C or SIGTERM; `when_ready(supervisor)` runs once all accept work (it may await)."""
+    from workbench.orchestrator.supervisor import Supervisor
+
+    supervisor = Supervisor(children, on_change)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    pid_file = home_folder() / name / "supervisor.json"
+    pid_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pid_file.write_bytes(msgspec.json.encode({"pid": os.getpid(), "started_s": time.time()}))
+
+    async def work() -> None:
+        await supervisor.start()
+        answer = when_ready(supervisor)
+        if asyncio.iscoroutine(answer):
+            await answer
+
+    working = asyncio.create_task(work())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working in done:
+            await working  # raises what it raised
+            if not stop.is_set() and getattr(when_ready, "keep_running", True):
+                await stopping
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+        await supervisor.stop()
+        pid_file.unlink(missing_ok=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to `app`."""
+
+    @app.command()
+    def up(
+        name: DeskName = "default",
+        data: DataName = "SPY",
+        speed: Speed = 60.0,
+        cash: Annotated[float, typer.Option(help="starting cash of a new account")] = 1_000_000.0,
+        play: Annotated[bool, typer.Option(help="let the recorded market run at once")] = True,
+        config: Annotated[Path | None, typer.Option(help="a workbench.toml")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Start engine, warehouse and dashboard, and keep them alive until Ctrl-C."""
+
+        def ready(_: object) -> None:
+            addresses = {
+                p: read_address(name, p).get("url", "") for p in ("engine", "warehouse", "dashboard")
+            }
+            link = read_address(name, "dashboard").get("link", addresses["dashboard"])
+            emit(
+                {"name": name, **addresses, "dashboard_link": link},
+                as_json,
+                [
+                    f"desk '{name}' is up",
+                    f"  engine     {addresses['engine']}",
+                    f"  dashboard  {link}",
+                    "stop with Ctrl-C",
+                ],
+            )
+
+        asyncio.run(supervise(desk_children(name, data, speed, cash, play, config), name, ready))
+
+    @app.command()
+    def down(name: DeskName = "default", as_json: AsJson = False) -> None:
+        """Stop a desk: its supervisor when there is one, else its engine."""
+        from workbench.api import attach
+
+        supervisor = read_address(name, "supervisor")
+        pid = int(supervisor.get("pid", 0))
+        if pid and _alive(pid):
+            os.kill(pid, signal.SIGTERM)
+            deadline = time.monotonic() + 20
+            while _alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            emit({"stopped": name, "pid": pid}, as_json, [f"desk '{name}' is down"])
+            return
+        with attach(name) as session:
+            session.stop()
+        emit({"stopped": name}, as_json, [f"desk '{name}' is down"])
+
+    @app.command()
+    def status(name: DeskName = "default", as_json: AsJson = False) -> None:
+        """What runs, in which state, and how healthy."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            shot = session.snapshot()
+        s, a, h = shot.session, shot.account, shot.health
+        emit(
+            {"session": s, "account": a, "health": h},
+            as_json,
+            [
+                f"desk '{s.name}' {s.state}, epoch {s.epoch}, market {s.market} {s.data} at {s.progress:.0%}",
+                f"  equity {a.equity:,.2f} {a.currency}  realized {a.realized:,.2f}  unrealized {a.unrealized:,.2f}",
+                f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,} records",
+                f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB  broker {h.broker} {h.broker_state}",
+                *([f"  KILLED: {s.kill_reason}"] if s.kill_reason else []),
+            ],
+        )
+
+    @app.command()
+    def lab(
+        name: DeskName = "default",
+        root: Annotated[Path, typer.Option(help="folder JupyterLab shows")] = Path(),
+        port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+        as_json: AsJson = False,
+    ) -> None:
+        """JupyterLab with the workbench panel beside the notebooks."""
+        child, url = lab_child(name, root.resolve(), port)
+
+        def ready(_: object) -> None:
+            emit({"url": url}, as_json, [f"JupyterLab: {url}", "stop with Ctrl-C"])
+
+        asyncio.run(supervise([child], f"{name}-lab", ready))
+
+    @app.command()
+    def dashboard(name: DeskName = "default", as_json: AsJson = False) -> None:
+        """The Panel dashboard of a desk that runs already."""
+        child = desk_children(name, "", 0.0, 0.0, False, None)[2]
+
+        def ready(_: object) -> None:
+            address = read_address(name, "dashboard")
+            emit(
+                address,
+                as_json,
+                [f"dashboard: {address.get('link', address.get('url'))}", "stop with Ctrl-C"],
+            )
+
+        asyncio.run(supervise([child], f"{name}-dashboard", ready))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,322 @@
+"""The desk: one account, one market, one engine, and what keeps them going. This is the engine process's heart.
+
+Start and recovery are one path: lock and open the journal, fold it, ask the broker about what was under way, write a
+new epoch, then let the market run. HTTP above (`api`) calls the methods here and reads `snapshot()`.
+"""
+
+import asyncio
+import gc
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from workbench.brokers.contract import Broker
+from workbench.brokers.sim import SimBroker
+from workbench.config import Settings
+from workbench.engine import Engine
+from workbench.errors import BadValue, JournalStopped, Refused, UnknownName
+from workbench.feeds import Player, Recording, open_data
+from workbench.journal import Journal, Recovered, recover
+from workbench.model import (
+    AddInstrument,
+    Bar,
+    BarSlice,
+    Cancel,
+    Effect,
+    Event,
+    Kill,
+    OpenAccount,
+    Order,
+    Quote,
+    SetLimits,
+    StartSession,
+    Submit,
+    Trade,
+    to_e8,
+)
+from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
+from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
+from workbench.orchestrator.clock import SessionClock
+from workbench.orchestrator.driver import Driver
+from workbench.orchestrator.operations import CONFIRM_S, Operations
+from workbench.orchestrator.session_file import SessionFile
+from workbench.orchestrator.snapshot import Health, take
+from workbench.orchestrator.truth import Difference, differences, settle_with_broker
+from workbench.orchestrator.view import DeskView
+
+__all__ = ["Desk"]
+
+SNAPSHOT_NS: Final = 100_000_000
+_MARKET: Final = (Bar, BarSlice, Quote, Trade)
+_ROUTINE: Final = (Submit, Cancel)
+
+
+class Desk(Operations):
+    """A running desk. Make it, `await start()`, later `await stop()`; all calls belong to one loop.
+
+    Raises (start):
+        AccountLocked: another engine holds the account. JournalDamaged, JournalVersion, JournalError: see `journal`.
+        UnknownName: unknown data or limit name. Refused: the journal belongs to another market or account.
+    """
+
+    def __init__(self, settings: Settings, home: Path, *, play: bool = True, version: str = "") -> None:
+        self.settings = settings
+        self.home = home
+        self.name = settings.name
+        self.folder = home / settings.name
+        self.clients = 0
+        self.state = "starting"
+        self.version = version
+        self.recovered: Recovered | None = None
+        self.differences: list[Difference] = []
+        self.budgets = load_budgets()
+        self.stages = Stages()
+        self.tally = Tally()
+        self.loop_lag = LoopLag()
+        self.gc_pauses = GcPauses()
+        self.alerts = Alerts(self.budgets)
+        self.engine = Engine(stamp=time.monotonic_ns)
+        self.view = DeskView(self.engine)
+        self.health = Health()
+        self.pid = os.getpid()
+        self.recording: Recording
+        self.player: Player
+        self.driver: Driver
+        self.journal: Journal
+        self.broker: Broker
+        self.clock: SessionClock
+        self._play = play
+        self._session = SessionFile(self.folder)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._snapshot: Snapshot | None = None
+        self._snapshot_ns = 0
+        self._seen_ns = 0
+        self.killed_ns = 0
+
+    # -- life ----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the journal, recover, settle with the broker, and let the market run (unless `play=False`)."""
+        loop = asyncio.get_running_loop()
+        market = self.settings.market
+        self.recording = open_data(
+            market.data, list(market.symbols) or None, market.start or None, market.end or None
+        )
+        self.journal = Journal.open(
+            self.folder / "journal.sqlite",
+            account=self.settings.account.name,
+            code_version=self.version,
+            loop=loop,
+            batch_max=self.settings.journal.batch_max,
+            market_flush_ms=self.settings.journal.market_flush_ms,
+            on_failed=self._journal_failed,
+        )
+        try:
+            await self._start_rest(loop)
+        except BaseException:
+            self.journal.close()
+            raise
+
+    async def _start_rest(self, loop: asyncio.AbstractEventLoop) -> None:
+        account = self.settings.account
+        self.broker = sim = SimBroker(
+            self.settings.sim, cash_e8=to_e8(account.cash), instruments=self.recording.instruments
+        )
+        if self.journal.last_seq:
+            self.state = "recovering"
+            self.recovered = recover(self.journal.path, self.engine)
+            self._check_same_market()
+            sim.rebuild(self.journal.path)
+        self.clock = SessionClock(self._market_ns, floor_ns=max(self.engine.now_ns, self.recording.start_ns))
+        self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
+        self.player = Player(
+            self.recording,
+            speed=self.settings.market.speed,
+            venue=sim.on_market,
+            deliver=self.driver.tick,
+            settled=self._settled,
+        )
+        if self.recovered is not None:
+            self.player.skip_to(self.engine.now_ns)
+        await self.broker.connect(self.driver.post)
+        await self._begin_epoch()
+        if self.recovered is not None:
+            await settle_with_broker(self.engine, self.broker, self.driver, self.clock)
+        self.differences = differences(self.engine, await self.broker.account())
+        if not self._play:
+            self.player.pause()
+        self.loop_lag.start()
+        self.gc_pauses.start()
+        gc.collect()
+        gc.freeze()
+        self.state = "running"
+        self._tasks = [
+            asyncio.create_task(self._run_market(), name="market"),
+            asyncio.create_task(self._watch(), name="watch"),
+        ]
+
+    async def stop(self) -> None:
+        """Orderly end: cancel what is open, wait for the answers, close the journal."""
+        self.state = "stopping"
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.driver.stopped is None:
+            await self.cancel_all()
+            await self.confirmed(CONFIRM_S)
+        self._save_session()
+        await self.broker.close()
+        self.loop_lag.stop()
+        self.gc_pauses.stop()
+        await self.driver.idle()
+        self.journal.close()
+        gc.unfreeze()
+
+    # -- what others read ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Everything now; made anew at most every 100 ms."""
+        now_ns = time.monotonic_ns()
+        if self._snapshot is None or now_ns - self._snapshot_ns >= SNAPSHOT_NS:
+            self._snapshot = take(self)
+            self._snapshot_ns = now_ns
+        return self._snapshot
+
+    def order(self, order_id: int) -> OrderRow:
+        """One order. Raises UnknownName when there is none of that number."""
+        return self.view.order(self.known_order(order_id))
+
+    def orders(
+        self, limit: int = 200, strategy_id: int | None = None, state: str | None = None
+    ) -> list[OrderRow]:
+        """The newest `limit` orders that fit, newest last."""
+        return self.view.orders(limit, strategy_id, state)
+
+    def trace(self, order_id: int) -> TraceRow:
+        """One order's waterfall, with the pauses (garbage collection, loop stalls) in its window."""
+        order = self.known_order(order_id)
+        lived = [stamp for stamp in order.stamps if stamp]
+        pauses = []
+        if lived:
+            pauses = self.gc_pauses.between(lived[0], lived[-1]) + self.loop_lag.between(lived[0], lived[-1])
+        return trace_row(order, self.budgets, pauses)
+
+    # -- what others ask for (the rest is in operations.py) ------------------------------------------------------
+
+    def market_control(self, action: str, speed: float | None = None) -> dict[str, Any]:
+        """`play`, `pause`, or set the `speed` of a recorded market."""
+        if action == "play":
+            self.player.resume()
+        elif action == "pause":
+            self.player.pause()
+        elif action != "speed":
+            raise UnknownName("action", action, ["play", "pause", "speed"])
+        if speed is not None:
+            self.player.speed = speed
+        elif action == "speed":
+            raise BadValue(
+                "speed", speed, "give replayed seconds per wall second, or 0 for as fast as it settles"
+            )
+        self._snapshot = None
+        return {"market": self.player.state, "speed": self.player.speed, "progress": self.player.progress}
+
+    async def replay_check(self) -> Mapping[str, Any]:
+        """Replay the journal in a fresh process with another hash seed; `equal` says whether nothing differs."""
+        from workbench.orchestrator.replay_check import replay_elsewhere
+
+        await self.driver.idle()
+        return await replay_elsewhere(self.journal.path)
+
+    async def reconcile(self) -> Mapping[str, Any]:
+        """Compare the books with the fills and with the broker's own account."""
+        from workbench.orchestrator.truth import reconcile
+
+        await self._settled()
+        return reconcile(self.engine, await self.broker.account())
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    @property
+    def feed_age_s(self) -> float:
+        """Wall seconds since the last market event; 0 while the market is paused or over."""
+        if self.player.state != "playing" or not self._seen_ns:
+            return 0.0
+        return (time.monotonic_ns() - self._seen_ns) / 1e9
+
+    def _market_ns(self) -> int:
+        return max(self.engine.now_ns, self.player.market_ts_ns if hasattr(self, "player") else 0)
+
+    async def _run_market(self) -> None:
+        await self.player.run()
+        self._save_session()
+
+    async def _settled(self) -> None:
+        sim: Any = self.broker
+        while self.driver.busy or sim.pending:
+            await self.driver.idle()
+            await sim.settled()
+
+    def _on_turn(self, events: list[Event], effects: list[Effect]) -> None:
+        market = False
+        for event in events:
+            self.tally.count(event)
+            if isinstance(event, _MARKET):
+                market = True
+            elif isinstance(event, Kill):
+                self.killed_ns = time.monotonic_ns()
+                self.alerts.event(event, time.time_ns())
+        for effect in effects:
+            self.tally.count(effect)
+            if not isinstance(effect, _ROUTINE):
+                self.alerts.event(effect, time.time_ns())
+        if market:
+            self._seen_ns = time.monotonic_ns()
+        self.view.note(events, effects, market)
+
+    def _on_done(self, order: Order) -> None:
+        self.stages.record(order.stamps)
+
+    def _journal_failed(self, error: JournalStopped) -> None:
+        self.state = "stopped"
+        self.alerts.journal_failed(time.time_ns(), str(error))
+        self.driver.fail(error)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.health.refresh(self)
+            self.alerts.observe(self.snapshot())
+
+    async def _begin_epoch(self) -> None:
+        now_ns, driver = self.clock.now_ns(), self.driver
+        mode = "paper"
+        driver.post(StartSession(now_ns, self.journal.epoch, self.name, mode, self.version))
+        if self.recovered is None:
+            account = self.settings.account
+            driver.post(OpenAccount(now_ns, account.name, to_e8(account.cash), account.currency))
+            for i in self.recording.instruments:
+                driver.post(AddInstrument.of(now_ns, i))
+        if self.settings.limits:
+            self.engine.risk.limits.changed(
+                self.settings.limits.items()
+            )  # refuses an unknown name before journaling
+            await driver.do(SetLimits(now_ns, tuple(sorted(self.settings.limits.items())), "config"))
+        await driver.idle()
+
+    def _check_same_market(self) -> None:
+        known = [i.symbol for i in self.engine.book.instruments]
+        offered = list(self.recording.symbols)
+        if known and known != offered:
+            raise Refused(
+                f"desk '{self.name}' has traded {', '.join(known[:5])} and cannot go on with data "
+                f"'{self.settings.market.data}' ({', '.join(offered[:5])}): start with --fresh, or take another --name"
+            )
+
+    def _save_session(self) -> None:
+        self._session.save(
+            data=self.settings.market.data,
+            progress=self.player.progress,
+            finished=self.player.state == "finished",
+        )

@@ -1,0 +1,226 @@
+"""The loop: takes events one after another, lets the engine answer, and performs the answers once they are durable.
+
+    post(event) -> inbox -> journal.append(event) -> engine.handle -> journal.append(effects) -> group commit
+                                                                             -> (synced) -> broker.submit / cancel
+
+One turn drains the inbox for at most `TURN_EVENTS` events and then hands one frame to the journal, so a burst
+costs one sync. Nothing reaches a broker before the frame that holds its intent is on disk. Reports enter the same
+inbox as market data and commands; an urgent command (kill) goes to its head.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from workbench.brokers.contract import Broker
+from workbench.engine import Engine
+from workbench.errors import JournalStopped
+from workbench.model import (
+    Accepted,
+    Cancel,
+    Effect,
+    Event,
+    Filled,
+    Order,
+    Record,
+    Stamped,
+    Submit,
+    Unsent,
+)
+from workbench.model.orders import TERMINAL
+from workbench.model.stages import ACKED, CALLED, FILL_SEEN, SYNCED
+
+__all__ = ["Driver", "Log", "Outcome"]
+
+TURN_EVENTS = 256
+_monotonic_ns = time.monotonic_ns
+
+
+class Log(Protocol):
+    """What the driver asks of a journal."""
+
+    last_seq: int
+
+    def append(self, record: Record) -> int: ...
+    def commit(self, on_synced: Callable[[int], None] | None, sync: bool = True) -> None: ...
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What one event led to, once durable: the journal sequence of its last record, and the effects."""
+
+    seq: int
+    effects: list[Effect]
+
+
+type Waiter = asyncio.Future[Outcome]
+
+
+class Driver:
+    """Turns the inbox into journaled, performed effects. Single-threaded: everything happens on `loop`.
+
+    `on_turn(events, effects)` is called after each turn with what it handled (views and alerts read it);
+    `on_done(order)` once an order has reached its end and its stamps are final.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        journal: Log,
+        broker: Broker,
+        loop: asyncio.AbstractEventLoop,
+        on_turn: Callable[[list[Event], list[Effect]], None],
+        on_done: Callable[[Order], None],
+    ) -> None:
+        self.engine = engine
+        self.journal = journal
+        self.broker = broker
+        self.events_handled = 0
+        self.effects_made = 0
+        self.stopped: JournalStopped | None = None
+        self._loop = loop
+        self._on_turn = on_turn
+        self._on_done = on_done
+        self._inbox: deque[tuple[Event, int, Waiter | None]] = deque()
+        self._scheduled = False
+        self._unsynced = 0
+        self._idle: list[asyncio.Future[None]] = []
+
+    @property
+    def inbox_length(self) -> int:
+        """Events waiting for their turn."""
+        return len(self._inbox)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits for a turn or for the disk."""
+        return bool(self._inbox) or self._unsynced > 0
+
+    def post(
+        self, event: Event, edge_ns: int = 0, waiter: Waiter | None = None, urgent: bool = False
+    ) -> None:
+        """Put an event into the inbox; `edge_ns` is the monotonic time it left its socket (0: now)."""
+        item = (event, edge_ns or _monotonic_ns(), waiter)
+        if urgent:
+            self._inbox.appendleft(item)
+        else:
+            self._inbox.append(item)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def tick(self, event: Event, edge_ns: int = 0) -> None:
+        """Handle a market event at once when nothing waits before it: saves one trip through the loop."""
+        if self._inbox:
+            self.post(event, edge_ns)
+            return
+        self._inbox.append((event, edge_ns or _monotonic_ns(), None))
+        self._turn()
+
+    async def do(self, event: Event, urgent: bool = False) -> Outcome:
+        """Post `event` and wait until it was handled and its effects are durable.
+
+        Raises:
+            JournalStopped: the disk refused; nothing was sent.
+        """
+        if self.stopped is not None:
+            raise self.stopped
+        waiter: Waiter = self._loop.create_future()
+        self.post(event, waiter=waiter, urgent=urgent)
+        return await waiter
+
+    async def idle(self) -> None:
+        """Return once the inbox is empty and every intent is durable and handed to the broker."""
+        while self.busy:
+            done: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(done)
+            await done
+
+    def fail(self, error: JournalStopped) -> None:
+        """The journal cannot be written: send nothing more, and let everyone waiting know."""
+        self.stopped = error
+        for _, _, waiter in self._inbox:
+            if waiter is not None and not waiter.done():
+                waiter.set_exception(error)
+        self._inbox.clear()
+        self._unsynced = 0
+        self._wake_idle()
+
+    # -- one turn ---------------------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        if self.stopped is not None:
+            return
+        inbox, engine, append = self._inbox, self.engine, self.journal.append
+        events: list[Event] = []
+        effects: list[Effect] = []
+        waiting: list[tuple[Waiter, Outcome]] = []
+        ended: list[Order] = []
+        by_id = engine.orders.by_id
+        for _ in range(min(len(inbox), TURN_EVENTS)):
+            event, edge_ns, waiter = inbox.popleft()
+            append(event)
+            engine.edge_ns = edge_ns
+            kind = type(event)
+            if kind is Filled or kind is Accepted:
+                order = by_id.get(event.order_id)  # type: ignore[union-attr]
+                if order is not None:
+                    order.stamps[FILL_SEEN if kind is Filled else ACKED] = edge_ns
+            answers = engine.handle(event)
+            for effect in answers:
+                append(effect)
+            events.append(event)
+            effects += answers
+            if kind is Filled and order is not None and order.state in TERMINAL:
+                append(Stamped(event.ts_ns, order.order_id, tuple(order.stamps)))
+                ended.append(order)
+            if waiter is not None:
+                waiting.append((waiter, Outcome(self.journal.last_seq, answers)))
+        self.events_handled += len(events)
+        self.effects_made += len(effects)
+        to_send = [e for e in effects if type(e) is Submit or type(e) is Cancel]
+        if to_send or waiting:
+            self._unsynced += 1
+            self.journal.commit(lambda _seq: self._synced(to_send, waiting))
+        else:
+            self.journal.commit(None, sync=False)
+        for order in ended:
+            self._on_done(order)
+        self._on_turn(events, effects)
+        if inbox and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+        self._wake_idle()
+
+    def _synced(self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]]) -> None:
+        synced_ns = _monotonic_ns()
+        by_id, broker, killed = self.engine.orders.by_id, self.broker, self.engine.risk.killed
+        for effect in to_send:
+            if type(effect) is Submit:
+                if killed:  # the kill is durable by now: what was still on its way to the wire stays here
+                    self.post(
+                        Unsent(effect.ts_ns, effect.order_id, "held back by the kill switch before sending")
+                    )
+                    continue
+                stamps = by_id[effect.order_id].stamps
+                stamps[SYNCED] = synced_ns
+                stamps[CALLED] = _monotonic_ns()
+                broker.submit(effect)
+            else:
+                broker.cancel(effect)  # type: ignore[arg-type]
+        for waiter, outcome in waiting:
+            if not waiter.done():
+                waiter.set_result(outcome)
+        self._unsynced -= 1
+        self._wake_idle()
+
+    def _wake_idle(self) -> None:
+        if self._idle and not self.busy:
+            for done in self._idle:
+                if not done.done():
+                    done.set_result(None)
+            self._idle.clear()

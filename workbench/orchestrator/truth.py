@@ -1,0 +1,80 @@
+"""Books against fills against the broker. Differences are shown, never mended by an invented fill."""
+
+from typing import Any
+
+import msgspec
+
+from workbench.brokers.contract import Broker, BrokerAccount
+from workbench.engine import Engine
+from workbench.model import Unsent, from_e8
+from workbench.orchestrator.clock import SessionClock
+from workbench.orchestrator.driver import Driver
+
+__all__ = ["Difference", "differences", "reconcile", "settle_with_broker"]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One figure on which the desk and its broker do not agree."""
+
+    what: str
+    ours: float
+    theirs: float
+
+
+def differences(engine: Engine, account: BrokerAccount) -> list[Difference]:
+    """Position by position and cash: what the broker says and we do not, or the other way round."""
+    ours = {iid: total.qty_e8 for iid, total in engine.ledger.totals.items() if total.qty_e8}
+    theirs = {iid: qty for iid, qty in account.positions.items() if qty}
+    found = [
+        Difference(
+            f"position {engine.book.symbol(iid)}", from_e8(ours.get(iid, 0)), from_e8(theirs.get(iid, 0))
+        )
+        for iid in sorted(ours.keys() | theirs.keys())
+        if ours.get(iid, 0) != theirs.get(iid, 0)
+    ]
+    if engine.ledger.cash_e8 != account.cash_e8:
+        found.append(Difference("cash", from_e8(engine.ledger.cash_e8), from_e8(account.cash_e8)))
+    return found
+
+
+def reconcile(engine: Engine, account: BrokerAccount) -> dict[str, Any]:
+    """Three independent sums of the same thing: the ledger, the orders' fills, the broker."""
+    filled: dict[int, int] = {}
+    for order in engine.orders.by_id.values():
+        if order.filled_e8:
+            filled[order.iid] = filled.get(order.iid, 0) + order.side * order.filled_e8
+    held = {iid: total.qty_e8 for iid, total in engine.ledger.totals.items()}
+    by_strategy: dict[int, int] = {}
+    for (_, iid), position in engine.ledger.positions.items():
+        by_strategy[iid] = by_strategy.get(iid, 0) + position.qty_e8
+    found = differences(engine, account)
+    return {
+        "positions_equal_sum_of_fills": _nonzero(held) == _nonzero(filled) == _nonzero(by_strategy),
+        "positions_equal_broker": not any(d.what.startswith("position") for d in found),
+        "cash_conserved": engine.ledger.balanced() and not any(d.what == "cash" for d in found),
+        "open_orders_equal_broker": set(engine.orders.active) == set(account.open_orders),
+        "differences": [msgspec.to_builtins(d) for d in found],
+    }
+
+
+async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clock: SessionClock) -> int:
+    """After a recovery: ask the broker about every order that was under way, and post what it proves.
+
+    An order the broker has never heard of did not reach it: it ends as not sent, and is never sent again by itself.
+    Returns how many orders were asked about.
+    """
+    asked = 0
+    for order in list(engine.orders.active.values()):
+        asked += 1
+        known = await broker.order(order.client_id)
+        if known is None:
+            driver.post(Unsent(clock.now_ns(), order.order_id, f"broker knows no {order.client_id}"))
+            continue
+        for report in known.reports:
+            driver.post(report)
+    await driver.idle()
+    return asked
+
+
+def _nonzero(quantities: dict[int, int]) -> dict[int, int]:
+    return {iid: qty for iid, qty in quantities.items() if qty}

@@ -1,0 +1,10 @@
+"""Research on the same engine that trades: backtest a strategy object, look at it, hold a live run against it.
+
+Fast fused loops, sweeps and walk-forward will live here too; live trading never imports this room.
+"""
+
+from workbench.research.backtest import backtest
+from workbench.research.parity import ParityReport, parity
+from workbench.research.result import Decision, Result
+
+__all__ = ["Decision", "ParityReport", "Result", "backtest", "parity"]
