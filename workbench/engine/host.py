@@ -1,0 +1,195 @@
+"""The strategy host: strategies in their programs, grouped so that one instant costs one compiled call a class.
+
+A `Cohort` is one program (one strategy class) with all its seats; targets live in one float64 array beside the seats.
+The host decides who is asked and in which order (cohorts in order of arrival, seats in order of arrival); what an
+answer leads to is decided in `core`.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.engine.exposure import Line
+from workbench.engine.seats import REMOVED, Placed, Seat
+from workbench.model.instrument import Instrument
+from workbench.model.market import Bar
+
+__all__ = ["FEW", "Cohort", "Program", "StrategyHost"]
+
+FEW: Final = 4  # up to so many rows, single steps are cheaper than one batch call
+_PLANS: Final = 64
+
+type Floats = npt.NDArray[np.float64]
+type Ints = npt.NDArray[np.int32]
+type Slots = npt.NDArray[np.int64]
+type Plan = tuple[Ints, Ints, Slots]
+
+
+class Program(Protocol):
+    """What the host asks of a strategy class's program (`workbench.strategy.Program` is one)."""
+
+    form: str
+    why_interpreted: str
+
+    def add(self, strategy: object) -> int: ...
+    def restart(self, row: int, strategy: object) -> None: ...
+    def step(self, row: int, bar: Bar, pos: float) -> float: ...
+    def step_many(self, rows: Ints, bar_of_row: Ints, ohlcv: Floats, pos: Floats) -> Floats: ...
+    def warm(self, row: int) -> bool: ...
+
+
+class Cohort:
+    """All seats of one program. `targets[slot]` is the seat's target as the batch call reads it."""
+
+    __slots__ = ("_plans", "bars", "batch", "on", "program", "rows", "seats", "targets")
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.batch = program.form == "compiled"
+        self.seats: list[Seat] = []
+        self.rows: list[int] = []
+        self.on: dict[int, list[int]] = {}
+        self.targets: Floats = np.zeros(16)
+        self.bars: npt.NDArray[np.int64] = np.zeros(16, np.int64)
+        self._plans: dict[bytes, Plan] = {}
+
+    def add(self, seat: Seat, strategy: object) -> None:
+        """Give a seat its row and its slot."""
+        row = self.program.add(strategy)
+        slot = len(self.seats)
+        if slot == len(self.targets):
+            self.targets = np.concatenate([self.targets, np.zeros(slot)])
+            self.bars = np.concatenate([self.bars, np.zeros(slot, np.int64)])
+        self.seats.append(seat)
+        self.rows.append(row)
+        self.on.setdefault(seat.iid, []).append(slot)
+        self._plans.clear()
+        seat.slot, seat.cohort = slot, self
+
+    def drop(self, seat: Seat) -> None:
+        """Ask this seat no more."""
+        slots = self.on[seat.iid]
+        slots.remove(seat.slot)
+        if not slots:
+            del self.on[seat.iid]
+        self._plans.clear()
+
+    def plan(self, iids: bytes) -> Plan:
+        """Rows, the bar of each row, and slots, for the instruments of a slice (int32 bytes)."""
+        plan = self._plans.get(iids)
+        if plan is None:
+            slots: list[int] = []
+            bars: list[int] = []
+            for place, iid in enumerate(np.frombuffer(iids, "<i4").tolist()):
+                here = self.on.get(iid, ())
+                slots += here
+                bars += [place] * len(here)
+            # in order of arrival, whatever the order of instruments: it is also the fast order in memory
+            order = np.argsort(np.array(slots, np.int64), kind="stable")
+            slot_array = np.array(slots, np.int64)[order]
+            row_array = np.array(self.rows, np.int32)[slot_array]
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            plan = self._plans[iids] = (row_array, np.array(bars, np.int32)[order], slot_array)
+        return plan
+
+    def step_slice(self, iids: bytes, ohlcv: Floats) -> tuple[list[int], list[float]]:
+        """Step every seat that has a bar in the slice; slots and targets of those whose answer is new (or NaN)."""
+        rows, bar_of_row, slots = self.plan(iids)
+        if not len(rows):
+            return [], []
+        every = len(slots) == len(self.seats)
+        before = self.targets[: len(slots)] if every else self.targets[slots]
+        targets = self.program.step_many(rows, bar_of_row, ohlcv, before)
+        if every:
+            self.bars[: len(slots)] += 1
+        else:
+            self.bars[slots] += 1
+        changed = np.flatnonzero(targets != before)
+        if not len(changed):
+            return [], []
+        return slots[changed].tolist(), targets[changed].tolist()
+
+
+class StrategyHost:
+    """Strategies by id, seats by (strategy_id, iid), cohorts by program, and for each instrument who is asked."""
+
+    __slots__ = ("_classes", "_load", "_programs", "cohorts", "on", "seats", "strategies")
+
+    def __init__(self, programs: Callable[[type], Program], load: Callable[[str, str], type]) -> None:
+        self._programs = programs
+        self._load = load
+        self._classes: dict[tuple[str, str], tuple[type, Cohort]] = {}
+        self.strategies: dict[int, Placed] = {}
+        self.seats: dict[tuple[int, int], Seat] = {}
+        self.cohorts: list[Cohort] = []
+        self.on: list[list[tuple[Cohort, list[int]]]] = []
+
+    def cohort_of(self, name: str, source: str) -> tuple[type, Cohort]:
+        """The class that `source` defines as `name`, and its cohort; loaded once however often it is placed.
+
+        Raises whatever loading user code raises.
+        """
+        key = (name, source)
+        found = self._classes.get(key)
+        if found is None:
+            cls = self._load(source, name)
+            cohort = Cohort(self._programs(cls))
+            self.cohorts.append(cohort)
+            found = self._classes[key] = (cls, cohort)
+        return found
+
+    def seat(self, placed: Placed, instrument: Instrument, line: Line) -> Seat:
+        """Make and register a seat (not yet in a cohort)."""
+        seat = Seat(placed, instrument, line)
+        self.seats[placed.strategy_id, instrument.iid] = seat
+        placed.seats.append(seat)
+        return seat
+
+    def place(self, seat: Seat, cohort: Cohort, strategy: object) -> None:
+        """Put a seat into its cohort: it is asked from the next bar on."""
+        cohort.add(seat, strategy)
+        asked = self.on[seat.iid]
+        if not any(c is cohort for c, _ in asked):
+            asked.append((cohort, cohort.on[seat.iid]))
+
+    def restart(self, placed: Placed, strategy: object) -> None:
+        """New parameters (or a clean start) for every seat of a strategy; positions and targets stay."""
+        for seat in placed.seats:
+            cohort = seat.cohort
+            if cohort is not None:
+                cohort.program.restart(cohort.rows[seat.slot], strategy)
+
+    def remove(self, placed: Placed, reason: str) -> None:
+        """Ask a strategy no more. Its seats stay registered: late fills are still its own."""
+        placed.bars = self.bars_seen(placed)
+        for seat in placed.seats:
+            self.withdraw(seat)
+        placed.turn(REMOVED, reason)
+
+    def withdraw(self, seat: Seat) -> None:
+        """Take a seat out of its cohort."""
+        if seat.cohort is not None:
+            seat.cohort.drop(seat)
+            self.on[seat.iid] = [(c, slots) for c, slots in self.on[seat.iid] if slots]
+            seat.cohort = None
+
+    def warming(self, placed: Placed) -> bool:
+        """Whether a running strategy still waits for enough bars on one of its instruments."""
+        if not placed.running:
+            return False
+        for seat in placed.seats:
+            cohort = seat.cohort
+            if cohort is not None and not cohort.program.warm(cohort.rows[seat.slot]):
+                return True
+        return False
+
+    def bars_seen(self, placed: Placed) -> int:
+        """Bars a strategy was asked about, over all its instruments."""
+        batched = 0
+        for seat in placed.seats:
+            if seat.cohort is not None:
+                batched += int(seat.cohort.bars[seat.slot])
+        return placed.bars + batched

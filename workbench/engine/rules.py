@@ -1,0 +1,303 @@
+"""The risk rules: plain functions `(intent, risk) -> None | (code, text, numbers)`, run in this order, first no wins.
+
+    KILLED PAUSED GRID HOURS STALE SIZE NOTIONAL COLLAR
+    POSITION GROSS CREDIT DUPLICATE SELF_CROSS DAILY_LOSS REPEAT RATE
+
+All positions are worst cases: everything open, UNKNOWN included, is taken as filled on the side that hurts. POSITION,
+GROSS, CREDIT and DAILY_LOSS let an order through that can only make a position smaller. A rule reads; it changes
+nothing. Market hours proper (holidays, half days) belong to the feed's calendar; HOURS is a plain daily window.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from workbench.engine.seats import Intent
+from workbench.model.orders import BUY, DAY, FOK, LIMIT, MARKET, SELL, STOP, STOP_LIMIT
+from workbench.model.scale import SCALE, from_e8
+
+if TYPE_CHECKING:
+    from workbench.engine.risk import Risk
+
+__all__ = ["RULES"]
+
+type Verdict = tuple[str, str, tuple[tuple[str, float], ...]]
+
+_E16: Final = SCALE * SCALE
+_DAY_NS: Final = 86_400_000_000_000
+_LARGEST_E8: Final = 10**15 * SCALE
+
+
+def killed(intent: Intent, risk: "Risk") -> Verdict | None:
+    """KILLED: the kill switch blocks every new order."""
+    if not risk.killed:
+        return None
+    return "KILLED", f"the kill switch is on ({risk.kill_reason}): arm the desk to trade again", ()
+
+
+def paused(intent: Intent, risk: "Risk") -> Verdict | None:
+    """PAUSED: a strategy that does not run sends nothing."""
+    placed = intent.seat.placed
+    if placed.running:
+        return None
+    text = f"strategy {placed.strategy_id} {placed.name} is {placed.state} ({placed.reason}): resume it first"
+    return "PAUSED", text, (("strategy_id", float(placed.strategy_id)),)
+
+
+def grid(intent: Intent, risk: "Risk") -> Verdict | None:
+    """GRID: known words, a positive quantity on the lot grid, prices on the tick grid where the kind needs them."""
+    qty, instrument, kind = intent.qty_e8, intent.seat.instrument, intent.kind
+    limit_px, stop_px = intent.limit_px_e8, intent.stop_px_e8
+    if (
+        kind == MARKET
+        and 0 < qty < _LARGEST_E8
+        and qty % instrument.lot_e8 == 0
+        and not limit_px
+        and not stop_px
+    ):
+        if (intent.side == BUY or intent.side == SELL) and DAY <= intent.tif <= FOK:
+            return None
+    if intent.side not in (BUY, SELL):
+        return (
+            "GRID",
+            f"side {intent.side} is unknown: give 1 (buy) or -1 (sell)",
+            (("side", float(intent.side)),),
+        )
+    if not MARKET <= kind <= STOP_LIMIT:
+        return "GRID", f"order type {kind} is unknown: give 0 to 3", (("type", float(kind)),)
+    if not DAY <= intent.tif <= FOK:
+        return "GRID", f"time in force {intent.tif} is unknown: give 0 to 3", (("tif", float(intent.tif)),)
+    if not 0 < qty < _LARGEST_E8 or qty % instrument.lot_e8:
+        lot = from_e8(instrument.lot_e8)
+        text = (
+            f"quantity {from_e8(qty):g} is not a positive multiple of the lot {lot:g} of {instrument.symbol}"
+        )
+        return "GRID", text, (("quantity", from_e8(qty)), ("lot", lot))
+    for name, px, needed in (
+        ("limit", limit_px, kind in (LIMIT, STOP_LIMIT)),
+        ("stop", stop_px, kind in (STOP, STOP_LIMIT)),
+    ):
+        if needed and not 0 < px < _LARGEST_E8:
+            return "GRID", f"a price above 0 is needed: {name} price {from_e8(px):g}", ((name, from_e8(px)),)
+        if not needed and px:
+            text = f"{name} price {from_e8(px):g} has no meaning for this order type: leave it out"
+            return "GRID", text, ((name, from_e8(px)),)
+        if px % instrument.tick_e8:
+            tick = from_e8(instrument.tick_e8)
+            near = from_e8(instrument.round_px(px))
+            text = f"{name} price {from_e8(px):.10g} is off the tick {tick:g} of {instrument.symbol}: try {near:.10g}"
+            return "GRID", text, ((name, from_e8(px)), ("tick", tick))
+    return None
+
+
+def hours(intent: Intent, risk: "Risk") -> Verdict | None:
+    """HOURS: inside the daily window."""
+    window = risk.hours_ns
+    if window is None:
+        return None
+    now = risk.ts_ns % _DAY_NS
+    if window[0] <= now < window[1]:
+        return None
+    now_s, from_s, to_s = now / 1e9, window[0] / 1e9, window[1] / 1e9
+    text = f"outside the trading window: {now_s:.0f} s of the UTC day, window {from_s:.0f} to {to_s:.0f} s"
+    return "HOURS", text, (("now_s", now_s), ("from_s", from_s), ("to_s", to_s))
+
+
+def stale(intent: Intent, risk: "Risk") -> Verdict | None:
+    """STALE: there is a last good price, and it is young enough."""
+    last_ns = risk.book.last_ts[intent.iid]
+    age = risk.ts_ns - last_ns
+    if last_ns and age <= risk.max_age_ns:
+        return None
+    symbol, most_s = intent.seat.instrument.symbol, risk.max_age_ns / 1e9
+    if not last_ns:
+        return "STALE", f"no price of {symbol} has been seen yet: wait for its first data", ()
+    text = f"the last price of {symbol} is {age / 1e9:.1f} s old, at most {most_s:g} s are allowed"
+    return "STALE", text, (("age_s", age / 1e9), ("max_data_age_s", most_s))
+
+
+def size(intent: Intent, risk: "Risk") -> Verdict | None:
+    """SIZE: quantity of one order."""
+    if intent.qty_e8 <= risk.max_qty_e8:
+        return None
+    qty, most = from_e8(intent.qty_e8), from_e8(risk.max_qty_e8)
+    text = f"quantity {qty:g} is above the largest order of {most:g}"
+    return "SIZE", text, (("quantity", qty), ("max_order_qty", most))
+
+
+def notional(intent: Intent, risk: "Risk") -> Verdict | None:
+    """NOTIONAL: value of one order."""
+    if intent.notional_e16 <= risk.max_notional_e8 * SCALE:
+        return None
+    value, most = intent.notional_e16 / _E16, from_e8(risk.max_notional_e8)
+    text = f"order value {value:,.2f} is above the largest of {most:,.2f}"
+    return "NOTIONAL", text, (("notional", value), ("max_order_notional", most))
+
+
+def collar(intent: Intent, risk: "Risk") -> Verdict | None:
+    """COLLAR: limit and stop prices near the last price; no market order on a price that has just jumped."""
+    book, iid = risk.book, intent.iid
+    last = book.last_px[iid]
+    if intent.kind == MARKET:
+        before = book.previous_px[iid]
+        if not before or not risk.max_jump or abs(last - before) <= risk.max_jump * before:
+            return None
+        text = f"the last price jumped from {before:g} to {last:g}, more than {risk.max_jump:.0%}: send a limit order"
+        return "COLLAR", text, (("last", last), ("before", before), ("max_jump", risk.max_jump))
+    for name, px_e8 in (("limit", intent.limit_px_e8), ("stop", intent.stop_px_e8)):
+        px = from_e8(px_e8)
+        if px_e8 and abs(px - last) > risk.collar * last:
+            text = f"{name} price {px:g} is more than {risk.collar:.0%} away from the last price {last:g}"
+            return "COLLAR", text, ((name, px), ("last", last), ("price_collar", risk.collar))
+    return None
+
+
+def _reduces(intent: Intent) -> bool:
+    """Whether the order can only make the account's position in its instrument smaller, whatever else fills."""
+    line = intent.seat.line
+    if intent.side == BUY:
+        return line.held_e8 + line.buys_e8 + intent.qty_e8 <= 0
+    return line.held_e8 - line.sells_e8 - intent.qty_e8 >= 0
+
+
+def position(intent: Intent, risk: "Risk") -> Verdict | None:
+    """POSITION: worst-case size in one instrument, and no short position where none is allowed."""
+    line = intent.seat.line
+    if intent.side == BUY:
+        worst = line.held_e8 + line.buys_e8 + intent.qty_e8
+    else:
+        worst = line.sells_e8 - line.held_e8 + intent.qty_e8
+        if worst > 0 and not risk.short:
+            text = (
+                f"worst case short {from_e8(worst):g} {intent.seat.instrument.symbol}: shorts are not allowed"
+            )
+            return "POSITION", text, (("worst", -from_e8(worst)), ("allow_short", 0.0))
+    if worst <= risk.max_position_e8 or _reduces(intent):
+        return None
+    size_, most = from_e8(worst), from_e8(risk.max_position_e8)
+    text = f"worst-case position {size_:g} {intent.seat.instrument.symbol} is above {most:g}"
+    return "POSITION", text, (("worst", size_), ("max_position_qty", most))
+
+
+def gross(intent: Intent, risk: "Risk") -> Verdict | None:
+    """GROSS: worst-case exposure of the whole account."""
+    line = intent.seat.line
+    if intent.side == BUY:
+        worst = line.held_e8 + line.buys_e8 + intent.qty_e8
+    else:
+        worst = line.sells_e8 - line.held_e8 + intent.qty_e8
+    more = worst - line.worst_e8
+    if more <= 0:
+        return None
+    total = risk.exposure.gross_e16 + more * intent.px_e8
+    if total <= risk.max_gross_e16:
+        return None
+    value, most = total / _E16, risk.max_gross_e16 / _E16
+    text = f"worst-case gross exposure {value:,.2f} would pass {most:,.2f}"
+    return "GROSS", text, (("gross", value), ("max_gross", most))
+
+
+def credit(intent: Intent, risk: "Risk") -> Verdict | None:
+    """CREDIT: cash after all open purchases and this one, plus the credit line, stays at zero or above."""
+    if intent.side != BUY:
+        return None
+    after_e16 = (risk.ledger.cash_e8 + risk.credit_e8) * SCALE - risk.exposure.buys_e16 - intent.notional_e16
+    if after_e16 >= 0 or _reduces(intent):
+        return None
+    cash, line = from_e8(risk.ledger.cash_e8), from_e8(risk.credit_e8)
+    short, value = -after_e16 / _E16, intent.notional_e16 / _E16
+    text = f"cash {cash:,.2f} with open purchases does not cover {value:,.2f}: {short:,.2f} short"
+    return "CREDIT", text, (("cash", cash), ("notional", value), ("credit", line), ("short_by", short))
+
+
+def duplicate(intent: Intent, risk: "Risk") -> Verdict | None:
+    """DUPLICATE: equal in everything to the order sent just before by the same strategy. An order that is sized as
+    the difference to what is held and working cannot be one."""
+    if intent.sized:
+        return None
+    seat = intent.seat
+    if (
+        seat.last_side != intent.side
+        or seat.last_qty_e8 != intent.qty_e8
+        or seat.last_kind != intent.kind
+        or seat.last_px_e8 != (intent.limit_px_e8 or intent.stop_px_e8)
+        or risk.now_ns - seat.last_ns >= risk.duplicate_ns
+    ):
+        return None
+    age, window = (risk.now_ns - seat.last_ns) / 1e9, risk.duplicate_ns / 1e9
+    text = f"the same order was sent {age:.3f} s ago: repeat it after {window:g} s if it is meant"
+    return "DUPLICATE", text, (("age_s", age), ("duplicate_window_s", window))
+
+
+def self_cross(intent: Intent, risk: "Risk") -> Verdict | None:
+    """SELF_CROSS: a limit order must not meet our own resting limit on the other side."""
+    limit_px = intent.limit_px_e8
+    if not limit_px:
+        return None
+    line = intent.seat.line
+    if intent.side == BUY:
+        own = min(line.asks.values(), default=0)
+        meets = bool(own) and limit_px >= own
+    else:
+        own = max(line.bids.values(), default=0)
+        meets = bool(own) and limit_px <= own
+    if not meets:
+        return None
+    text = f"limit {from_e8(limit_px):g} would trade with our own resting order at {from_e8(own):g}"
+    return "SELF_CROSS", text, (("limit", from_e8(limit_px)), ("own", from_e8(own)))
+
+
+def daily_loss(intent: Intent, risk: "Risk") -> Verdict | None:
+    """DAILY_LOSS: realized and unrealized, fees included, since the day's first event."""
+    loss = risk.day_equity_e8 - risk.ledger.cash_e8 - risk.exposure.value_e16 // SCALE
+    if loss < risk.max_loss_e8 or _reduces(intent):
+        return None
+    lost, most = from_e8(loss), from_e8(risk.max_loss_e8)
+    text = f"the day's loss of {lost:,.2f} has reached {most:,.2f}: only reducing orders pass"
+    return "DAILY_LOSS", text, (("loss", lost), ("max_daily_loss", most))
+
+
+def repeat(intent: Intent, risk: "Risk") -> Verdict | None:
+    """REPEAT: one strategy sends again and again on one side of one instrument."""
+    seat = intent.seat
+    if seat.repeats < risk.max_repeats or seat.last_side != intent.side:
+        return None
+    if risk.now_ns - seat.repeats_from_ns >= risk.repeat_ns:
+        return None
+    within = risk.repeat_ns / 1e9
+    text = f"{seat.repeats} orders on one side of {seat.instrument.symbol} within {within:g} s: the limit is reached"
+    return "REPEAT", text, (("orders", float(seat.repeats)), ("max_repeats", float(risk.max_repeats)))
+
+
+def rate(intent: Intent, risk: "Risk") -> Verdict | None:
+    """RATE: orders in any sliding second, of the strategy and of the account."""
+    now = risk.now_ns
+    window = intent.seat.placed.window
+    if not window.room(now):
+        who = intent.seat.placed.strategy_id
+        text = f"strategy {who} sent {window.most} orders within a second: the limit is reached"
+        return "RATE", text, (("orders_per_s_strategy", float(window.most)),)
+    window = risk.account_window
+    if not window.room(now):
+        text = f"the account sent {window.most} orders within a second: the limit is reached"
+        return "RATE", text, (("orders_per_s_account", float(window.most)),)
+    return None
+
+
+RULES: Final[tuple[Callable[[Intent, "Risk"], Verdict | None], ...]] = (
+    killed,
+    paused,
+    grid,
+    hours,
+    stale,
+    size,
+    notional,
+    collar,
+    position,
+    gross,
+    credit,
+    duplicate,
+    self_cross,
+    daily_loss,
+    repeat,
+    rate,
+)

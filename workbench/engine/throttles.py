@@ -1,0 +1,45 @@
+"""Counting against time: exact sliding windows over market or wall time. No rule and no limit lives here."""
+
+from collections import deque
+
+__all__ = ["Window"]
+
+
+class Window:
+    """The instants of the last things allowed, to tell whether one more keeps within `most` in any `span_ns`.
+
+    >>> w = Window(2, 1_000)
+    >>> [w.room(t) and w.take(t) for t in (0, 10, 20, 1_000, 1_005)]
+    [True, True, False, True, False]
+    """
+
+    __slots__ = ("_taken", "most", "span_ns")
+
+    def __init__(self, most: int, span_ns: int) -> None:
+        self._taken: deque[int] = deque(maxlen=most)
+        self.most = most
+        self.span_ns = span_ns
+
+    def room(self, now_ns: int) -> bool:
+        """Whether one more at `now_ns` keeps within the limit. `now_ns` must never go back."""
+        taken = self._taken
+        return len(taken) < self.most or now_ns - taken[0] >= self.span_ns
+
+    def take(self, now_ns: int) -> bool:
+        """Count one at `now_ns` (the oldest falls out); always True."""
+        self._taken.append(now_ns)
+        return True
+
+    def count(self, now_ns: int) -> int:
+        """How many lie inside the window that ends at `now_ns`."""
+        return sum(1 for ns in self._taken if now_ns - ns < self.span_ns)
+
+    def resized(self, most: int, span_ns: int) -> "Window":
+        """The same history under another limit."""
+        window = Window(most, span_ns)
+        window._taken.extend(self._taken)
+        return window
+
+    def clear(self) -> None:
+        """Forget everything counted."""
+        self._taken.clear()
