@@ -1,0 +1,280 @@
+"""Indicators and one decision, fused: the pieces every compiled loop over rows is made of. Imports numba.
+
+A loop (live entry, batch over an array, later a whole backtest) is written once, in plain numba, over six pieces:
+
+    params, windows, state = load(slots, rings, row_at)     # out of the row, into registers
+    state, x = advance(params, windows, state, bar)         # every indicator, one bar
+    if warm(x): target = decide(params[0], x, pos)
+    store(slots, row_at, state)                             # back into the row
+
+`load`, `advance`, `warm`, `store` map over the tuple of indicators at compile time (numba intrinsics), so any number of
+indicators of any kind becomes straight machine code, without generated source text.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from workbench.kernels.freeze import Freezer
+from workbench.kernels.indicator import Ohlcv
+from workbench.kernels.layout import Layout, Record
+
+__all__ = [
+    "OPTIONS",
+    "Pieces",
+    "compiled_loop",
+    "compiling_freezer",
+    "compose",
+    "step_signatures",
+    "types_of",
+]
+
+# numpy's error model: a division by zero is infinite or NaN, never an exception in the middle of a batch.
+OPTIONS = {"error_model": "numpy", "nogil": False, "boundscheck": False, "fastmath": False}
+
+SLOTS = types.Array(types.int64, 1, "C")
+RINGS = types.Array(types.float64, 1, "C")
+BAR = types.NamedUniTuple(types.float64, 5, Ohlcv)
+_KIND = {"i": types.int64, "f": types.float64, "b": types.boolean}
+_WORD = ir.IntType(64)
+_DOUBLE = ir.DoubleType()
+
+
+class Pieces(NamedTuple):
+    """What a compiled loop calls; all are compiled functions or intrinsics."""
+
+    load: Any
+    advance: Any
+    warm: Any
+    store: Any
+    decide: Any
+
+
+def compiling_freezer() -> Freezer:
+    """A freezer whose copies are compiled functions."""
+    return Freezer(lambda copy: njit(**OPTIONS)(copy))
+
+
+def type_of(record: Record) -> Any:
+    """The compiled type of a record."""
+    return types.BaseTuple.from_types(tuple(_KIND[kind] for kind in record.kinds), record.cls)
+
+
+class RowTypes(NamedTuple):
+    params: Any
+    windows: Any
+    state: Any
+
+
+def types_of(layout: Layout) -> RowTypes:
+    """Types of what `load` answers: (decide's parameters, each indicator's), rings, states."""
+    params = types.Tuple((type_of(layout.params), *(type_of(part.params) for part in layout.parts)))
+    windows = types.Tuple(tuple(RINGS if part.ring_at >= 0 else types.none for part in layout.parts))
+    return RowTypes(params, windows, types.Tuple(tuple(type_of(part.state) for part in layout.parts)))
+
+
+def value_type(owner: str, answer: Any) -> Any:
+    """The type `x` holds for an indicator whose `step` answers `answer`: a float, or a namedtuple of floats."""
+    if isinstance(answer, types.BaseAnonymousTuple) or not isinstance(answer, types.BaseTuple):
+        if isinstance(answer, (types.Float, types.Integer, types.Boolean)):
+            return types.float64
+        raise TypingError(
+            f"{owner}.step must answer (state, value) with a number or a namedtuple of numbers as value"
+        )
+    for name, item in zip(answer.instance_class._fields, answer.types, strict=True):
+        if not isinstance(item, (types.Float, types.Integer, types.Boolean)):
+            raise TypingError(f"{owner}.step: output '{name}' is no number")
+    return types.NamedUniTuple(types.float64, len(answer.types), answer.instance_class)
+
+
+def _slot(builder: Any, data: Any, at: Any, k: int) -> Any:
+    return builder.gep(data, [builder.add(at, ir.Constant(_WORD, k))])
+
+
+def _read(context: Any, builder: Any, data: Any, at: Any, record: Record) -> Any:
+    items = []
+    for k, kind in enumerate(record.kinds, record.at):
+        raw = builder.load(_slot(builder, data, at, k))
+        if kind == "f":
+            raw = builder.bitcast(raw, _DOUBLE)
+        elif kind == "b":
+            raw = builder.icmp_unsigned("!=", raw, ir.Constant(_WORD, 0))
+        items.append(raw)
+    return context.make_tuple(builder, type_of(record), items)
+
+
+def _write(builder: Any, data: Any, at: Any, record: Record, value: Any) -> None:
+    for k, kind in enumerate(record.kinds):
+        raw = builder.extract_value(value, k)
+        if kind == "f":
+            raw = builder.bitcast(raw, _WORD)
+        elif kind == "b":
+            raw = builder.zext(raw, _WORD)
+        builder.store(raw, _slot(builder, data, at, record.at + k))
+
+
+def _ring(rings: Any, start: int, length: int) -> Any:
+    return rings[start : start + length]
+
+
+def _compose_load(layout: Layout) -> Any:
+    row = types_of(layout)
+    ring = njit(**OPTIONS)(_ring)
+
+    def load(typingctx: Any, slots: Any, rings: Any, at: Any) -> Any:
+        ring_type = typingctx.resolve_value_type(ring)
+        ring_sig = ring_type.get_call_type(typingctx, (RINGS, types.int64, types.int64), {})
+        answer = types.Tuple((row.params, row.windows, row.state))
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            data = context.make_array(sig.args[0])(context, builder, args[0]).data
+            at = args[2]
+            params = [_read(context, builder, data, at, layout.params)]
+            params += [_read(context, builder, data, at, part.params) for part in layout.parts]
+            state = [_read(context, builder, data, at, part.state) for part in layout.parts]
+            cut = context.get_function(ring_type, ring_sig)
+            windows = []
+            for part in layout.parts:
+                if part.ring_at < 0:
+                    windows.append(context.get_dummy_value())
+                    continue
+                bounds = [builder.load(_slot(builder, data, at, part.ring_at + k)) for k in (0, 1)]
+                windows.append(cut(builder, [args[1], *bounds]))
+            held = [
+                context.make_tuple(builder, kind, items)
+                for kind, items in zip(row, (params, windows, state), strict=True)
+            ]
+            return context.make_tuple(builder, answer, held)
+
+        return answer(SLOTS, RINGS, types.int64), codegen
+
+    return intrinsic(load)
+
+
+def _compose_store(layout: Layout) -> Any:
+    row = types_of(layout)
+
+    def store(typingctx: Any, slots: Any, at: Any, state: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            data = context.make_array(sig.args[0])(context, builder, args[0]).data
+            for k, part in enumerate(layout.parts):
+                _write(builder, data, args[1], part.state, builder.extract_value(args[2], k))
+            return context.get_dummy_value()
+
+        return types.none(SLOTS, types.int64, row.state), codegen
+
+    return intrinsic(store)
+
+
+def step_signatures(layout: Layout, steps: tuple[Any, ...], typingctx: Any) -> tuple[list[Any], list[Any]]:
+    """The signature each indicator's `step` compiles to, and the value types; TypingError when one does not fit."""
+    signatures, values = [], []
+    for part, step in zip(layout.parts, steps, strict=True):
+        ring = RINGS if part.ring_at >= 0 else types.none
+        name = part.indicator.__name__
+        signature = typingctx.resolve_value_type(step).get_call_type(
+            typingctx, (type_of(part.params), type_of(part.state), ring, BAR), {}
+        )
+        answer = signature.return_type
+        if not isinstance(answer, types.BaseTuple) or len(answer) != 2:
+            raise TypingError(f"{name}.step must answer a pair: the new state and the value")
+        state = answer[0]
+        if getattr(state, "instance_class", None) is not part.state.cls:
+            raise TypingError(f"{name}.step must answer a {part.state.cls.__name__}, as init does")
+        for field, kind, got in zip(part.state.names, part.state.kinds, state.types, strict=True):
+            if kind == "i" and isinstance(got, types.Float):
+                raise TypingError(
+                    f"{name}: state field '{field}' starts whole in init and step makes it a float"
+                )
+        signatures.append(signature)
+        values.append(value_type(name, answer[1]))
+    return signatures, values
+
+
+def _compose_advance(layout: Layout, steps: tuple[Any, ...]) -> Any:
+    row = types_of(layout)
+
+    def advance(typingctx: Any, params: Any, windows: Any, state: Any, bar: Any) -> Any:
+        signatures, values = step_signatures(layout, steps, typingctx)
+        x_type = types.BaseTuple.from_types((*values, *(types.float64,) * 5), layout.x)
+        answer = types.Tuple((row.state, x_type))
+        functions = [typingctx.resolve_value_type(step) for step in steps]
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            params, windows, state, bar = args
+            states, xs = [], []
+            for k, (part, signature) in enumerate(zip(layout.parts, signatures, strict=True)):
+                call = context.get_function(functions[k], signature)
+                window = builder.extract_value(windows, k) if part.ring_at >= 0 else context.get_dummy_value()
+                pair = call(
+                    builder,
+                    [builder.extract_value(params, k + 1), builder.extract_value(state, k), window, bar],
+                )
+                got, want = signature.return_type[0], row.state[k]
+                fields = [
+                    context.cast(builder, builder.extract_value(pair, [0, f]), got.types[f], want.types[f])
+                    for f in range(len(want.types))
+                ]
+                states.append(context.make_tuple(builder, want, fields))
+                answered = signature.return_type[1]
+                value = builder.extract_value(pair, 1)
+                if isinstance(answered, types.BaseTuple):
+                    floats = [
+                        context.cast(
+                            builder, builder.extract_value(value, f), answered.types[f], types.float64
+                        )
+                        for f in range(len(answered.types))
+                    ]
+                    xs.append(context.make_tuple(builder, values[k], floats))
+                else:
+                    xs.append(context.cast(builder, value, answered, types.float64))
+            xs += [builder.extract_value(bar, k) for k in range(5)]
+            held = [context.make_tuple(builder, row.state, states), context.make_tuple(builder, x_type, xs)]
+            return context.make_tuple(builder, answer, held)
+
+        return answer(row.params, row.windows, row.state, BAR), codegen
+
+    return intrinsic(advance)
+
+
+def _compose_warm(layout: Layout) -> Any:
+    n_values = len(layout.parts)
+
+    def warm(typingctx: Any, x: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            good = cgutils.true_bit
+            for k, kind in enumerate(sig.args[0].types[:n_values]):
+                value = builder.extract_value(args[0], k)
+                parts = [value]
+                if isinstance(kind, types.BaseTuple):
+                    parts = [builder.extract_value(value, f) for f in range(len(kind.types))]
+                for part in parts:
+                    good = builder.and_(good, builder.fcmp_ordered("ord", part, part))
+            return good
+
+        return types.boolean(x), codegen
+
+    return intrinsic(warm)
+
+
+def compose(layout: Layout, steps: tuple[Any, ...], decide: Any) -> Pieces:
+    """The pieces for one strategy class. `steps` and `decide` are compiled functions of `compiling_freezer`."""
+    return Pieces(
+        _compose_load(layout),
+        _compose_advance(layout, steps),
+        _compose_warm(layout),
+        _compose_store(layout),
+        decide,
+    )
+
+
+def compiled_loop(loop: Callable[..., Any], name: str) -> Any:
+    """A loop over the pieces as a compiled function called `name` (its symbol: must tell loops apart)."""
+    loop.__name__ = loop.__qualname__ = name
+    loop.__module__ = __name__
+    return njit(**OPTIONS)(loop)

@@ -1,0 +1,151 @@
+"""The interpreted form: the same functions as plain Python, on numpy scalars so that arithmetic answers as compiled.
+
+Where the forms may still differ in the last bit: `x ** 3`, `round(x, 2)`, numpy's sums; `checks.py` looks.
+"""
+
+import math
+import traceback
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import StrategyError
+from workbench.kernels.exact_math import exact_math
+from workbench.kernels.freeze import Freezer
+from workbench.kernels.indicator import Indicator, Ohlcv
+from workbench.kernels.layout import Layout
+
+__all__ = ["Rows", "interpreting_freezer", "parameter_tuple", "sample_states", "told"]
+
+
+def parameter_tuple(parameters: dict[str, Any]) -> Any:
+    """Parameters as the namedtuple that stands where `self` would, in numpy's 64-bit scalars (texts as they are)."""
+    kinds: dict[type, Callable[[Any], Any]] = {bool: np.bool_, int: np.int64, float: np.float64}
+    values = [kinds.get(type(value), lambda v: v)(value) for value in parameters.values()]
+    return namedtuple("Parameters", parameters)(*values)  # noqa: PYI024
+
+
+def sample_states(owner: str, indicators: dict[str, Indicator]) -> dict[str, Any]:
+    """Each indicator's first state, from its `init`."""
+    states = {}
+    for name, indicator in indicators.items():
+        kind = type(indicator)
+        try:
+            with np.errstate(all="ignore"):
+                states[name] = kind.init(parameter_tuple(indicator.parameters))  # type: ignore[attr-defined]
+        except Exception as error:
+            raise StrategyError(f"{owner}: {told(f'{kind.__name__}.init', error)}") from error
+    return states
+
+
+def interpreting_freezer() -> Freezer:
+    """A freezer whose copies are plain Python over IEEE arithmetic."""
+    module = exact_math()
+    swaps = [(math, module)]
+    swaps += [(value, getattr(module, name)) for name, value in vars(math).items() if callable(value)]
+    return Freezer(lambda copy: copy, tuple(swaps))
+
+
+def told(what: str, error: BaseException) -> str:
+    """`what` raised this, at that line of the user's own text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "/workbench/strategy/" not in f.filename.replace("\\", "/")]
+    place = f" (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return f"{what} raised {text}{place}"
+
+
+class _Live:
+    """One row's Python objects."""
+
+    __slots__ = ("params", "parts", "rings", "states")
+
+    def __init__(self, params: Any, parts: list[Any], n: int) -> None:
+        self.params = params
+        self.parts = parts
+        self.states: list[Any] = [None] * n
+        self.rings: list[Any] = [None] * n
+
+
+class Rows:
+    """The rows of one interpreted program; memory goes to and from the program's slots on demand."""
+
+    def __init__(self, layout: Layout, decide: Callable[..., Any]) -> None:
+        freezer = interpreting_freezer()
+        self._layout = layout
+        self._decide = freezer.function(decide)
+        self._steps = [freezer.function(part.indicator.step) for part in layout.parts]  # type: ignore[attr-defined]
+        self._rows: dict[int, _Live] = {}
+
+    def open(self, row: int, strategy: Any, indicators: dict[str, Indicator]) -> None:
+        parts = [parameter_tuple(indicators[part.name].parameters) for part in self._layout.parts]
+        self._rows[row] = _Live(parameter_tuple(strategy.parameters), parts, len(parts))
+
+    def fetch(self, row: int, slots: NDArray[np.int64], at: int, rings: NDArray[np.float64]) -> None:
+        live = self._rows[row]
+        for k, part in enumerate(self._layout.parts):
+            live.states[k] = part.state.read(slots, at)
+            if part.ring_at >= 0:
+                start, length = slots[at + part.ring_at], slots[at + part.ring_at + 1]
+                live.rings[k] = rings[start : start + length]
+
+    def flush(self, row: int, slots: NDArray[np.int64], at: int) -> None:
+        for part, state in zip(self._layout.parts, self._rows[row].states, strict=True):
+            part.state.write(slots, at, state)
+
+    def moved(self, slots: NDArray[np.int64], stride: int, rings: NDArray[np.float64]) -> None:
+        for row in self._rows:
+            self.flush(row, slots, row * stride)
+            self.fetch(row, slots, row * stride, rings)
+
+    def step(self, row: int, ohlcv: tuple[float, ...], pos: float) -> tuple[float, bool]:
+        """The new target and whether all indicators answered."""
+        live = self._rows[row]
+        bar = Ohlcv(*map(np.float64, ohlcv))
+        owner = self._layout.owner
+        values = []
+        warm = True
+        with np.errstate(all="ignore"):
+            for k, part in enumerate(self._layout.parts):
+                what = f"{owner}: {part.indicator.__name__}.step"
+                try:
+                    state, value = self._steps[k](live.parts[k], live.states[k], live.rings[k], bar)
+                except Exception as error:
+                    raise StrategyError(told(what, error)) from error
+                live.states[k] = _kept(what, part.state, state)
+                if isinstance(value, tuple):
+                    value = type(value)(*map(np.float64, value))
+                    warm = warm and not any(np.isnan(item) for item in value)
+                else:
+                    value = np.float64(value)
+                    warm = warm and not np.isnan(value)
+                values.append(value)
+            if not warm:
+                return pos, False
+            try:
+                target = float(self._decide(live.params, self._layout.x(*values, *bar), np.float64(pos)))
+            except ZeroDivisionError:  # two plain Python numbers; compiled code goes on with infinity or NaN
+                return math.nan, True
+            except Exception as error:
+                raise StrategyError(told(f"{owner}.decide", error)) from error
+        if not math.isfinite(target):
+            return math.nan, True
+        return min(max(target, -1.0), 1.0), True
+
+
+def _kept(what: str, record: Any, state: Any) -> Any:
+    """The state with each field in the kind it started with."""
+    fields = []
+    for name, kind, value in zip(record.names, record.kinds, state, strict=True):
+        if kind == "f":
+            fields.append(np.float64(value))
+        elif isinstance(value, (float, np.floating)):
+            raise StrategyError(
+                f"{what}: state field '{name}' starts whole in init and became the float {value!r}"
+            )
+        else:
+            fields.append(np.int64(value) if kind == "i" else np.bool_(value))
+    return record.cls(*fields)
