@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -145,13 +144,14 @@ async def _open_loop(folder: Path, rate: int, total: int) -> dict[str, float]:
         loop.add_reader(ours.fileno(), on_intents)
         args = [sys.executable, "-c", _FEEDER, str(theirs.fileno()), str(rate), str(total)]
         begun = time.perf_counter()
-        feeder = subprocess.Popen(args, pass_fds=[theirs.fileno()])
+        feeder = await asyncio.create_subprocess_exec(*args, pass_fds=[theirs.fileno()])
         try:
             await asyncio.wait_for(finished, 60 + total / rate)
         finally:
             loop.remove_reader(ours.fileno())
-            feeder.terminate()
-            feeder.wait()
+            if feeder.returncode is None:
+                feeder.terminate()
+            await feeder.wait()
             ours.close()
             theirs.close()
         seconds = time.perf_counter() - begun

@@ -14,7 +14,8 @@ from workbench.journal.log import Journal
 from workbench.journal.reader import Tail, read, read_frames, read_inputs, read_meta
 from workbench.journal.recovery import Recovered, recover
 from workbench.journal.replay import Difference, ReplayReport, replay
-from workbench.journal.store import Meta, SyncStats
+from workbench.journal.schema import Meta
+from workbench.journal.store import SyncStats
 
 __all__ = [
     "FORMAT",

@@ -13,9 +13,9 @@ from typing import Final, Self, cast
 
 import msgspec
 
-from workbench.errors import JournalDamaged, JournalError, JournalVersion
+from workbench.errors import JournalError, JournalVersion
 from workbench.journal.codec import Frame, decode, frame_hash
-from workbench.journal.store import Meta, connect_readonly, load_meta
+from workbench.journal.schema import Meta, connect_readonly, damaged, load_meta
 from workbench.model import Cancel, Effect, Event, Record, Refusal, Stamped, StrategyHalted, Submit
 
 __all__ = ["Tail", "read", "read_frames", "read_inputs", "read_meta"]
@@ -69,11 +69,11 @@ class Tail:
             if "locked" in str(error):
                 text = f"journal '{self.path}' is locked by another program: close whatever writes to it"
                 raise JournalError(text) from error
-            raise _damaged(self.path, self._expected, str(error)) from error
+            raise damaged(self.path, self._expected, str(error)) from error
         self._version, self._more = version, len(found) == rows
         frames = [self._checked(*row) for row in found]
         if not self._more and self._expected <= self.meta.known_seq:
-            raise _damaged(self.path, self._expected, f"it once reached seq {self.meta.known_seq}")
+            raise damaged(self.path, self._expected, f"it once reached seq {self.meta.known_seq}")
         return frames
 
     def frames(self) -> Iterator[Frame]:
@@ -97,7 +97,7 @@ class Tail:
         try:
             rows = self._connection.execute(sql, (self.next_seq,)).fetchall()
         except sqlite3.DatabaseError as error:
-            raise _damaged(self.path, self.next_seq, str(error)) from error
+            raise damaged(self.path, self.next_seq, str(error)) from error
         if rows and rows[0][0] + rows[0][1] <= self.next_seq:  # all of the last frame is before it
             self._expected, self._hash = rows[0][0] + rows[0][1], rows[0][2]
         elif rows:
@@ -114,13 +114,13 @@ class Tail:
     ) -> Frame:
         expected = self._expected
         if first != expected:
-            raise _damaged(self.path, expected, f"the sequence has a hole up to seq {first}")
+            raise damaged(self.path, expected, f"the sequence has a hole up to seq {first}")
         try:
             good = frame_hash(self._hash, first, count, epoch, ts_ns, payload) == stored
         except (TypeError, struct.error) as error:
-            raise _damaged(self.path, expected, f"a column has another type ({error})") from error
+            raise damaged(self.path, expected, f"a column has another type ({error})") from error
         if not good:
-            raise _damaged(self.path, expected, "the frame fails its hash")
+            raise damaged(self.path, expected, "the frame fails its hash")
         try:
             records = decode(payload)
         except msgspec.MsgspecError as error:
@@ -129,7 +129,7 @@ class Tail:
                 f"{text}: run the version that wrote it ({self.meta.code_version})"
             ) from error
         if len(records) != count:
-            raise _damaged(self.path, expected, f"the frame holds {len(records)} records and says {count}")
+            raise damaged(self.path, expected, f"the frame holds {len(records)} records and says {count}")
         self._hash = stored
         self._expected = self.next_seq = first + count
         return Frame(first, count, epoch, ts_ns, records)
@@ -144,8 +144,6 @@ def read_meta(path: Path) -> Meta:
     connection = connect_readonly(path)
     try:
         return load_meta(connection, path)
-    except sqlite3.DatabaseError as error:
-        raise _damaged(path, 0, str(error)) from error
     finally:
         connection.close()
 
@@ -188,8 +186,3 @@ def read_inputs(frames: Iterable[Frame]) -> Iterator[tuple[int, Event, list[Effe
                 seq, event, effects = at, cast(Event, record), []
     if event is not None:
         yield seq, event, effects
-
-
-def _damaged(path: Path, seq: int, why: str) -> JournalDamaged:
-    advice = "keep a copy, put back the newest backup, then reconcile with the broker"
-    return JournalDamaged(f"journal '{path}' is damaged at seq {seq}: {why}; {advice}")

@@ -1,11 +1,7 @@
-"""The SQLite file: its tables, its pragmas, how one batch of records becomes rows. One connection, one
-writer.
+"""Writing: one connection, its pragmas, and how one batch of records becomes rows under one sync.
 
-    meta(key TEXT PRIMARY KEY, value TEXT)       format, account, created_ns, code_version, genesis, epoch,
-    known_seq frames(first_seq INTEGER PRIMARY KEY, count, epoch, ts_ns, payload BLOB, hash BLOB)
-
-`known_seq` is written at every opening and clean end: rows up to it must exist. Threads and order are
-`writer.py`.
+`known_seq` in the table of facts is written at every opening and clean end: rows up to it must exist.
+Threads and the order of answers are `writer.py`; the tables are `schema.py`.
 """
 
 import os
@@ -18,38 +14,23 @@ from typing import Final
 
 import msgspec
 
-from workbench.errors import JournalDamaged, JournalError, JournalVersion
+from workbench.errors import JournalError
 from workbench.journal import failpoints
 from workbench.journal.codec import FORMAT, frame_hash, join
+from workbench.journal.schema import SCHEMA, Meta, connect, damaged, load_meta, opening
 
-__all__ = ["Meta", "Store", "SyncStats", "connect_readonly", "load_meta"]
+__all__ = ["Store", "SyncStats"]
 
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE frames (first_seq INTEGER PRIMARY KEY, count INTEGER NOT NULL, epoch INTEGER NOT NULL,
-    ts_ns INTEGER NOT NULL, payload BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
-"""
 _FRAME_BYTES: Final = 1 << 20
 _KEPT_SYNCS: Final = 4096
 _FULL: Final = 2
+_CHECKPOINT_PAGES: Final = 1000
+_LOG_BYTES: Final = 4200 * _CHECKPOINT_PAGES
 _INSERT: Final = "INSERT INTO frames VALUES "
 _ROW: Final = "(?,?,?,?,?,?)"
 
 _pre_sync = failpoints.point("journal.pre_sync")
 _post_sync = failpoints.point("journal.post_sync")
-
-
-class Meta(msgspec.Struct, frozen=True):
-    """The journal's own facts. `genesis` (16 random bytes in hex) is what the first frame's hash starts
-    from."""
-
-    format: int
-    account: str
-    created_ns: int
-    code_version: str
-    genesis: str
-    epoch: int = 0
-    known_seq: int = 0
 
 
 class SyncStats:
@@ -94,22 +75,25 @@ class Store:
         self.last_seq = self.epoch = 0
         self._tip = b""
         self.stats = SyncStats()
-        fresh = not path.exists()
         try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             # autocommit: one INSERT statement is one transaction, with one trip through the interpreter lock
-            self.connection = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=5.0
-            )
-            self.connection.text_factory = bytes
+            self.connection = connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise opening(path, error) from error
+        try:
             self._pragmas()
-            if fresh or not self._tables():
+            if not self._tables():
                 self._create(account, code_version)
             self.meta = load_meta(self.connection, path)
             self._tail()
+            self._extend_log()
         except sqlite3.Error as error:
-            raise _opening(path, error) from error
-        if fresh:
-            os.chmod(path, 0o600)
+            self.close(clean=False)
+            raise opening(path, error) from error
+        except BaseException:
+            self.close(clean=False)
+            raise
 
     def begin_epoch(self, epoch: int) -> None:
         """Write the new epoch before anything else: it is never used twice. Also proves that we can write."""
@@ -119,7 +103,7 @@ class Store:
                 "INSERT OR REPLACE INTO meta VALUES ('epoch', ?), ('known_seq', ?)", with_seq
             )
         except sqlite3.Error as error:
-            raise _opening(self.path, error) from error
+            raise opening(self.path, error) from error
         self.epoch = epoch
 
     def write(self, encoded: list[bytes], batch_max: int) -> None:
@@ -162,7 +146,7 @@ class Store:
         run("PRAGMA synchronous=FULL")
         run("PRAGMA fullfsync=ON")  # macOS: ask the drive, not only the system
         run("PRAGMA checkpoint_fullfsync=ON")
-        run("PRAGMA wal_autocheckpoint=1000")
+        run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         level = run("PRAGMA synchronous").fetchone()[0]
         if mode != b"wal" or level != _FULL:
             text = f"journal '{self.path}' cannot sync (mode {mode.decode()}, synchronous {level})"
@@ -175,7 +159,7 @@ class Store:
         meta = Meta(FORMAT, account, time.time_ns(), code_version, secrets.token_hex(16))
         values = [(key, str(value)) for key, value in msgspec.to_builtins(meta).items()]
         self.connection.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA.strip().split(";\n"):
+        for statement in SCHEMA.strip().split(";\n"):
             self.connection.execute(statement)
         self.connection.executemany("INSERT INTO meta VALUES (?, ?)", values)
         self.connection.execute("COMMIT")
@@ -184,6 +168,18 @@ class Store:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+    def _extend_log(self) -> None:
+        """Write the log once to the length it has between checkpoints, and the file a little longer: a sync that
+        also has to make a file longer costs nearly twice as much."""
+        log = self.path.with_name(self.path.name + "-wal")
+        self.connection.execute("DROP TABLE IF EXISTS scratch")
+        if log.exists() and log.stat().st_size >= _LOG_BYTES:
+            return
+        self.connection.execute("CREATE TABLE scratch (filler BLOB)")
+        self.connection.execute("INSERT INTO scratch VALUES (zeroblob(?))", (_LOG_BYTES,))
+        self.connection.execute("DROP TABLE scratch")
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _tail(self) -> None:
         """Check the last two links; the whole chain is checked by whoever reads it all (recovery does)."""
@@ -197,82 +193,10 @@ class Store:
             before = rows[1][5] if len(rows) > 1 else self._tip
             begins = rows[1][0] + rows[1][1] if len(rows) > 1 else 1
             if begins != first or frame_hash(before, first, count, epoch, ts_ns, payload) != stored:
-                raise _damaged(self.path, first, "its last frame fails its hash")
+                raise damaged(self.path, first, "its last frame fails its hash")
             self.last_seq, self._tip, self.epoch = first + count - 1, stored, max(epoch, self.meta.epoch)
         if self.last_seq < self.meta.known_seq:
-            raise _damaged(self.path, self.last_seq + 1, f"it once reached seq {self.meta.known_seq}")
-
-
-def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, for readers in any process.
-
-    Raises:
-        JournalError: no such file, or not readable.
-    """
-    if not path.is_file():
-        raise JournalError(
-            f"journal '{path}' does not exist: start a desk first, or give the path of its journal file"
-        )
-    try:
-        name = path.resolve().as_uri() + "?mode=ro"
-        connection = sqlite3.connect(
-            name, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
-        )
-        connection.text_factory = bytes
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        raise _opening(path, error) from error
-    return connection
-
-
-def load_meta(connection: sqlite3.Connection, path: Path) -> Meta:
-    """The journal's own facts.
-
-    Raises:
-        JournalVersion: the file has another format, or is no journal.
-        JournalDamaged: the facts cannot be read.
-    """
-    try:
-        pairs = connection.execute("SELECT key, value FROM meta").fetchall()
-    except sqlite3.OperationalError as error:
-        if "no such" not in str(error):
-            raise
-        text = f"'{path}' is no journal of this workbench ({error})"
-        raise JournalVersion(f"{text}: move it away and start again, or give another path") from error
-    try:
-        values = {key.decode(): value.decode() for key, value in pairs}
-        written = int(values.get("format", "0"))
-        if written != FORMAT:
-            by = values.get("code_version") or "another version"
-            text = f"journal '{path}' has format {written}, this code reads format {FORMAT}"
-            raise JournalVersion(
-                f"{text}: run the version that wrote it ({by}), or move the file away to start a new one"
-            )
-        meta = msgspec.convert(values, Meta, strict=False)
-        bytes.fromhex(meta.genesis)
-    except (UnicodeDecodeError, ValueError) as error:
-        raise _damaged(path, 0, f"its table of facts is unreadable: {error}") from error
-    return meta
-
-
-def _damaged(path: Path, seq: int, why: str) -> JournalDamaged:
-    advice = "nothing was changed: keep a copy, put back the newest backup, then reconcile with the broker"
-    return JournalDamaged(f"journal '{path}' is damaged at seq {seq}: {why}; {advice}")
-
-
-def _opening(path: Path, error: sqlite3.Error) -> JournalError:
-    text = str(error)
-    if "not a database" in text or "malformed" in text:
-        return _damaged(path, 0, text)
-    if "readonly" in text or "unable to open" in text:
-        return JournalError(
-            f"journal '{path}' cannot be written or read ({text}): give this user permission to its folder"
-        )
-    if "locked" in text:
-        return JournalError(
-            f"journal '{path}' is locked by another program ({text}): close whatever writes to it"
-        )
-    return JournalError(f"journal '{path}' cannot be opened ({text}): check the disk and its free space")
+            raise damaged(self.path, self.last_seq + 1, f"it once reached seq {self.meta.known_seq}")
 
 
 def _parts(encoded: list[bytes], batch_max: int) -> list[list[bytes]]:
