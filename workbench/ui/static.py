@@ -1,0 +1,193 @@
+"""Snapshots as text and as plain HTML: what a notebook keeps when nothing is live. Pure functions of values.
+
+The HTML has no script, no style sheet and no address, only inline styles that Jupyter's sanitizer lets pass;
+every text is escaped.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from workbench.model.snapshot import FillRow, OrderRow, PositionRow, Snapshot, StrategyRow
+
+__all__ = ["fills_html", "orders_html", "positions_html", "snapshot_html", "snapshot_text", "strategies_html", "table_html"]
+
+_CELL = "padding:2px 10px;text-align:{align};white-space:nowrap"
+
+
+def money(value: float, sign: bool = False) -> str:
+    """Two digits, thousands parted, a true minus.
+
+    >>> money(-1234.5), money(3, sign=True)
+    ('−1,234.50', '+3.00')
+    """
+    return f"{value:{'+' if sign and value else ''},.2f}".replace("-", "−")
+
+
+def units(value: float) -> str:
+    """A quantity without useless zeros.
+
+    >>> units(10.0), units(-0.5)
+    ('10', '−0.5')
+    """
+    return f"{value:,.8f}".rstrip("0").rstrip(".").replace("-", "−")
+
+
+def when(ts_ns: int) -> str:
+    """UTC to the second.
+
+    >>> when(1608042600_000000000)
+    '2020-12-15 14:30:00'
+    """
+    return f"{datetime.fromtimestamp(ts_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S}" if ts_ns > 0 else "–"
+
+
+def micros(value: float) -> str:
+    """A latency with the unit that reads best.
+
+    >>> micros(4.25), micros(1200), micros(2.5e6)
+    ('4.25 µs', '1.2 ms', '2.5 s')
+    """
+    if value >= 1e6:
+        return f"{value / 1e6:.3g} s"
+    return f"{value / 1e3:.3g} ms" if value >= 1e3 else f"{value:.3g} µs"
+
+
+def table_html(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, empty: str = "none") -> str:
+    """An HTML table; the first `words` columns are words (left), the rest numbers (right)."""
+    aligned = ["left" if i < words else "right" for i in range(len(heads))]
+    head = "".join(
+        f'<th style="{_CELL.format(align=a)};font-weight:600">{escape(h)}</th>' for h, a in zip(heads, aligned, strict=True)
+    )
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td style="{_CELL.format(align=a)}">{escape(value)}</td>' for value, a in zip(row, aligned, strict=True)
+        )
+        + "</tr>"
+        for row in rows
+    )
+    if not body:
+        return f"<p><i>{escape(empty)}</i></p>"
+    return f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def positions_html(rows: Sequence[PositionRow]) -> str:
+    """Positions as a table; the account's totals when both are given."""
+    return table_html(
+        ["Symbol", "Quantity", "Average", "Last", "Unrealized", "Realized", "Fees"],
+        [
+            [
+                r.symbol if r.strategy_id < 0 else f"{r.symbol} (strategy {r.strategy_id})",
+                units(r.quantity),
+                money(r.average_px),
+                money(r.last_px),
+                money(r.unrealized, sign=True),
+                money(r.realized, sign=True),
+                money(r.fees),
+            ]
+            for r in rows
+        ],
+        empty="flat: no position",
+    )
+
+
+def orders_html(rows: Sequence[OrderRow], last: int = 20) -> str:
+    """The last orders as a table, newest first."""
+    return table_html(
+        ["Order", "Time (UTC)", "Strategy", "Side", "Symbol", "State", "Quantity", "Filled", "Average"],
+        [
+            [
+                str(r.order_id),
+                when(r.ts_ns),
+                r.strategy or "manual",
+                r.side,
+                r.symbol,
+                r.state,
+                units(r.quantity),
+                units(r.filled),
+                money(r.average_px) if r.filled else "–",
+            ]
+            for r in list(rows)[: -last - 1 : -1]
+        ],
+        words=6,
+        empty="no order yet",
+    )
+
+
+def fills_html(rows: Sequence[FillRow], last: int = 20) -> str:
+    """The last fills as a table, newest first."""
+    return table_html(
+        ["Time (UTC)", "Side", "Symbol", "Order", "Quantity", "Price", "Fee"],
+        [
+            [when(r.ts_ns), r.side, r.symbol, str(r.order_id), units(r.quantity), money(r.px), money(r.fee)]
+            for r in list(rows)[: -last - 1 : -1]
+        ],
+        words=3,
+        empty="no fill yet",
+    )
+
+
+def strategies_html(rows: Sequence[StrategyRow]) -> str:
+    """Strategies as a table."""
+    return table_html(
+        ["Strategy", "Parameters", "Symbols", "State", "Position", "P&L", "Orders", "Fills", "Refused"],
+        [
+            [
+                f"{r.name} #{r.strategy_id}",
+                ", ".join(f"{name} = {value}" for name, value in r.parameters.items()),
+                " ".join(r.symbols),
+                r.state + (f" ({r.reason})" if r.reason else ""),
+                units(r.position),
+                money(r.realized + r.unrealized - r.fees, sign=True),
+                f"{r.orders:,}",
+                f"{r.fills:,}",
+                f"{r.refusals:,}",
+            ]
+            for r in rows
+        ],
+        words=4,
+        empty="no strategy is placed",
+    )
+
+
+def snapshot_text(now: Snapshot) -> str:
+    """A desk in a few lines."""
+    s, a = now.session, now.account
+    working = sum(1 for r in now.orders if r.state in ("new", "sent", "working", "partial", "cancelling", "unknown"))
+    held = [r for r in now.positions if r.strategy_id < 0 and r.quantity]
+    running = sum(1 for r in now.strategies if r.state in ("running", "warming"))
+    lines = [
+        f"desk {s.name}: {s.mode}, {s.state}" + (f" ({s.kill_reason})" if s.kill_reason else "") + f", market {s.market}",
+        f"  market time  {when(s.market_ts_ns)} UTC, {s.progress:.0%} of {s.data}",
+        f"  equity       {money(a.equity)} {a.currency}  P&L {money(a.equity - a.start_cash, sign=True)}",
+        f"  positions    " + (", ".join(f"{r.symbol} {units(r.quantity)}" for r in held) or "flat"),
+        f"  orders       {working} working, {len(now.fills)} last fills",
+        f"  strategies   {running} of {len(now.strategies)} running",
+        f"  as of        {when(now.ts_ns)} UTC",
+    ]
+    return "\n".join(lines)
+
+
+def snapshot_html(now: Snapshot | None, trouble: str = "") -> str:
+    """A desk as static HTML, marked as such; `trouble` says why there is nothing newer."""
+    if now is None:
+        return f"<p>No live view: {escape(trouble)}</p>"
+    s, a = now.session, now.account
+    latency = table_html(
+        ["Stage", "p50", "p99", "budget", "measured"],
+        [[r.stage, micros(r.p50_us), micros(r.p99_us), micros(r.budget_us), f"{r.n:,}"] for r in now.latency if r.n],
+        empty="no order has been through the stages yet",
+    )
+    parts = [
+        f"<p><b>{escape(s.name)}</b> · {escape(s.mode)} · {escape(s.state)} · market {escape(s.market)} · "
+        f"{when(s.market_ts_ns)} UTC market time<br>"
+        f"equity <b>{money(a.equity)} {escape(a.currency)}</b> · P&amp;L <b>{money(a.equity - a.start_cash, sign=True)}</b>"
+        f" · realized {money(a.realized, sign=True)} · unrealized {money(a.unrealized, sign=True)} · fees {money(a.fees)}</p>",
+        positions_html([r for r in now.positions if r.strategy_id < 0]),
+        f"<details><summary>{len(now.strategies)} strategies</summary>{strategies_html(now.strategies[:50])}</details>",
+        f"<details><summary>last orders</summary>{orders_html(now.orders)}</details>",
+        f"<details><summary>latency by stage</summary>{latency}</details>",
+        f"<p><i>Static picture of {when(now.ts_ns)} UTC; run the cell for the live view.</i></p>",
+    ]
+    return "".join(parts)
