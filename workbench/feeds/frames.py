@@ -182,7 +182,8 @@ def _utc_ns(
             local, raw, source, column, first_line, f"does not name one instant in {tz} (the clocks change)"
         )
         times = local
-    return times.dt.tz_convert("UTC").astype("datetime64[ns, UTC]").astype("int64").to_numpy(np.int64, copy=True)
+    utc = times.dt.tz_convert("UTC").astype("datetime64[ns, UTC]")
+    return np.array(utc.astype("int64").to_numpy(), np.int64)
 
 
 def _epoch_ns(

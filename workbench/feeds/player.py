@@ -9,6 +9,7 @@ sees it, all that follows from it settles; only then comes the next. So a replay
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from time import monotonic  # some loops keep a clock of their own that stands still between turns
 from typing import Final
 
 import numpy as np
@@ -45,7 +46,7 @@ class Player:
         self.recording = recording
         self._venue, self._deliver, self._settled = venue, deliver, settled
         self._opening_prints = opening_prints
-        ts_ns = recording.event_ts(opening_prints)
+        self._ts_ns = ts_ns = recording.event_ts(opening_prints)
         steps = np.diff(ts_ns, prepend=ts_ns[:1])
         steps[steps > CLOSED_NS] = recording.bar_ns or 1_000_000_000
         self._at_s = np.cumsum(steps) / 1e9  # when each event is due, in market seconds since the first
@@ -81,7 +82,7 @@ class Player:
         """How many wall seconds the next event is late; above 0 for long means the speed cannot be held."""
         if self._loop is None or not self._speed or self.state != "playing" or self._done == len(self._at_s):
             return 0.0
-        return max(0.0, self._loop.time() - self._due_s())
+        return max(0.0, monotonic() - self._due_s())
 
     @property
     def speed(self) -> float:
@@ -103,11 +104,19 @@ class Player:
         self._start_anew()
         self._paused = False
 
+    def skip_to(self, ts_ns: int) -> None:
+        """Leave out every event up to and including `ts_ns` (what an engine that was restarted has seen). Call it
+        before `run()`; it never goes back."""
+        self._done = max(self._done, int(np.searchsorted(self._ts_ns, ts_ns, side="right")))
+        if self._done:
+            self._market_ts_ns = int(self._ts_ns[self._done - 1])
+            self._anchor_market = float(self._at_s[self._done - 1])
+
     async def run(self) -> None:
         """Play to the end. Cancelling it stops between two events at the latest, or while one settles; a second
         call goes on with the event after the last one begun."""
         self._loop = asyncio.get_running_loop()
-        self._anchor_wall = self._loop.time()
+        self._anchor_wall = monotonic()
         self._running = True
         try:
             await self._play(self._loop)
@@ -117,18 +126,15 @@ class Player:
             self._running = False
 
     async def _play(self, loop: asyncio.AbstractEventLoop) -> None:
-        yielded = loop.time()
-        begun = self._done
-        for number, event in enumerate(self.recording.events(self._opening_prints)):
-            if number < begun:
-                continue
-            if loop.time() - yielded > _YIELD_S:
+        yielded = monotonic()
+        for event in self.recording.events(self._opening_prints, self._done):
+            if monotonic() - yielded > _YIELD_S:
                 await asyncio.sleep(0)
-                yielded = loop.time()
-            while self._paused or (self._speed > 0 and self._due_s() > loop.time()):
+                yielded = monotonic()
+            while self._paused or (self._speed > 0 and self._due_s() > monotonic()):
                 await self._wait(loop)
-                yielded = loop.time()
-            self._done = number + 1
+                yielded = monotonic()
+            self._done += 1
             self._market_ts_ns = event.ts_ns
             self._venue(event)
             await self._settled()
@@ -136,14 +142,14 @@ class Player:
             await self._settled()
 
     def _due_s(self) -> float:
-        """Loop time at which the next event is due."""
+        """Monotonic time at which the next event is due."""
         return self._anchor_wall + (float(self._at_s[self._done]) - self._anchor_market) / self._speed
 
     def _start_anew(self) -> None:
         """Note where the market stands now, before the speed or the pause changes, and wake who waits for it."""
         if self._loop is None:
             return
-        now = self._loop.time()
+        now = monotonic()
         if self.state == "playing":
             reached = self._anchor_market + (now - self._anchor_wall) * self._speed
             played = float(self._at_s[max(self._done - 1, 0)])
@@ -156,7 +162,7 @@ class Player:
     async def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the next event is due, or the speed or the pause changes."""
         waiting = self._waiting = loop.create_future()
-        timer = None if self._paused else loop.call_at(self._due_s(), _wake, waiting)
+        timer = None if self._paused else loop.call_later(self._due_s() - monotonic(), _wake, waiting)
         try:
             await waiting
         finally:

@@ -223,13 +223,14 @@ class Recording:
         """The times of `events()`, int64[n_events]."""
         return self._planned(opening_prints)[0]
 
-    def events(self, opening_prints: bool = True) -> Iterator[MarketEvent]:
-        """Every event in order of time; bars of several symbols that close together come as one `BarSlice`."""
-        unit_ts, first, count = self._planned(opening_prints)
+    def events(self, opening_prints: bool = True, first: int = 0) -> Iterator[MarketEvent]:
+        """Every event in order of time, from event number `first` on; bars of several symbols that close together
+        come as one `BarSlice`."""
+        unit_ts, row_of, count = self._planned(opening_prints)
         ohlcv, iids = self.values, self.iid
-        for low in range(0, len(unit_ts), _CHUNK):
+        for low in range(first, len(unit_ts), _CHUNK):
             chunk = slice(low, low + _CHUNK)
-            rows = first[chunk]
+            rows = row_of[chunk]
             columns = ohlcv[rows].T.tolist()
             kinds, numbers = self.kind[rows].tolist(), iids[rows].tolist()
             for ts, kind, n, iid, row, a, b, c, d, e in zip(

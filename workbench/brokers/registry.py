@@ -1,0 +1,39 @@
+"""Brokers by folder: every package below this one that offers `open_broker(settings)` is one."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, cast
+
+from workbench.errors import UnknownName
+
+if TYPE_CHECKING:
+    from workbench.brokers.contract import Broker
+    from workbench.config import Settings
+
+__all__ = ["find_brokers", "open_broker"]
+
+_PACKAGE = "workbench.brokers"
+
+
+def find_brokers() -> list[str]:
+    """The names of all brokers there are, without importing them.
+
+    >>> "sim" in find_brokers()
+    True
+    """
+    return sorted(entry.name for entry in iter_modules(import_module(_PACKAGE).__path__) if entry.ispkg)
+
+
+def open_broker(name: str, settings: "Settings") -> "Broker":
+    """A broker, not connected yet.
+
+    Raises:
+        UnknownName: no such folder, with the nearest one.
+    """
+    known = find_brokers()
+    if name not in known:
+        raise UnknownName("broker", name, known)
+    package = import_module(f"{_PACKAGE}.{name}")
+    make = cast("Callable[[Settings], Broker]", package.open_broker)
+    return make(settings)

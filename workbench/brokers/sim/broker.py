@@ -1,0 +1,244 @@
+"""The built-in exchange as a broker: matching at once, reports after the latency model's delay on the wall clock.
+
+Lives here: when a report is delivered. Not here: what it says (engine/match), how long it takes (engine/latency),
+coming back after a restart (rebuild.py).
+
+The matching itself runs inside `submit`, `cancel` and `on_market`, so its outcome never depends on the clock; only
+the delivery waits. `settled()` returns when nothing is on its way, which is what makes a replay at any speed equal.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from pathlib import Path
+from time import monotonic
+
+from workbench.brokers.contract import BrokerAccount, BrokerOrder, Sink
+from workbench.brokers.sim.alarm import Alarm
+from workbench.config import SimSettings
+from workbench.engine.latency import Latency
+from workbench.engine.match import Match
+from workbench.errors import Unreachable
+from workbench.model.effects import Cancel, Submit
+from workbench.model.instrument import Instrument
+from workbench.model.market import MarketEvent
+from workbench.model.orders import CANCELLED, EXPIRED, FILLED, PARTIAL, REJECTED, WORKING
+from workbench.model.reports import (
+    Cancelled,
+    CancelRefused,
+    Expired,
+    OutcomeLost,
+    Rejected,
+    Report,
+    Unsent,
+)
+from workbench.model.scale import from_e8, to_e8
+
+__all__ = ["SimBroker"]
+
+_ENDED = {Cancelled: CANCELLED, Expired: EXPIRED, Rejected: REJECTED}
+
+
+class SimBroker:
+    """One account at the built-in exchange; market data reaches it by `on_market`.
+
+    With `instruments` it knows its symbols: others, and prices or quantities off the grid, are rejected.
+    """
+
+    name = "sim"
+
+    def __init__(
+        self, settings: SimSettings | None = None, *, cash_e8: int = 0, instruments: Sequence[Instrument] = ()
+    ) -> None:
+        sim = settings if settings is not None else SimSettings.model_validate({})
+        self._latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
+        self.match = Match(cash_e8, self._latency, to_e8(sim.fee_per_unit), sim.fee_rate)
+        self._instruments = {instrument.iid: instrument for instrument in instruments}
+        self._sink: Sink | None = None
+        self._closed = False
+        self._alarm: Alarm | None = None
+        self._flying: list[tuple[float, int, Report]] = []  # by due time, then as they happened
+        self._sent = 0
+        self._due_s: dict[int, float] = {}  # of an order's last report: the next never overtakes it
+        self._submitted_s: dict[int, float] = {}
+        self._known: dict[int, tuple[Submit, list[Report]]] = {}
+        self._landing: list[asyncio.Future[None]] = []
+
+    @property
+    def pending(self) -> int:
+        """Reports on their way. Orders that rest in the book do not count."""
+        return len(self._flying)
+
+    async def connect(self, sink: Sink) -> None:
+        """Reports go to `sink` from now on, on this loop."""
+        if self._alarm is not None:
+            self._alarm.close()
+        self._sink, self._closed = sink, False
+        self._alarm = Alarm(asyncio.get_running_loop(), self._deliver)
+
+    def submit(self, order: Submit) -> None:
+        """Match the order's arrival now; its acceptance follows after the acceptance delay.
+
+        Raises:
+            Unreachable: not connected yet.
+        """
+        order_id, now_s = order.order_id, monotonic()
+        if self._refused_hand_over(
+            Unsent(order.ts_ns, order_id, "the connection was closed before the hand-over")
+        ):
+            return
+        if order_id in self._known:
+            text = f"client id {order.client_id} was used before: ask for the order"
+            self._send(now_s, OutcomeLost(order.ts_ns, order_id, text))
+            return
+        complaint = self._complaint(order) if self._instruments else None
+        if complaint is None:
+            reports = self.match.submit(order)
+        else:
+            code, text = complaint
+            reports = [Rejected(order.ts_ns + self._latency(order_id)[0], order_id, code, text)]
+        self._known[order_id] = (order, list(reports))
+        self._submitted_s[order_id] = now_s
+        for report in reports:
+            self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
+
+    def cancel(self, order: Cancel) -> None:
+        """Take the order out of the book now; the answer follows after its delay. Raises as `submit` does."""
+        now_s = monotonic()
+        if self._refused_hand_over(
+            CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed")
+        ):
+            return
+        for report in self.match.cancel(order):
+            self._note(report)
+            self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
+
+    def on_market(self, event: MarketEvent) -> None:
+        """What the market does to the orders in the book; a fill follows no sooner than the order's fill delay."""
+        reports = self.match.on_market(event)
+        if reports:
+            now_s = monotonic()
+            for report in reports:
+                self._note(report)
+                order_id = report.order_id
+                delay_s = self.match.orders[order_id].fill_ns / 1e9
+                self._send(max(now_s, self._submitted_s.get(order_id, 0.0) + delay_s), report)
+
+    async def settled(self) -> None:
+        """Return when no report is on its way."""
+        while self._flying:
+            landed = asyncio.get_running_loop().create_future()
+            self._landing.append(landed)
+            await landed
+
+    async def account(self) -> BrokerAccount:
+        """The exchange's own books, which may be ahead of the reports delivered."""
+        held = {iid: qty for iid, qty in self.match.positions.items() if qty}
+        return BrokerAccount(self.match.cash_e8, held, tuple(self.match.open_orders))
+
+    async def order(self, client_id: str) -> BrokerOrder | None:
+        """What the exchange knows of an order, whether reported yet or not."""
+        tail = client_id.rpartition("-")[2]
+        known = self._known.get(int(tail)) if tail.isascii() and tail.isdigit() else None
+        if known is None or known[0].client_id != client_id:
+            return None
+        order, reports = known
+        resting = self.match.orders.get(order.order_id)
+        filled_e8 = resting.filled_e8 if resting is not None else 0
+        state = PARTIAL if filled_e8 else WORKING
+        if filled_e8 == order.qty_e8:
+            state = FILLED
+        elif type(reports[-1]) in _ENDED:
+            state = _ENDED[type(reports[-1])]
+        venue_id = resting.venue_id if resting is not None else ""
+        return BrokerOrder(
+            client_id, order.order_id, venue_id, state, order.qty_e8, filled_e8, tuple(reports)
+        )
+
+    async def close(self) -> None:
+        """Deliver at once what is on its way, then stop; harmless when repeated."""
+        self._closed = True
+        if self._alarm is not None:
+            self._hand_out(float("inf"))
+
+    def rebuild(self, journal: Path) -> int:
+        """Be again the exchange that the journal's reports told of; returns the number of orders known.
+
+        Raises:
+            JournalError: the journal cannot be read.
+        """
+        from workbench.brokers.sim.rebuild import rebuilt
+        from workbench.journal import read
+
+        self._known = rebuilt(self.match, (record for _, record in read(journal)))
+        return len(self._known)
+
+    # -- delivery --------------------------------------------------------------------------------------------------
+
+    def _send(self, due_s: float, report: Report) -> None:
+        order_id = report.order_id
+        due_s = max(due_s, self._due_s.get(order_id, 0.0))
+        self._due_s[order_id] = due_s
+        self._sent += 1
+        heappush(self._flying, (due_s, self._sent, report))
+        if self._flying[0][1] == self._sent and self._alarm is not None:
+            self._alarm.set(due_s)
+
+    def _deliver(self) -> None:
+        self._hand_out(monotonic())
+
+    def _hand_out(self, until_s: float) -> None:
+        flying, sink = self._flying, self._sink
+        try:
+            while flying and flying[0][0] <= until_s and sink is not None:
+                _, _, report = heappop(flying)
+                self._forget(report)
+                sink(report)
+        finally:
+            if flying and self._alarm is not None:
+                self._alarm.set(flying[0][0])
+            elif not flying:
+                for landed in self._landing:
+                    if not landed.done():
+                        landed.set_result(None)
+                self._landing.clear()
+                if self._closed and self._alarm is not None:
+                    self._alarm.close()
+                    self._alarm = None
+
+    def _forget(self, report: Report) -> None:
+        """Delivery times are kept only while more may come."""
+        resting = self.match.orders.get(report.order_id)
+        if (resting is None or resting.state != "open") and self._due_s.get(
+            report.order_id, 0.0
+        ) <= monotonic():
+            self._due_s.pop(report.order_id, None)
+            self._submitted_s.pop(report.order_id, None)
+
+    def _note(self, report: Report) -> None:
+        known = self._known.get(report.order_id)
+        if known is not None and type(report) is not CancelRefused:
+            known[1].append(report)
+
+    # -- what is not even looked at ----------------------------------------------------------------------------------
+
+    def _refused_hand_over(self, answer: Report) -> bool:
+        if self._sink is None:
+            raise Unreachable("broker 'sim' is not connected: call connect() first; nothing was sent")
+        if self._closed:
+            asyncio.get_running_loop().call_soon(self._sink, answer)
+        return self._closed
+
+    def _complaint(self, order: Submit) -> tuple[str, str] | None:
+        instrument = self._instruments.get(order.iid)
+        if instrument is None:
+            return "UNKNOWN_SYMBOL", f"no instrument has the number {order.iid}"
+        if order.qty_e8 % instrument.lot_e8:
+            return (
+                "GRID",
+                f"quantity {from_e8(order.qty_e8):g} is no multiple of {from_e8(instrument.lot_e8):g}",
+            )
+        for px_e8 in (order.limit_px_e8, order.stop_px_e8):
+            if px_e8 % instrument.tick_e8:
+                return "GRID", f"price {from_e8(px_e8):g} is no multiple of {from_e8(instrument.tick_e8):g}"
+        return None
