@@ -1,1 +1,51 @@
-"""The Day Trading Orchestrator."""
+"""The Day Trading Orchestrator: research and live trading from a notebook, the engine in a process of its own.
+
+    import workbench as wb
+    desk = wb.start()
+    desk.run(RsiReversion(period=14), symbols=["SPY"], quantity=10)
+
+Every name here is loaded when it is first used, so the import itself is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.api.session import Session
+    from workbench.api.starting import attach, start
+    from workbench.research import backtest
+    from workbench.strategy import Context, OrderRequest, Signal, Strategy
+    from workbench.warehouse.client import query
+
+__all__ = ["Context", "OrderRequest", "Session", "Signal", "Strategy", "attach", "backtest", "query", "start"]
+
+_WHERE = {
+    "Context": "workbench.strategy",
+    "OrderRequest": "workbench.strategy",
+    "Session": "workbench.api.session",
+    "Signal": "workbench.strategy",
+    "Strategy": "workbench.strategy",
+    "attach": "workbench.api.starting",
+    "backtest": "workbench.research",
+    "query": "workbench.warehouse.client",
+    "start": "workbench.api.starting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("workbench")
+    if name not in _WHERE:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, _WHERE, n=1)
+        raise AttributeError(f"workbench has no '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

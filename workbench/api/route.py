@@ -43,7 +43,8 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """`scope` "" needs no token. `answer` is the type of the successful answer (bytes: not JSON)."""
+    """`scope` "" needs no token. `answer` is the type of the successful answer (bytes: not JSON); `patience_s` is how
+    long it may take (0: the server's usual limit)."""
 
     method: str
     path: str
@@ -55,3 +56,4 @@ class Route(msgspec.Struct, frozen=True):
     query: type | None = None
     status: int = 200
     content_type: str = "application/json"
+    patience_s: float = 0.0

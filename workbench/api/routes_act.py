@@ -31,6 +31,8 @@ from workbench.model.snapshot import RefusalRow
 __all__ = ["ROUTES", "kill_desk"]
 
 _V1 = "/api/v1"
+# compiling a new strategy, or replaying a long journal, takes its time
+LONG_S = 600.0
 
 
 async def _place(call: Call) -> Placed:
@@ -169,6 +171,7 @@ ROUTES: tuple[Route, ...] = (
         Started,
         StrategyBody,
         status=201,
+        patience_s=LONG_S,
     ),
     Route(
         "PATCH", f"{_V1}/strategies/{{id}}", "full", "New parameters", _set_parameters, Done, ParametersBody
@@ -197,6 +200,7 @@ ROUTES: tuple[Route, ...] = (
         "Replay the journal and reconcile with the broker",
         _check,
         CheckAnswer,
+        patience_s=LONG_S,
     ),
     Route(
         "POST",

@@ -169,8 +169,10 @@ class Server:
             async with asyncio.timeout(None) as patience:
                 if request.match_info.route is self._stream_route:
                     return await self.stream.serve(request)
-                patience.reschedule(asyncio.get_running_loop().time() + self.limits.request_s)
-                return await self._run(request)
+                route = self._routes.get(request.match_info.route)
+                limit_s = (route.patience_s if route is not None else 0.0) or self.limits.request_s
+                patience.reschedule(asyncio.get_running_loop().time() + limit_s)
+                return await self._run(request, route)
         except Unauthorised as error:
             if not isinstance(error, Forbidden):
                 await asyncio.sleep(self._failed.delay_s())
@@ -187,15 +189,14 @@ class Server:
                 return answer(request, {"code": "BadInput", "text": error.reason}, error.status)
             raise
         except TimeoutError:
-            text = f"no answer within {self.limits.request_s:g} s: it may still happen, look before repeating"
+            text = "no answer in the time allowed: it may still happen, look before repeating"
             return answer(request, {"code": "OutcomeUnknown", "text": text}, 504)
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             text = "the engine failed on this request: see engine.log in the desk's folder"
             return answer(request, {"code": "WorkbenchError", "text": text}, 500)
 
-    async def _run(self, request: web.Request) -> web.StreamResponse:
-        route = self._routes.get(request.match_info.route)
+    async def _run(self, request: web.Request, route: Route | None) -> web.StreamResponse:
         if route is not None and not route.scope:
             grant = _NOBODY
         else:
