@@ -44,13 +44,14 @@ class Scripted:
 class FakeProgram:
     """As the host sees a program; `decide` is plain Python. Rows keep a count of bars as their state."""
 
-    why_interpreted = ""
+    form = "interpreted"
+    why_interpreted = "a fake"
 
-    def __init__(self, form: str) -> None:
-        self.form = form
+    def __init__(self) -> None:
         self.name = "Scripted"
         self.strategies: list[Any] = []
         self.bars: list[int] = []
+        self.said: dict[int, str] = {}
 
     def add(self, strategy: Any) -> int:
         self.strategies.append(strategy)
@@ -68,8 +69,6 @@ class FakeProgram:
         self.bars[row] += 1
         strategy = self.strategies[row]
         if strategy.mode == "raise":
-            if self.form == "compiled":
-                return float("nan")
             raise ZeroDivisionError("division by zero in decide")
         if strategy.mode == "nan":
             return float("nan")
@@ -83,9 +82,17 @@ class FakeProgram:
         return self._decide(row, bar.close, pos)
 
     def step_many(self, rows: Any, bar_of_row: Any, ohlcv: Any, pos: Any) -> Any:
-        return np.array(
-            [self._decide(r, ohlcv[b, 3], p) for r, b, p in zip(rows.tolist(), bar_of_row, pos, strict=True)]
-        )
+        out = np.zeros(len(rows))
+        for k, row in enumerate(rows.tolist()):
+            try:
+                out[k] = self._decide(row, ohlcv[bar_of_row[k], 3], pos[k])
+            except ZeroDivisionError as error:
+                out[k] = np.nan
+                self.said[row] = f"decide raised {error}"
+        return out
+
+    def complaint(self, row: int) -> str:
+        return self.said.get(row, "decide answered nan")
 
 
 def load_fake(source: str, name: str) -> type:
@@ -94,17 +101,15 @@ def load_fake(source: str, name: str) -> type:
     return type(name, (Scripted,), {"source": source})
 
 
-def fake_engine(form: str = "interpreted", stamp: Callable[[], int] = lambda: 0) -> Engine:
-    return Engine(programs=lambda cls: FakeProgram(form), load=load_fake, stamp=stamp)
+def fake_engine(stamp: Callable[[], int] = lambda: 0) -> Engine:
+    return Engine(programs=lambda cls: FakeProgram(), load=load_fake, stamp=stamp)
 
 
 class Bench:
     """An engine and a venue in one process, with every event and effect kept."""
 
-    def __init__(
-        self, form: str = "interpreted", symbols: Iterable[str] = ("SPY",), cash: float = 1_000_000.0
-    ) -> None:
-        self.engine = fake_engine(form)
+    def __init__(self, symbols: Iterable[str] = ("SPY",), cash: float = 1_000_000.0) -> None:
+        self.engine = fake_engine()
         self.venue = Match(cash_e8=to_e8(cash), latency=Latency(400.0, 900.0, 0.0))
         self.events: list[Event] = []
         self.effects: list[Effect] = []

@@ -57,10 +57,11 @@ class Engine:
         load: Callable[[str, str], type] | None = None,
         stamp: Callable[[], int] = _no_stamp,
     ) -> None:
-        if programs is None or load is None:  # imported here: numba is heavy, and tests may do without
-            from workbench.strategy import load_strategy, program_for
+        if programs is None or load is None:
+            from workbench.strategy import Programs, load_strategy
 
-            programs, load = programs or program_for, load or load_strategy
+            programs = programs or Programs()  # rows belong to one engine
+            load = load or load_strategy
         self.stamp = stamp
         self.edge_ns = 0
         self.inbox_ns = 0
@@ -111,8 +112,7 @@ class Engine:
             return
         if not -1.0 <= target <= 1.0:  # true for NaN too
             if not abs(target) < _INFINITY:
-                text = f"{placed.name} answered {target} for {seat.instrument.symbol}: a target lies between -1 and 1"
-                self.halt(placed, "NAN", text)
+                self.halt(placed, "NAN", self.host.complaint(seat))
                 return
             target = 1.0 if target > 0 else -1.0
             if target == seat.target:

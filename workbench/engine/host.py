@@ -38,16 +38,16 @@ class Program(Protocol):
     def step(self, row: int, bar: Bar, pos: float) -> float: ...
     def step_many(self, rows: Ints, bar_of_row: Ints, ohlcv: Floats, pos: Floats) -> Floats: ...
     def warm(self, row: int) -> bool: ...
+    def complaint(self, row: int) -> str: ...
 
 
 class Cohort:
     """All seats of one program. `targets[slot]` is the seat's target as the batch call reads it."""
 
-    __slots__ = ("_plans", "bars", "batch", "on", "program", "rows", "seats", "targets")
+    __slots__ = ("_plans", "bars", "on", "program", "rows", "seats", "targets")
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.batch = program.form == "compiled"
         self.seats: list[Seat] = []
         self.rows: list[int] = []
         self.on: dict[int, list[int]] = {}
@@ -136,8 +136,11 @@ class StrategyHost:
         found = self._classes.get(key)
         if found is None:
             cls = self._load(source, name)
-            cohort = Cohort(self._programs(cls))
-            self.cohorts.append(cohort)
+            program = self._programs(cls)
+            cohort = next((c for c in self.cohorts if c.program is program), None)
+            if cohort is None:
+                cohort = Cohort(program)
+                self.cohorts.append(cohort)
             found = self._classes[key] = (cls, cohort)
         return found
 
@@ -185,6 +188,12 @@ class StrategyHost:
             if cohort is not None and not cohort.program.warm(cohort.rows[seat.slot]):
                 return True
         return False
+
+    def complaint(self, seat: Seat) -> str:
+        """What a seat's program says about its last answer, which was no number."""
+        if seat.cohort is None:
+            return "the answer was no number"
+        return f"{seat.instrument.symbol}: {seat.cohort.program.complaint(seat.cohort.rows[seat.slot])}"
 
     def bars_seen(self, placed: Placed) -> int:
         """Bars a strategy was asked about, over all its instruments."""

@@ -22,7 +22,7 @@ def on_bar(engine: "Engine", bar: Bar) -> None:
     iid = bar.iid
     engine.exposure.mark(iid, book.mark_e8[iid])
     for cohort, slots in engine.host.on[iid]:
-        if len(slots) > FEW and cohort.batch:
+        if len(slots) > FEW:
             ohlcv = np.array([[bar.open, bar.high, bar.low, bar.close, bar.volume]])
             _step_batch(engine, cohort, iid.to_bytes(4, "little"), ohlcv)
         else:
@@ -55,16 +55,8 @@ def on_slice(engine: "Engine", event: BarSlice) -> None:
     for iid, close in zip(iid_list, ohlcv[:, 3].tolist(), strict=True):
         book.price(iid, ts_ns, close)
         exposure.mark(iid, mark_e8[iid])
-    bars: list[Bar] = []
     for cohort in engine.host.cohorts:
-        if cohort.batch:
-            _step_batch(engine, cohort, key, ohlcv)
-            continue
-        if not bars:
-            bars = [Bar(ts_ns, iid, *row) for iid, row in zip(iid_list, ohlcv.tolist(), strict=True)]
-        _, bar_of_row, slots = cohort.plan(key)
-        for place, slot in zip(bar_of_row.tolist(), slots.tolist(), strict=True):
-            _step_one(engine, cohort, slot, bars[place])
+        _step_batch(engine, cohort, key, ohlcv)
 
 
 def on_trade(engine: "Engine", trade: Trade) -> None:
@@ -96,13 +88,7 @@ def _step_one(engine: "Engine", cohort: Cohort, slot: int, bar: Bar) -> None:
 def _step_batch(
     engine: "Engine", cohort: Cohort, iids: bytes, ohlcv: "np.ndarray[Any, np.dtype[np.float64]]"
 ) -> None:
-    try:
-        slots, targets = cohort.step_slice(iids, ohlcv)
-    except Exception as error:  # noqa: BLE001 - as above; one compiled call serves many, so all of them stop
-        for placed in {id(seat.placed): seat.placed for seat in cohort.seats}.values():
-            if placed.running:
-                engine.user_error(placed, error)
-        return
+    slots, targets = cohort.step_slice(iids, ohlcv)
     if slots:
         engine.decided_ns = engine.stamp()
         seats = cohort.seats
