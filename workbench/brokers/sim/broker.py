@@ -3,8 +3,8 @@
 Lives here: when a report is delivered. Not here: what it says (engine/match), how long it takes (engine/latency),
 coming back after a restart (rebuild.py).
 
-The matching itself runs inside `submit`, `cancel` and `on_market`, so its outcome never depends on the clock; only
-the delivery waits. `settled()` returns when nothing is on its way, which is what makes a replay at any speed equal.
+The matching itself runs in the order of the calls, so its outcome never depends on the clock; only the delivery
+waits. `settled()` returns when nothing is on its way, which is what makes a replay at any speed equal.
 """
 
 import asyncio
@@ -58,6 +58,7 @@ class SimBroker:
         self._closed = False
         self._alarm: Alarm | None = None
         self._flying: list[tuple[float, int, Report]] = []  # by due time, then as they happened
+        self._arriving: list[tuple[float, Submit]] = []
         self._sent = 0
         self._due_s: dict[int, float] = {}  # of an order's last report: the next never overtakes it
         self._submitted_s: dict[int, float] = {}
@@ -66,8 +67,8 @@ class SimBroker:
 
     @property
     def pending(self) -> int:
-        """Reports on their way. Orders that rest in the book do not count."""
-        return len(self._flying)
+        """Orders and reports on their way. Orders that rest in the book do not count."""
+        return len(self._flying) + len(self._arriving)
 
     async def connect(self, sink: Sink) -> None:
         """Reports go to `sink` from now on, on this loop."""
@@ -77,44 +78,35 @@ class SimBroker:
         self._alarm = Alarm(asyncio.get_running_loop(), self._deliver)
 
     def submit(self, order: Submit) -> None:
-        """Match the order's arrival now; its acceptance follows after the acceptance delay.
+        """Hand the order over; it arrives before anything else happens here, and its acceptance follows after the
+        acceptance delay.
 
         Raises:
             Unreachable: not connected yet.
         """
-        order_id, now_s = order.order_id, monotonic()
-        if self._refused_hand_over(
-            Unsent(order.ts_ns, order_id, "the connection was closed before the hand-over")
-        ):
+        if self._sink is None or self._closed:
+            self._refuse(
+                Unsent(order.ts_ns, order.order_id, "the connection was closed before the hand-over")
+            )
             return
-        if order_id in self._known:
-            text = f"client id {order.client_id} was used before: ask for the order"
-            self._send(now_s, OutcomeLost(order.ts_ns, order_id, text))
-            return
-        complaint = self._complaint(order) if self._instruments else None
-        if complaint is None:
-            reports = self.match.submit(order)
-        else:
-            code, text = complaint
-            reports = [Rejected(order.ts_ns + self._latency(order_id)[0], order_id, code, text)]
-        self._known[order_id] = (order, list(reports))
-        self._submitted_s[order_id] = now_s
-        for report in reports:
-            self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
+        if not self._arriving:
+            asyncio.get_running_loop().call_soon(self._arrive)
+        self._arriving.append((monotonic(), order))
 
     def cancel(self, order: Cancel) -> None:
         """Take the order out of the book now; the answer follows after its delay. Raises as `submit` does."""
-        now_s = monotonic()
-        if self._refused_hand_over(
-            CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed")
-        ):
+        if self._sink is None or self._closed:
+            self._refuse(CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
             return
+        self._arrive()
+        now_s = monotonic()
         for report in self.match.cancel(order):
             self._note(report)
             self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
 
     def on_market(self, event: MarketEvent) -> None:
         """What the market does to the orders in the book; a fill follows no sooner than the order's fill delay."""
+        self._arrive()
         reports = self.match.on_market(event)
         if reports:
             now_s = monotonic()
@@ -126,18 +118,20 @@ class SimBroker:
 
     async def settled(self) -> None:
         """Return when no report is on its way."""
-        while self._flying:
+        while self.pending:
             landed = asyncio.get_running_loop().create_future()
             self._landing.append(landed)
             await landed
 
     async def account(self) -> BrokerAccount:
         """The exchange's own books, which may be ahead of the reports delivered."""
+        self._arrive()
         held = {iid: qty for iid, qty in self.match.positions.items() if qty}
         return BrokerAccount(self.match.cash_e8, held, tuple(self.match.open_orders))
 
     async def order(self, client_id: str) -> BrokerOrder | None:
         """What the exchange knows of an order, whether reported yet or not."""
+        self._arrive()
         tail = client_id.rpartition("-")[2]
         known = self._known.get(int(tail)) if tail.isascii() and tail.isdigit() else None
         if known is None or known[0].client_id != client_id:
@@ -157,6 +151,7 @@ class SimBroker:
 
     async def close(self) -> None:
         """Deliver at once what is on its way, then stop; harmless when repeated."""
+        self._arrive()
         self._closed = True
         if self._alarm is not None:
             self._hand_out(float("inf"))
@@ -220,14 +215,33 @@ class SimBroker:
         if known is not None and type(report) is not CancelRefused:
             known[1].append(report)
 
-    # -- what is not even looked at ----------------------------------------------------------------------------------
+    # -- arrival -------------------------------------------------------------------------------------------------
 
-    def _refused_hand_over(self, answer: Report) -> bool:
+    def _arrive(self) -> None:
+        """Match the orders handed over, in order; every other way into this class comes through here first."""
+        if not self._arriving:
+            return
+        arriving, self._arriving = self._arriving, []
+        for now_s, order in arriving:
+            order_id = order.order_id
+            if order_id in self._known:
+                text = f"client id {order.client_id} was used before: ask for the order"
+                self._send(now_s, OutcomeLost(order.ts_ns, order_id, text))
+                continue
+            complaint = self._complaint(order) if self._instruments else None
+            if complaint is None:
+                reports = self.match.submit(order)
+            else:
+                reports = [Rejected(order.ts_ns + self._latency(order_id)[0], order_id, *complaint)]
+            self._known[order_id] = (order, list(reports))
+            self._submitted_s[order_id] = now_s
+            for report in reports:
+                self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
+
+    def _refuse(self, answer: Report) -> None:
         if self._sink is None:
             raise Unreachable("broker 'sim' is not connected: call connect() first; nothing was sent")
-        if self._closed:
-            asyncio.get_running_loop().call_soon(self._sink, answer)
-        return self._closed
+        asyncio.get_running_loop().call_soon(self._sink, answer)
 
     def _complaint(self, order: Submit) -> tuple[str, str] | None:
         instrument = self._instruments.get(order.iid)

@@ -1,0 +1,348 @@
+"""What every broker must do, as checks that run against any of them: the contract, executable.
+
+Lives here: the checks and the rig they need. Not here: any venue's rig (`rig.py` in its folder), the test that runs
+them over all brokers (tests/contracts). A rig is a connected broker and a market that can be moved: the built-in
+exchange has one in process, a venue has its emulator's.
+
+    async with make_rig() as rig:
+        result = await run_check("cancel_resting", rig)
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from workbench.brokers.contract import Broker
+from workbench.errors import UnknownName, WorkbenchError
+from workbench.model.effects import Cancel, Submit
+from workbench.model.orders import BUY, CANCELLED, DAY, FILLED, LIMIT, MARKET, SELL, WORKING
+from workbench.model.reports import (
+    Accepted,
+    Cancelled,
+    CancelRefused,
+    Expired,
+    Filled,
+    Rejected,
+    Report,
+    Unsent,
+)
+from workbench.model.scale import SCALE, notional_e8, to_e8
+
+__all__ = ["CHECKS", "BrokerRig", "ContractBroken", "MakeRig", "Market", "run_check"]
+
+EPOCH: Final = 7
+_DEADLINE_S: Final = 10.0
+_ENDS: Final = (Filled, Cancelled, Rejected, Expired, Unsent)
+
+
+class ContractBroken(WorkbenchError):
+    """A broker did something its contract rules out."""
+
+
+class Market(Protocol):
+    """The market of a rig, one instrument: `px` is where it stands; prints fill what they reach, in full."""
+
+    iid: int
+    px: float
+
+    def print_at(self, px: float) -> None:
+        """A trade at `px`, later than everything before it."""
+        ...
+
+    async def settle(self) -> None:
+        """Return when every report that is on its way has been delivered."""
+        ...
+
+
+@dataclass
+class BrokerRig:
+    """A connected broker (its sink is `reports.append`) and its market. Orders are numbered from `next_id`."""
+
+    broker: Broker
+    market: Market
+    reports: list[Report] = field(default_factory=list)
+    next_id: int = 1
+    ts_ns: int = 1
+
+    def order(self, side: int = BUY, kind: int = MARKET, quantity: float = 10, limit: float = 0.0) -> Submit:
+        """A new order of whole units of the rig's instrument, not yet handed over."""
+        order_id, self.next_id, self.ts_ns = self.next_id, self.next_id + 1, self.ts_ns + 1
+        qty_e8, limit_e8 = to_e8(quantity), to_e8(limit)
+        return Submit(self.ts_ns, order_id, EPOCH, 1, self.market.iid, side, kind, DAY, qty_e8, limit_e8, 0)
+
+    async def submit(self, order: Submit) -> None:
+        self.broker.submit(order)
+        await self.market.settle()
+
+    async def cancel(self, order_id: int) -> None:
+        self.ts_ns += 1
+        self.broker.cancel(Cancel(self.ts_ns, order_id))
+        await self.market.settle()
+
+    async def move(self, px: float) -> None:
+        self.market.print_at(px)
+        await self.market.settle()
+
+    def of(self, order: Submit) -> list[Report]:
+        """The reports of one order so far."""
+        return [report for report in self.reports if report.order_id == order.order_id]
+
+    def fills(self, order: Submit | None = None) -> list[Filled]:
+        """Executions so far, each once."""
+        chosen = self.reports if order is None else self.of(order)
+        return list({report.exec_id: report for report in chosen if isinstance(report, Filled)}.values())
+
+
+type MakeRig = Callable[[], AbstractAsyncContextManager[BrokerRig]]
+
+
+def _hold(condition: bool, complaint: str, rig: BrokerRig) -> None:
+    if not condition:
+        raise ContractBroken(f"broker '{rig.broker.name}': {complaint}; reports: {rig.reports[-6:]}")
+
+
+def _kinds(reports: list[Report]) -> list[str]:
+    return [type(report).__name__ for report in reports]
+
+
+async def market_order(rig: BrokerRig) -> None:
+    """A market order is accepted, then filled in full at the next print; nothing comes after its end."""
+    order = rig.order()
+    await rig.submit(order)
+    _hold(_kinds(rig.of(order)) == ["Accepted"], "a market order was not accepted, and only that", rig)
+    await rig.move(rig.market.px)
+    kinds = _kinds(rig.of(order))
+    _hold(kinds[0] == "Accepted" and set(kinds[1:]) == {"Filled"}, "not accepted first and filled then", rig)
+    filled = sum(fill.qty_e8 for fill in rig.fills(order))
+    _hold(filled == order.qty_e8, f"filled {filled} of {order.qty_e8}", rig)
+    await rig.move(rig.market.px)
+    _hold(_kinds(rig.of(order)) == kinds, "something was reported after the end", rig)
+
+
+async def limit_rests(rig: BrokerRig) -> None:
+    """A limit order away from the market rests, is listed as open, and fills at its limit or better."""
+    limit = round(rig.market.px * 0.99, 2)
+    order = rig.order(kind=LIMIT, limit=limit)
+    await rig.submit(order)
+    await rig.move(rig.market.px)
+    _hold(_kinds(rig.of(order)) == ["Accepted"], "a limit order below the market did not just rest", rig)
+    _hold(order.order_id in (await rig.broker.account()).open_orders, "a resting order is not listed", rig)
+    await rig.move(limit)
+    prices = [fill.px_e8 for fill in rig.fills(order)]
+    _hold(bool(prices) and max(prices) <= order.limit_px_e8, "not filled at the limit or better", rig)
+    _hold(not (await rig.broker.account()).open_orders, "a filled order is still listed as open", rig)
+
+
+async def impossible_order(rig: BrokerRig) -> None:
+    """An order of nothing is rejected with code and text, and changes nothing."""
+    before = await rig.broker.account()
+    order = rig.order(quantity=0)
+    await rig.submit(order)
+    answers = rig.of(order)
+    _hold(_kinds(answers) == ["Rejected"], "an order of nothing was not rejected", rig)
+    answer = answers[0]
+    said = isinstance(answer, Rejected) and answer.code and answer.text
+    _hold(bool(said), "a rejection without code or text", rig)
+    await rig.move(rig.market.px)
+    _hold(await rig.broker.account() == before, "a rejected order changed the account", rig)
+
+
+async def client_id_twice(rig: BrokerRig) -> None:
+    """A client id used again makes no second order, and is not answered by a proof that the first is not live."""
+    order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+    await rig.submit(order)
+    await rig.submit(order)
+    _hold(not any(isinstance(r, _ENDS) for r in rig.of(order)), "the first order was reported as ended", rig)
+    await rig.move(order.limit_px_e8 / SCALE)
+    filled = sum(fill.qty_e8 for fill in rig.fills(order))
+    _hold(filled == order.qty_e8, f"a repeated client id traded {filled} for an order of {order.qty_e8}", rig)
+    await rig.submit(order)
+    await rig.move(order.limit_px_e8 / SCALE)
+    _hold(sum(fill.qty_e8 for fill in rig.fills(order)) == filled, "a filled order was traded again", rig)
+
+
+async def cancel_resting(rig: BrokerRig) -> None:
+    """A resting order is cancelled once, and never fills afterwards."""
+    order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+    await rig.submit(order)
+    await rig.cancel(order.order_id)
+    _hold(_kinds(rig.of(order)) == ["Accepted", "Cancelled"], "not cancelled", rig)
+    await rig.move(order.limit_px_e8 / SCALE)
+    await rig.cancel(order.order_id)
+    _hold(_kinds(rig.of(order))[2:] == ["CancelRefused"], "a cancelled order did something else", rig)
+    _hold(not (await rig.broker.account()).open_orders, "a cancelled order is listed as open", rig)
+
+
+async def cancel_unknown(rig: BrokerRig) -> None:
+    """The cancel of an order the venue has never seen is refused with code and text."""
+    order = rig.order()
+    await rig.cancel(order.order_id)
+    answers = rig.of(order)
+    _hold(_kinds(answers) == ["CancelRefused"], "the cancel of an unknown order was not refused", rig)
+    answer = answers[0]
+    _hold(
+        isinstance(answer, CancelRefused) and bool(answer.code and answer.text), "without code or text", rig
+    )
+
+
+async def cancel_races_fill(rig: BrokerRig) -> None:
+    """Cancel and fill at the same time, in either order: one of them wins, and the reports agree on which."""
+    for cancel_first in (False, True):
+        order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+        await rig.submit(order)
+        rig.ts_ns += 1
+        if cancel_first:
+            rig.broker.cancel(Cancel(rig.ts_ns, order.order_id))
+        rig.market.print_at(order.limit_px_e8 / SCALE)
+        if not cancel_first:
+            rig.broker.cancel(Cancel(rig.ts_ns, order.order_id))
+        await rig.market.settle()
+        kinds = _kinds(rig.of(order))
+        filled = sum(fill.qty_e8 for fill in rig.fills(order))
+        if "Cancelled" in kinds:
+            _hold(kinds[-1] == "Cancelled" and filled < order.qty_e8, "cancelled, and filled after it", rig)
+        else:
+            _hold(filled == order.qty_e8, "neither filled nor cancelled", rig)
+            _hold(
+                kinds[-1] == "CancelRefused",
+                "a cancel that came too late was not refused after the fill",
+                rig,
+            )
+
+
+async def account_equals_fills(rig: BrokerRig) -> None:
+    """Cash and position move by exactly what the reported executions say, fees included."""
+    before = await rig.broker.account()
+    sides: dict[int, int] = {}
+    for step, (side, quantity) in enumerate(((BUY, 10), (BUY, 3), (SELL, 20), (BUY, 7), (SELL, 1))):
+        order = rig.order(side=side, quantity=quantity)
+        sides[order.order_id] = side
+        await rig.submit(order)
+        await rig.move(round(rig.market.px + 0.01 * step, 2))
+    cash_e8, held = before.cash_e8, before.positions.get(rig.market.iid, 0)
+    for fill in rig.fills():
+        side = sides[fill.order_id]
+        cash_e8 -= notional_e8(fill.px_e8, side * fill.qty_e8) + fill.fee_e8
+        held += side * fill.qty_e8
+    after = await rig.broker.account()
+    _hold(after.positions.get(rig.market.iid, 0) == held, f"holds {after.positions}, fills say {held}", rig)
+    _hold(after.cash_e8 == cash_e8, f"cash {after.cash_e8}, fills say {cash_e8}", rig)
+
+
+async def executions_count_once(rig: BrokerRig) -> None:
+    """Every execution has an id of its own; the same id is the same execution in every field."""
+    for _ in range(4):
+        await rig.submit(rig.order(quantity=2))
+        await rig.move(rig.market.px)
+    by_id: dict[str, Report] = {}
+    for report in rig.reports:
+        if isinstance(report, Filled):
+            _hold(
+                by_id.setdefault(report.exec_id, report) == report, f"{report.exec_id} means two things", rig
+            )
+            _hold(report.qty_e8 > 0 and report.px_e8 > 0, "an execution of nothing", rig)
+    _hold(len(by_id) >= 4, f"{len(by_id)} executions of 4 orders", rig)
+
+
+async def ask_for_order(rig: BrokerRig) -> None:
+    """An order can be asked for by its client id through its whole life; an unknown id is nothing."""
+    order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+    _hold(await rig.broker.order(order.client_id) is None, "an order is known before it was sent", rig)
+    await rig.submit(order)
+    known = await rig.broker.order(order.client_id)
+    _hold(known is not None and known.state == WORKING and not known.filled_e8, f"resting, but {known}", rig)
+    await rig.move(order.limit_px_e8 / SCALE)
+    known = await rig.broker.order(order.client_id)
+    _hold(
+        known is not None and known.state == FILLED and known.filled_e8 == order.qty_e8, f"but {known}", rig
+    )
+    told = {r.exec_id for r in known.reports if isinstance(r, Filled)} if known is not None else set()
+    _hold(told == {fill.exec_id for fill in rig.fills(order)}, f"other executions than reported: {told}", rig)
+    other = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.9, 2))
+    await rig.submit(other)
+    await rig.cancel(other.order_id)
+    known = await rig.broker.order(other.client_id)
+    _hold(known is not None and known.state == CANCELLED, f"cancelled, but {known}", rig)
+    for unknown in (f"wb-{EPOCH + 1}-{order.order_id}", "", "no-such-order"):
+        _hold(await rig.broker.order(unknown) is None, f"an order answers to '{unknown}'", rig)
+
+
+async def hand_over_only(rig: BrokerRig) -> None:
+    """`submit` and `cancel` come back before any report is delivered."""
+    order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+    rig.broker.submit(order)
+    _hold(not rig.of(order), "a report was delivered from within submit", rig)
+    rig.broker.cancel(Cancel(rig.ts_ns + 1, order.order_id))
+    _hold(not rig.of(order), "a report was delivered from within cancel", rig)
+    await rig.market.settle()
+    ends = [report for report in rig.of(order) if isinstance(report, _ENDS)]
+    _hold(len(ends) == 1, "a cancel right behind the submit did not end the order once", rig)
+    _hold(
+        isinstance(rig.of(order)[0], Accepted | Rejected), "the first report is no answer to the order", rig
+    )
+
+
+async def reports_name_orders(rig: BrokerRig) -> None:
+    """Many orders at once: every report names one of ours, every order is answered, each in its own order."""
+    orders = [rig.order(side=BUY if n % 2 else SELL, quantity=1 + n % 5) for n in range(40)]
+    for order in orders:
+        rig.broker.submit(order)
+    await rig.market.settle()
+    await rig.move(rig.market.px)
+    ids = {order.order_id for order in orders}
+    _hold(all(report.order_id in ids for report in rig.reports), "a report names no order of ours", rig)
+    for order in orders:
+        kinds = _kinds(rig.of(order))
+        _hold(kinds[:1] == ["Accepted"] and kinds.count("Accepted") == 1, f"{order.client_id} {kinds}", rig)
+        filled = sum(fill.qty_e8 for fill in rig.fills(order))
+        _hold(filled == order.qty_e8, f"{order.client_id} filled {filled} of {order.qty_e8}", rig)
+
+
+async def close_twice(rig: BrokerRig) -> None:
+    """Closing is harmless when repeated; what is handed over afterwards is proven never to have been sent."""
+    resting = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
+    await rig.submit(resting)
+    await rig.broker.close()
+    await rig.broker.close()
+    late = rig.order()
+    rig.broker.submit(late)
+    rig.broker.cancel(Cancel(rig.ts_ns + 1, resting.order_id))
+    deadline = asyncio.get_running_loop().time() + _DEADLINE_S
+    while not (rig.of(late) and len(rig.of(resting)) > 1):
+        _hold(asyncio.get_running_loop().time() < deadline, "no answer after the close", rig)
+        await asyncio.sleep(0)
+    _hold(_kinds(rig.of(late)) == ["Unsent"], "an order after the close was not answered by Unsent", rig)
+    _hold(_kinds(rig.of(resting)) == ["Accepted", "CancelRefused"], "a cancel after the close acted", rig)
+
+
+CHECKS: Final[dict[str, Callable[[BrokerRig], Awaitable[None]]]] = {
+    check.__name__: check
+    for check in (
+        market_order,
+        limit_rests,
+        impossible_order,
+        client_id_twice,
+        cancel_resting,
+        cancel_unknown,
+        cancel_races_fill,
+        account_equals_fills,
+        executions_count_once,
+        ask_for_order,
+        hand_over_only,
+        reports_name_orders,
+        close_twice,
+    )
+}
+
+
+async def run_check(name: str, rig: BrokerRig) -> None:
+    """Run one check over a fresh rig.
+
+    Raises:
+        ContractBroken: naming the broker, what it did, and its last reports. UnknownName: no such check.
+    """
+    if name not in CHECKS:
+        raise UnknownName("check", name, CHECKS)
+    await CHECKS[name](rig)
