@@ -7,7 +7,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["Atr"]
 
-AtrState = namedtuple("AtrState", "n prev value")  # noqa: PYI024
+AtrState = namedtuple("AtrState", "n prev value")
 
 
 class Atr(Indicator):

@@ -9,7 +9,7 @@ from workbench.kernels.stddev import SpreadState, slide
 
 __all__ = ["Bands", "Bollinger"]
 
-Bands = namedtuple("Bands", "upper middle lower")  # noqa: PYI024
+Bands = namedtuple("Bands", "upper middle lower")
 
 
 class Bollinger(Indicator):

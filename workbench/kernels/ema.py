@@ -7,7 +7,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["Ema"]
 
-EmaState = namedtuple("EmaState", "n value alpha")  # noqa: PYI024
+EmaState = namedtuple("EmaState", "n value alpha")
 
 
 class Ema(Indicator):

@@ -31,7 +31,7 @@ def _answering(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         except ValueError:
             return np.float64(_POLES.get(name, lambda _: math.nan)(args[0]))
         except OverflowError:
-            negative = name in ("sinh",) and args[0] < 0
+            negative = name == "sinh" and args[0] < 0
             return np.float64(-math.inf if negative else math.inf)
         return np.float64(value) if isinstance(value, float) else value
 

@@ -7,7 +7,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["Highest", "Lowest"]
 
-ExtremeState = namedtuple("ExtremeState", "n at value")  # noqa: PYI024
+ExtremeState = namedtuple("ExtremeState", "n at value")
 
 
 class Highest(Indicator):

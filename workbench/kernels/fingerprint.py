@@ -70,7 +70,7 @@ class Fingerprint:
             raw = part.encode("utf-8", "surrogatepass")
             self._hash.update(f"{len(raw)}:".encode() + raw)
 
-    def add(self, value: Any, name: str = "") -> None:  # noqa: C901 - one flat list of kinds reads best
+    def add(self, value: Any, name: str = "") -> None:
         """Fold `value` in; `name` is how the code calls it (for `unseen`)."""
         if value is None or value is Ellipsis or isinstance(value, (bool, int, float, complex, str, bytes)):
             self.text(type(value).__name__, repr(value))
@@ -223,8 +223,10 @@ def attribute_names(code: types.CodeType) -> set[str]:
 
 
 def is_library(value: Any) -> bool:
-    """Whether a function, class or module belongs to an installed library (or to this package's own rooms, which
-    enter a cache key by the package's version) and not to the user. Formulas in `kernels` count as code, not library."""
+    """Whether a function, class or module belongs to a library and not to the user.
+
+    This package counts as one (its sources enter every cache key), but for the formulas in `kernels`: they are code.
+    """
     module_name = (
         value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
     )

@@ -19,7 +19,7 @@ from workbench.kernels.parameters import Parametrised
 
 __all__ = ["Indicator", "Ohlcv"]
 
-Ohlcv = namedtuple("Ohlcv", "open high low close volume")  # noqa: PYI024 - compiled code knows namedtuples only
+Ohlcv = namedtuple("Ohlcv", "open high low close volume")
 
 
 class Indicator(Parametrised):

@@ -102,7 +102,7 @@ def layout_of(
 ) -> Layout:
     """The layout of a row from one example: parameter values, indicators by name, and each one's first state."""
     numbers = {name: value for name, value in parameters.items() if not isinstance(value, str)}
-    params = record_of(owner, namedtuple("Parameters", numbers), tuple(numbers.values()), 1)  # noqa: PYI024
+    params = record_of(owner, namedtuple("Parameters", numbers), tuple(numbers.values()), 1)
     at = 1 + len(numbers)
     parts = []
     for name, indicator in indicators.items():
@@ -114,7 +114,7 @@ def layout_of(
         values = {n: v for n, v in indicator.parameters.items() if not isinstance(v, str)}
         ring_at = at if kind.has_ring() else -1
         at += 2 if kind.has_ring() else 0
-        held = record_of(f"{owner}.{name}", namedtuple("Parameters", values), tuple(values.values()), at)  # noqa: PYI024
+        held = record_of(f"{owner}.{name}", namedtuple("Parameters", values), tuple(values.values()), at)
         at += len(values)
         start = starts[name]
         if not hasattr(start, "_fields"):
@@ -124,5 +124,5 @@ def layout_of(
         state = record_of(f"{owner}.{name}", type(start), start, at)
         at += len(start)
         parts.append(Part(name, kind, ring_at, held, state))
-    x = namedtuple("Inputs", (*indicators, *Ohlcv._fields))  # noqa: PYI024
+    x = namedtuple("Inputs", (*indicators, *Ohlcv._fields))
     return Layout(owner, params, tuple(parts), at, x)

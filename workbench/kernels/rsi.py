@@ -7,7 +7,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["Rsi"]
 
-RsiState = namedtuple("RsiState", "n prev up down alpha")  # noqa: PYI024
+RsiState = namedtuple("RsiState", "n prev up down alpha")
 
 
 class Rsi(Indicator):

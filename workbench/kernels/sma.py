@@ -7,7 +7,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["Sma"]
 
-SmaState = namedtuple("SmaState", "n at total")  # noqa: PYI024
+SmaState = namedtuple("SmaState", "n at total")
 
 
 class Sma(Indicator):

@@ -8,7 +8,7 @@ from workbench.kernels.indicator import Indicator
 
 __all__ = ["SpreadState", "StdDev", "slide"]
 
-SpreadState = namedtuple("SpreadState", "n at mean squares")  # noqa: PYI024
+SpreadState = namedtuple("SpreadState", "n at mean squares")
 
 
 def slide(s: Any, buf: Any, close: Any) -> Any:

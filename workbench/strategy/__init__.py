@@ -5,20 +5,28 @@ Importing this room does not import numba: that happens when the first program i
 
 from workbench.kernels.indicator import Indicator
 from workbench.strategy.base import Strategy, is_event, make, parameters_of
+from workbench.strategy.event_program import EventProgram
 from workbench.strategy.events import Context, OrderRequest, Signal
+from workbench.strategy.loader import find_strategies, load_strategy
 from workbench.strategy.program import Program, Programs, code_hash, program_for
+from workbench.strategy.provenance import StrategySource, strategy_source
 
 __all__ = [
     "Context",
+    "EventProgram",
     "Indicator",
     "OrderRequest",
     "Program",
     "Programs",
     "Signal",
     "Strategy",
+    "StrategySource",
     "code_hash",
+    "find_strategies",
     "is_event",
+    "load_strategy",
     "make",
     "parameters_of",
     "program_for",
+    "strategy_source",
 ]

@@ -48,7 +48,7 @@ class Entries(NamedTuple):
     from_disk: bool
 
 
-class _Unfit(Exception):  # noqa: N818 - carries one sentence from the check to the caller
+class _Unfit(Exception):
     pass
 
 
@@ -150,7 +150,7 @@ def _on_disk(function: Any, signature: Any) -> bool:
 def _one(pieces: Pieces) -> Callable[..., Any]:
     load, advance, warm, store, decide = pieces
 
-    def one(  # noqa: PLR0913
+    def one(
         slots: Any, rings: Any, at: Any, o: float, h: float, low: float, c: float, v: float, pos: float
     ) -> float:
         params, windows, state = load(slots, rings, at)
@@ -175,8 +175,10 @@ def _many(pieces: Pieces, stride: int) -> Callable[..., Any]:
     ) -> None:
         for k in range(done[0], rows.shape[0]):
             done[0] = k  # where a raising decide leaves off
-            at = rows[k] * stride
             b = bar_of[k]
+            if not (0 <= rows[k] < done[1] and 0 <= b < ohlcv.shape[0]):
+                raise IndexError("no such row or bar")
+            at = rows[k] * stride
             params, windows, state = load(slots, rings, at)
             bar = Ohlcv(ohlcv[b, 0], ohlcv[b, 1], ohlcv[b, 2], ohlcv[b, 3], ohlcv[b, 4])
             state, x = advance(params, windows, state, bar)

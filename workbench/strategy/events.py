@@ -1,4 +1,4 @@
-"""What an event strategy gets and what it may answer. Words and floats here: the engine turns them into its integers."""
+"""What an event strategy gets and what it may answer, in words and floats: the engine makes its integers of them."""
 
 import math
 from types import MappingProxyType
@@ -106,4 +106,7 @@ class Context:
         return self.position == 0
 
     def __repr__(self) -> str:
-        return f"Context(ts_ns={self.ts_ns}, symbol={self.symbol!r}, position={self.position:g}, last_px={self.last_px:g})"
+        return (
+            f"Context(ts_ns={self.ts_ns}, symbol={self.symbol!r}, position={self.position:g}, "
+            f"last_px={self.last_px:g})"
+        )

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import StrategyError
+from workbench.errors import BadValue, StrategyError
 from workbench.kernels.exact_math import exact_math
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Indicator, Ohlcv
 from workbench.kernels.layout import Layout
 
-__all__ = ["Rows", "interpreting_freezer", "parameter_tuple", "sample_states", "told"]
+__all__ = ["Rows", "interpreting_freezer", "parameter_tuple", "ring_length", "sample_states", "told"]
 
 
 def parameter_tuple(parameters: dict[str, Any]) -> Any:
     """Parameters as the namedtuple that stands where `self` would, in numpy's 64-bit scalars (texts as they are)."""
     kinds: dict[type, Callable[[Any], Any]] = {bool: np.bool_, int: np.int64, float: np.float64}
     values = [kinds.get(type(value), lambda v: v)(value) for value in parameters.values()]
-    return namedtuple("Parameters", parameters)(*values)  # noqa: PYI024
+    return namedtuple("Parameters", parameters)(*values)
 
 
 def sample_states(owner: str, indicators: dict[str, Indicator]) -> dict[str, Any]:
@@ -73,10 +73,11 @@ class _Live:
 class Rows:
     """The rows of one interpreted program; memory goes to and from the program's slots on demand."""
 
-    def __init__(self, layout: Layout, decide: Callable[..., Any]) -> None:
+    def __init__(self, layout: Layout, decide: Callable[..., Any] | None) -> None:
         freezer = interpreting_freezer()
         self._layout = layout
-        self._decide = freezer.function(decide)
+        self._decide: Any = freezer.function(decide) if decide is not None else None
+        self._value_classes: dict[int, Any] = {}
         self._steps = [freezer.function(part.indicator.step) for part in layout.parts]  # type: ignore[attr-defined]
         self._rows: dict[int, _Live] = {}
 
@@ -101,16 +102,61 @@ class Rows:
             self.flush(row, slots, row * stride)
             self.fetch(row, slots, row * stride, rings)
 
-    def step(self, row: int, ohlcv: tuple[float, ...], pos: float) -> tuple[float, bool]:
-        """The new target and whether all indicators answered."""
+    def fresh(self, row: int, strategy: Any, indicators: dict[str, Indicator]) -> None:
+        """Open a row that owns its memory (no slots behind it)."""
+        self.open(row, strategy, indicators)
+        live = self._rows[row]
+        starts = sample_states(self._layout.owner, indicators)
+        for k, part in enumerate(self._layout.parts):
+            live.states[k] = _kept(part.name, part.state, starts[part.name])
+            if part.ring_at >= 0:
+                live.rings[k] = np.zeros(ring_length(self._layout.owner, indicators[part.name]))
+
+    def saved(self, row: int) -> list[Any]:
+        """The row's states and rings as plain lists; `restored` takes them back."""
+        live = self._rows[row]
+        states = [[value.item() for value in state] for state in live.states]
+        return [states, [None if ring is None else ring.tolist() for ring in live.rings]]
+
+    def restored(self, row: int, saved: list[Any]) -> None:
+        live = self._rows[row]
+        for k, part in enumerate(self._layout.parts):
+            live.states[k] = _kept(part.name, part.state, saved[0][k])
+            if live.rings[k] is not None:
+                live.rings[k][:] = saved[1][k]
+
+    def inputs(self, values: list[Any]) -> Any:
+        """`x` from plain values as a saved state holds them."""
+        held = []
+        for k, value in enumerate(values):
+            if isinstance(value, list):
+                value = self._outputs(k)(*map(np.float64, value))
+            held.append(value)
+        return self._layout.x(*held)
+
+    def _outputs(self, k: int) -> Any:
+        """The namedtuple class of an indicator with several outputs, learnt by one step on a scratch row."""
+        if k not in self._value_classes:
+            part = self._layout.parts[k]
+            row = next(iter(self._rows.values()))
+            ring = None if row.rings[k] is None else row.rings[k].copy()
+            _, value = self._steps[k](row.parts[k], row.states[k], ring, Ohlcv(*[np.float64(1.0)] * 5))
+            if not isinstance(value, tuple):
+                raise StrategyError(
+                    f"{self._layout.owner}.{part.name}: the saved state has several values, the indicator one"
+                )
+            self._value_classes[k] = type(value)
+        return self._value_classes[k]
+
+    def advance(self, row: int, ohlcv: tuple[float, ...]) -> tuple[Any, bool]:
+        """Move a row's indicators by one bar: `x`, and whether all of them answered."""
         live = self._rows[row]
         bar = Ohlcv(*map(np.float64, ohlcv))
-        owner = self._layout.owner
         values = []
         warm = True
         with np.errstate(all="ignore"):
             for k, part in enumerate(self._layout.parts):
-                what = f"{owner}: {part.indicator.__name__}.step"
+                what = f"{self._layout.owner}: {part.indicator.__name__}.step"
                 try:
                     state, value = self._steps[k](live.parts[k], live.states[k], live.rings[k], bar)
                 except Exception as error:
@@ -123,17 +169,29 @@ class Rows:
                     value = np.float64(value)
                     warm = warm and not np.isnan(value)
                 values.append(value)
-            if not warm:
-                return pos, False
+        return self._layout.x(*values, *bar), bool(warm)
+
+    def step(self, row: int, ohlcv: tuple[float, ...], pos: float) -> tuple[float, bool]:
+        """The new target and whether all indicators answered."""
+        x, warm = self.advance(row, ohlcv)
+        if not warm:
+            return pos, False
+        with np.errstate(all="ignore"):
             try:
-                target = float(self._decide(live.params, self._layout.x(*values, *bar), np.float64(pos)))
-            except ZeroDivisionError:  # two plain Python numbers; compiled code goes on with infinity or NaN
-                return math.nan, True
+                target = float(self._decide(self._rows[row].params, x, np.float64(pos)))
             except Exception as error:
-                raise StrategyError(told(f"{owner}.decide", error)) from error
+                raise StrategyError(told(f"{self._layout.owner}.decide", error)) from error
         if not math.isfinite(target):
             return math.nan, True
         return min(max(target, -1.0), 1.0), True
+
+
+def ring_length(owner: str, indicator: Indicator) -> int:
+    """The length an indicator asks for its ring buffer."""
+    length = int(type(indicator).ring(parameter_tuple(indicator.parameters)))  # type: ignore[attr-defined]
+    if length < 1:
+        raise BadValue(f"{owner}: {indicator!r} ring", length, "give a length of 1 or more")
+    return length
 
 
 def _kept(what: str, record: Any, state: Any) -> Any:

@@ -1,7 +1,8 @@
 """A program: one strategy class, with every row (one strategy instance on one symbol) it runs for.
 
-`program_for` answers the compiled form when the class can be compiled, else the interpreted one with the reason; both
-give identical decisions. Rows of the compiled form lie in one array, so one call moves all of them. No engine, no order.
+`program_for` answers the compiled form when the class can be compiled, else the interpreted one with the reason;
+both give identical decisions. Rows of the compiled form lie in one array, so one call moves all of them.
+No engine, no order.
 """
 
 import time
@@ -18,7 +19,7 @@ from workbench.kernels.indicator import Indicator
 from workbench.kernels.layout import Layout, layout_of
 from workbench.model.market import Bar
 from workbench.strategy.base import Strategy, is_event
-from workbench.strategy.interpreted import Rows, sample_states
+from workbench.strategy.interpreted import Rows, ring_length, sample_states
 
 __all__ = ["Program", "Programs", "code_hash", "program_for"]
 
@@ -68,6 +69,9 @@ class Program:
         self._one: Callable[..., float] | None = None
         self._many: Callable[..., None] | None = None
         self._n = 0
+        self._at: list[
+            int
+        ] = []  # where each row starts; also turns a row that does not exist into an IndexError
         self._free: list[int] = []
         self._slots: NDArray[np.int64] = np.zeros(0, np.int64)
         self._rings: Floats = np.zeros(0)
@@ -75,7 +79,7 @@ class Program:
         self._rings_free: dict[int, list[int]] = {}
         self._stride = 0
         self._out: Floats = np.zeros(0)
-        self._done = np.zeros(1, np.int64)
+        self._done = np.zeros(2, np.int64)  # rows done, rows there are
         self._complaints: dict[int, str] = {}
         self._python: Rows | None = None
         if not any(parameter.required for parameter in cls.parameters_declared.values()):
@@ -90,6 +94,7 @@ class Program:
         else:
             row = self._n
             self._n += 1
+            self._at.append(row * self._stride)
             if self._n * self._stride > self._slots.size:
                 grown = np.zeros(max(16, self._n * 2) * self._stride, np.int64)
                 grown[: self._slots.size] = self._slots
@@ -127,7 +132,7 @@ class Program:
             return self._one(
                 self._slots,
                 self._rings,
-                row * self._stride,
+                self._at[row],
                 bar.open,
                 bar.high,
                 bar.low,
@@ -136,7 +141,7 @@ class Program:
                 pos,
             )
         except Exception as error:
-            raise StrategyError(f"{self.name}.decide raised {_said(error)}") from error
+            raise StrategyError(f"{self.name} raised {_said(error)}") from error
 
     def step_many(
         self,
@@ -148,17 +153,16 @@ class Program:
         """Move many rows in one call: row `rows[k]` by bar `ohlcv[bar_of_row[k]]` with target `pos[k]` held.
 
         Shapes: int32[k], int32[k], float64[n, 5] (open, high, low, close, volume), float64[k]; every row at most once.
-        Answers float64[k] new targets, in a buffer that the next call overwrites; NaN for a row that failed (`complaint`
-        tells why), the others go on.
+        Answers float64[k] new targets, in a buffer that the next call overwrites; NaN for a row that failed
+        (`complaint` tells why), the others go on.
         """
         k = len(rows)
         if self._out.size < k:
             self._out = np.zeros(max(64, k * 2))
         out = self._out[:k]
         if self._many is None:
+            self._complaints.clear()
             return self._many_python(rows, bar_of_row, ohlcv, pos, out)
-        if k and (int(rows.max()) >= self._n or int(rows.min()) < 0):
-            raise BadValue("row", int(rows.max()), f"{self.name} has rows 0 to {self._n - 1}")
         rows = np.ascontiguousarray(rows, np.int32)
         bar_of_row = np.ascontiguousarray(bar_of_row, np.int32)
         ohlcv = np.ascontiguousarray(ohlcv, np.float64)
@@ -169,14 +173,16 @@ class Program:
                 (k, len(bar_of_row), len(pos), ohlcv.shape),
                 "give k, k, k numbers and n x 5 bars",
             )
+        self._complaints.clear()
         self._done[0] = 0
+        self._done[1] = self._n
         while self._done[0] < k:
             try:
                 self._many(self._slots, self._rings, rows, bar_of_row, ohlcv, pos, out, self._done)
             except Exception as error:  # noqa: BLE001 - user code; told per row, the others go on
                 failed = int(self._done[0])
                 out[failed] = np.nan
-                self._complaints[int(rows[failed])] = f"{self.name}.decide raised {_said(error)}"
+                self._complaints[int(rows[failed])] = f"{self.name} raised {_said(error)}"
                 self._done[0] = failed + 1
         return out
 
@@ -304,7 +310,7 @@ class Program:
             )
             part.state.write(self._slots, at, starts[part.name])
             if part.ring_at >= 0:
-                length = _ring_length(self.name, indicator)
+                length = ring_length(self.name, indicator)
                 self._slots[at + part.ring_at] = self._ring_start(length)
                 self._slots[at + part.ring_at + 1] = length
         if self._python is not None:
@@ -394,19 +400,6 @@ def _indicators(strategy: Strategy) -> dict[str, Indicator]:
             f"{name}.indicators answers {indicators!r}: give a dictionary of name to indicator"
         )
     return indicators
-
-
-def _ring_length(owner: str, indicator: Indicator) -> int:
-    length = int(type(indicator).ring(sample_parameters(indicator)))  # type: ignore[attr-defined]
-    if length < 1:
-        raise BadValue(f"{owner}: {indicator!r} ring", length, "give a length of 1 or more")
-    return length
-
-
-def sample_parameters(indicator: Indicator) -> Any:
-    from workbench.strategy.interpreted import parameter_tuple
-
-    return parameter_tuple(indicator.parameters)
 
 
 def _listed(pairs: list[tuple[str, str]]) -> str:

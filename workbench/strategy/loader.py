@@ -1,0 +1,129 @@
+"""Strategies out of text and out of folders. Adding a strategy is adding a file: nothing registers anything."""
+
+import hashlib
+import linecache
+import sys
+import types
+from pathlib import Path
+
+from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
+from workbench.strategy.base import Strategy
+
+__all__ = ["find_strategies", "load_strategy", "source_of_loaded"]
+
+_LOADED: dict[tuple[str, str], type[Strategy]] = {}
+_ROOM = "workbench_strategy_"
+
+
+def load_strategy(source: str, name: str) -> type[Strategy]:
+    """The strategy class `name` that `source` defines; the same text gives the same class object again.
+
+    Raises:
+        StrategyError: the text does not run; the message quotes the user's own line.
+        UnknownName: it defines no such strategy.
+    """
+    digest = hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+    if (digest, name) in _LOADED:
+        return _LOADED[digest, name]
+    file = f"<strategy {name} {digest[:12]}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    module = types.ModuleType(f"{_ROOM}{digest[:16]}")
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # dataclasses and pickling look classes up by module
+    _run(source, file, module, name)
+    classes = _strategies_in(module)
+    if name not in classes:
+        raise UnknownName("strategy", name, classes)
+    cls = _LOADED[digest, name] = classes[name]
+    return cls
+
+
+def source_of_loaded(cls: type) -> str | None:
+    """The text `load_strategy` made this class from, or None."""
+    if not cls.__module__.startswith(_ROOM):
+        return None
+    file = str(getattr(sys.modules.get(cls.__module__), "__file__", ""))
+    return "".join(linecache.getlines(file)) or None
+
+
+def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
+    """Every strategy class in the `*.py` files of a folder, by class name, in order of name.
+
+    Files that start with `_` are helpers: they are not searched, but may be imported by the others. Files are read
+    afresh each time.
+
+    Raises:
+        BadInput: no such folder, or two files define the same name.
+        StrategyError: a file does not run.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise BadInput(
+            f"strategies folder '{folder}' does not exist: give the folder that holds your strategy files"
+        )
+    found: dict[str, type[Strategy]] = {}
+    files: dict[str, str] = {}
+    sys.path.insert(0, str(folder.resolve()))
+    try:
+        for path in sorted(folder.glob("[!_]*.py")):
+            for name, cls in _of_file(path).items():
+                if name in found:
+                    raise BadInput(
+                        f"strategy '{name}' stands in {files[name]} and in {path.name}: rename one of them"
+                    )
+                found[name], files[name] = cls, path.name
+    finally:
+        sys.path.remove(str(folder.resolve()))
+    return dict(sorted(found.items()))
+
+
+def _of_file(path: Path) -> dict[str, type[Strategy]]:
+    try:
+        source = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StrategyError(f"strategy file {path.name} cannot be read: {error}") from error
+    resolved = str(path.resolve())
+    linecache.checkcache(resolved)
+    module = types.ModuleType(f"strategies_{hashlib.sha256(resolved.encode()).hexdigest()[:8]}.{path.stem}")
+    module.__file__ = resolved
+    sys.modules[module.__name__] = module
+    _run(source, resolved, module, path.name)
+    return _strategies_in(module)
+
+
+def _run(source: str, file: str, module: types.ModuleType, what: str) -> None:
+    try:
+        exec(compile(source, file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - the user's own code
+    except SyntaxError as error:
+        line = (error.text or "").strip()
+        raise StrategyError(f"{what} line {error.lineno}: {error.msg}: {line}") from error
+    except BadValue:
+        raise
+    except Exception as error:
+        line_no = _line_in(file, error)
+        line = linecache.getline(file, line_no).strip() if line_no else ""
+        place = f" line {line_no}" if line_no else ""
+        raise StrategyError(
+            f"{what}{place}: {type(error).__name__}: {error}" + (f": {line}" if line else "")
+        ) from error
+
+
+def _line_in(file: str, error: BaseException) -> int:
+    line, frame = 0, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == file:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line
+
+
+def _strategies_in(module: types.ModuleType) -> dict[str, type[Strategy]]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Strategy)
+        and value.__module__ == module.__name__
+        and value.__name__ == name
+        and not name.startswith("_")
+    }
