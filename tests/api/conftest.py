@@ -1,5 +1,6 @@
 """A served in-memory desk for each test, on a free loopback port, and ways to talk to it raw."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,13 @@ async def next_op(socket: aiohttp.ClientWebSocketResponse, *ops: str) -> dict[st
         told: dict[str, Any] = await socket.receive_json(timeout=10)
         if told["op"] in ops:
             return told
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until `condition()` is true; fails after 20 s."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the condition is the other side's state, which sets no event
+            await asyncio.sleep(0.005)
 
 
 @pytest.fixture

@@ -88,9 +88,12 @@ def test_revoking_takes_everything_that_came_from_the_token(tokens: Tokens) -> N
     ticket = tokens.ticket(grant, "view", 30.0)
     resume = tokens.new_resume(grant)
     tokens.revoke(grant.id)
-    for use in (lambda: tokens.check(plain), lambda: tokens.redeem(ticket), lambda: tokens.resume(resume)):
-        with pytest.raises(Unauthorised):
-            use()
+    with pytest.raises(Unauthorised):
+        tokens.check(plain)
+    with pytest.raises(Unauthorised):
+        tokens.redeem(ticket)
+    with pytest.raises(Unauthorised):
+        tokens.resume(resume)
     with pytest.raises(UnknownName):
         tokens.revoke(grant.id)
 
