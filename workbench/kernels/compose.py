@@ -14,11 +14,11 @@ indicators of any kind becomes straight machine code, without generated source t
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numba
+import numba.extending
 from llvmlite import ir
-from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
 
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Ohlcv
@@ -33,6 +33,11 @@ __all__ = [
     "step_signatures",
     "types_of",
 ]
+
+# numba's own annotations describe its public face; this file works below it
+types: Any = numba.types
+njit: Any = numba.njit
+intrinsic: Any = numba.extending.intrinsic
 
 # numpy's error model: a division by zero is infinite or NaN, never an exception in the middle of a batch.
 OPTIONS = {"error_model": "numpy", "nogil": False, "boundscheck": False, "fastmath": False}

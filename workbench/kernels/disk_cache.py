@@ -18,10 +18,15 @@ from typing import Any
 
 import llvmlite
 import numba
+import numba.core.caching
 import numpy as np
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 
 __all__ = ["cache_folder", "library_versions", "remember"]
+
+# private classes, used as they are in the pinned version; tests fail when they change
+_CompileResultCacheImpl: Any = numba.core.caching.CompileResultCacheImpl
+_FunctionCache: Any = numba.core.caching.FunctionCache
+_IndexDataCacheFile: Any = numba.core.caching.IndexDataCacheFile
 
 _FILES_KEPT = 600
 
@@ -72,14 +77,14 @@ class _Place:
         return str(self._folder)
 
 
-class _Impl(CompileResultCacheImpl):  # type: ignore[misc]
+class _Impl(_CompileResultCacheImpl):  # type: ignore[misc]
     def __init__(self, place: _Place, name: str) -> None:
         self._locator = place
         self._lineno = 0
         self._filename_base = name
 
 
-class _DigestedFile(IndexDataCacheFile):  # type: ignore[misc]
+class _DigestedFile(_IndexDataCacheFile):  # type: ignore[misc]
     """Data files that start with the sha256 of the rest; `load` answers None for one that does not fit."""
 
     def _save_data(self, name: str, data: Any) -> None:
@@ -101,7 +106,7 @@ class _DigestedFile(IndexDataCacheFile):  # type: ignore[misc]
             return None
 
 
-class _SoundCache(FunctionCache):  # type: ignore[misc]
+class _SoundCache(_FunctionCache):  # type: ignore[misc]
     def __init__(self, py_func: Any, folder: Path, name: str, key: str) -> None:
         self._name = name
         self._py_func = py_func

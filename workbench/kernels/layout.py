@@ -124,5 +124,6 @@ def layout_of(
         state = record_of(f"{owner}.{name}", type(start), start, at)
         at += len(start)
         parts.append(Part(name, kind, ring_at, held, state))
-    x = namedtuple("Inputs", (*indicators, *Ohlcv._fields))
+    names = [*indicators, *Ohlcv._fields]
+    x = namedtuple("Inputs", names)
     return Layout(owner, params, tuple(parts), at, x)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from numba import config, types
+from numba.core import config
 from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
@@ -23,6 +23,7 @@ from workbench.kernels.compose import (
     compiling_freezer,
     compose,
     step_signatures,
+    types,
     types_of,
 )
 from workbench.kernels.disk_cache import library_versions, remember
@@ -74,7 +75,7 @@ def loop_key(layout: Layout, decide: Callable[..., Any]) -> tuple[str, bool]:
 
 def cannot_compile(layout: Layout, decide: Callable[..., Any]) -> str:
     """Why these functions do not compile, in one sentence; "" when they do. Costs some 50 ms: `decide` alone."""
-    if config.DISABLE_JIT:
+    if getattr(config, "DISABLE_JIT", 0):
         return "NUMBA_DISABLE_JIT is set"
     freezer = compiling_freezer()
     what = "decide"
@@ -112,7 +113,7 @@ def cannot_compile(layout: Layout, decide: Callable[..., Any]) -> str:
 
 def entries_for(layout: Layout, decide: Callable[..., Any]) -> Entries | str:
     """The compiled entries, from memory, disk or the compiler; or one sentence that says why there are none."""
-    if config.DISABLE_JIT:
+    if getattr(config, "DISABLE_JIT", 0):
         return "NUMBA_DISABLE_JIT is set"
     key, complete = loop_key(layout, decide)
     if key in _BUILT and complete:

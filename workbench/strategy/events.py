@@ -27,7 +27,8 @@ class Signal(msgspec.Struct, frozen=True):
     why: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.target, (int, float)) or not -1.0 <= self.target <= 1.0:
+        target: Any = self.target
+        if not isinstance(target, (int, float)) or not -1.0 <= target <= 1.0:
             raise BadValue("Signal.target", self.target, "give a fraction of full size from -1 to 1")
 
 

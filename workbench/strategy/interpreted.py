@@ -97,10 +97,11 @@ class Rows:
         for part, state in zip(self._layout.parts, self._rows[row].states, strict=True):
             part.state.write(slots, at, state)
 
-    def moved(self, slots: NDArray[np.int64], stride: int, rings: NDArray[np.float64]) -> None:
+    def moved(self, slots: NDArray[np.int64], at: list[int], rings: NDArray[np.float64]) -> None:
+        """The ring array was replaced: look into the new one."""
         for row in self._rows:
-            self.flush(row, slots, row * stride)
-            self.fetch(row, slots, row * stride, rings)
+            self.flush(row, slots, at[row])
+            self.fetch(row, slots, at[row], rings)
 
     def fresh(self, row: int, strategy: Any, indicators: dict[str, Indicator]) -> None:
         """Open a row that owns its memory (no slots behind it)."""
@@ -163,7 +164,8 @@ class Rows:
                     raise StrategyError(told(what, error)) from error
                 live.states[k] = _kept(what, part.state, state)
                 if isinstance(value, tuple):
-                    value = type(value)(*map(np.float64, value))
+                    outputs: Any = type(value)
+                    value = outputs(*map(np.float64, value))
                     warm = warm and not any(np.isnan(item) for item in value)
                 else:
                     value = np.float64(value)
@@ -196,7 +198,7 @@ def ring_length(owner: str, indicator: Indicator) -> int:
 
 def _kept(what: str, record: Any, state: Any) -> Any:
     """The state with each field in the kind it started with."""
-    fields = []
+    fields: list[Any] = []
     for name, kind, value in zip(record.names, record.kinds, state, strict=True):
         if kind == "f":
             fields.append(np.float64(value))

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,8 @@ from workbench.kernels.indicator import Indicator
 from workbench.kernels.layout import Layout, layout_of
 from workbench.model.market import Bar
 from workbench.strategy.base import Strategy, is_event
-from workbench.strategy.interpreted import Rows, ring_length, sample_states
+from workbench.strategy.interpreted import Rows, sample_states, told
+from workbench.strategy.rows import RowMemory
 
 __all__ = ["Program", "Programs", "code_hash", "program_for"]
 
@@ -65,23 +65,13 @@ class Program:
         self._wanted = compiled
         self._on_compile = on_compile
         self._decide: Callable[..., Any] = cls.decide  # type: ignore[attr-defined]
-        self._layout: Layout | None = None
+        self._held: RowMemory | None = None
         self._one: Callable[..., float] | None = None
         self._many: Callable[..., None] | None = None
-        self._n = 0
-        self._at: list[
-            int
-        ] = []  # where each row starts; also turns a row that does not exist into an IndexError
-        self._free: list[int] = []
-        self._slots: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._rings: Floats = np.zeros(0)
-        self._rings_used = 0
-        self._rings_free: dict[int, list[int]] = {}
-        self._stride = 0
-        self._out: Floats = np.zeros(0)
+        self._python: Rows | None = None
+        self._out: Floats = np.zeros(64)
         self._done = np.zeros(2, np.int64)  # rows done, rows there are
         self._complaints: dict[int, str] = {}
-        self._python: Rows | None = None
         if not any(parameter.required for parameter in cls.parameters_declared.values()):
             self._settle(cls())
 
@@ -89,50 +79,45 @@ class Program:
     def add(self, strategy: Strategy) -> int:
         """A new row for `strategy`, with fresh indicators; answers its number (numbers of released rows return)."""
         indicators = self._fitting(strategy)
-        if self._free:
-            row = self._free.pop()
-        else:
-            row = self._n
-            self._n += 1
-            self._at.append(row * self._stride)
-            if self._n * self._stride > self._slots.size:
-                grown = np.zeros(max(16, self._n * 2) * self._stride, np.int64)
-                grown[: self._slots.size] = self._slots
-                self._slots = grown
-        self._fill(row, strategy, indicators)
+        row = self._memory.take()
+        try:
+            self._fill(row, strategy, indicators)
+        except (BadInput, StrategyError):
+            self._memory.release(row)
+            raise
         return row
 
     def restart(self, row: int, strategy: Strategy) -> None:
         """New parameters for a row: its indicators start anew and warm up again."""
-        self._check_row(row)
+        memory = self._memory
+        memory.checked(row)
         indicators = self._fitting(strategy)
-        self._give_back_rings(row)
+        sample_states(self.name, indicators)  # raises before anything is changed
+        memory.clear(row)
         self._fill(row, strategy, indicators)
 
     def release(self, row: int) -> None:
         """Forget a row; its number may be given out again."""
-        self._check_row(row)
-        self._give_back_rings(row)
-        self._slots[row * self._stride : (row + 1) * self._stride] = 0
-        self._free.append(row)
+        self._memory.release(self._memory.checked(row))
 
     # ------------------------------------------------------------------ deciding
     def step(self, row: int, bar: Bar, pos: float) -> float:
         """Move a row by one bar and answer its new target in [-1, 1].
 
-        `pos` comes back unchanged while an indicator warms up. NaN means the decision was NaN or infinite: `complaint`
-        tells. The row must come from `add`.
+        `pos` comes back unchanged while an indicator warms up. NaN means the decision was NaN or infinite. The row
+        must come from `add`.
 
         Raises:
             StrategyError: the strategy's own code raised.
         """
+        memory = self._memory
         if self._one is None:
-            return self._step_python(row, bar.open, bar.high, bar.low, bar.close, bar.volume, pos)
+            return self._step_python(row, (bar.open, bar.high, bar.low, bar.close, bar.volume), pos)
         try:
             return self._one(
-                self._slots,
-                self._rings,
-                self._at[row],
+                memory.slots,
+                memory.rings,
+                memory.at[row],
                 bar.open,
                 bar.high,
                 bar.low,
@@ -141,7 +126,7 @@ class Program:
                 pos,
             )
         except Exception as error:
-            raise StrategyError(f"{self.name} raised {_said(error)}") from error
+            raise StrategyError(told(self.name, error)) from error
 
     def step_many(
         self,
@@ -158,41 +143,37 @@ class Program:
         """
         k = len(rows)
         if self._out.size < k:
-            self._out = np.zeros(max(64, k * 2))
+            self._out = np.zeros(k * 2)
         out = self._out[:k]
+        self._complaints.clear()
         if self._many is None:
-            self._complaints.clear()
             return self._many_python(rows, bar_of_row, ohlcv, pos, out)
+        memory, done = self._memory, self._done
         rows = np.ascontiguousarray(rows, np.int32)
         bar_of_row = np.ascontiguousarray(bar_of_row, np.int32)
         ohlcv = np.ascontiguousarray(ohlcv, np.float64)
         pos = np.ascontiguousarray(pos, np.float64)
         if len(bar_of_row) != k or len(pos) != k or ohlcv.ndim != 2 or ohlcv.shape[1] != 5:
-            raise BadValue(
-                "step_many",
-                (k, len(bar_of_row), len(pos), ohlcv.shape),
-                "give k, k, k numbers and n x 5 bars",
-            )
-        self._complaints.clear()
-        self._done[0] = 0
-        self._done[1] = self._n
-        while self._done[0] < k:
+            shapes = (k, len(bar_of_row), len(pos), ohlcv.shape)
+            raise BadValue("step_many", shapes, "give k rows, k bar places, k targets and n x 5 bars")
+        done[0], done[1] = 0, memory.n
+        while done[0] < k:
             try:
-                self._many(self._slots, self._rings, rows, bar_of_row, ohlcv, pos, out, self._done)
+                self._many(memory.slots, memory.rings, rows, bar_of_row, ohlcv, pos, out, done)
             except Exception as error:  # noqa: BLE001 - user code; told per row, the others go on
-                failed = int(self._done[0])
+                failed = int(done[0])
                 out[failed] = np.nan
-                self._complaints[int(rows[failed])] = f"{self.name} raised {_said(error)}"
-                self._done[0] = failed + 1
+                self._complaints[int(rows[failed])] = told(self.name, error)
+                done[0] = failed + 1
         return out
 
     def warm(self, row: int) -> bool:
         """Whether every indicator of the row has answered."""
-        self._check_row(row)
-        return bool(self._slots[row * self._stride])
+        memory = self._memory
+        return bool(memory.slots[memory.at[memory.checked(row)]])
 
     def complaint(self, row: int) -> str:
-        """Why the row's last answer was NaN."""
+        """Why the row's answer was NaN in the last `step` or `step_many`."""
         return self._complaints.get(
             row, f"{self.name}.decide answered NaN or infinity: give a number from -1 to 1"
         )
@@ -200,71 +181,44 @@ class Program:
     # ------------------------------------------------------------------ state
     def state_bytes(self, row: int) -> bytes:
         """The row's whole memory (parameters, indicator states, rings), equal in both forms."""
-        self._check_row(row)
-        layout = self._settled
+        memory = self._memory
+        memory.checked(row)
         if self._python is not None:
-            self._python.flush(row, self._slots, row * self._stride)
-        slots = self._slots[row * self._stride : (row + 1) * self._stride].copy()
-        rings = []
-        for part in layout.parts:
-            if part.ring_at >= 0:
-                start, length = slots[part.ring_at], slots[part.ring_at + 1]
-                rings.append(self._rings[start : start + length].astype("<f8").tobytes())
-                slots[part.ring_at] = 0
-        return msgspec.msgpack.encode((layout.key, slots.astype("<i8").tobytes(), rings))
+            self._python.flush(row, memory.slots, memory.at[row])
+        return memory.saved(row)
 
     def load_state(self, row: int, data: bytes) -> None:
-        """Put back what `state_bytes` gave. The row must have the same parameters.
+        """Put back what `state_bytes` gave, into a row with the same parameters.
 
         Raises:
             BadInput: saved by other code, or with other parameters.
         """
-        self._check_row(row)
-        layout = self._settled
-        try:
-            key, raw, rings = msgspec.msgpack.decode(data, type=tuple[str, bytes, list[bytes]])
-        except msgspec.DecodeError as error:
-            raise BadInput(f"the saved state of {self.name} cannot be read: let it warm up anew") from error
-        if key != layout.key or len(raw) != 8 * self._stride:
-            raise BadInput(f"the saved state belongs to another version of {self.name}: let it warm up anew")
-        saved = np.frombuffer(raw, "<i8")
-        here = self._slots[row * self._stride : (row + 1) * self._stride]
-        own = [range(layout.params.at, layout.params.at + len(layout.params.kinds))]
-        own += [range(part.params.at, part.params.at + len(part.params.kinds)) for part in layout.parts]
-        own += [range(part.ring_at + 1, part.ring_at + 2) for part in layout.parts if part.ring_at >= 0]
-        if any(saved[k] != here[k] for span in own for k in span):
-            raise BadInput(f"the state of {self.name} was saved with other parameters: let it warm up anew")
-        starts = {part.ring_at: int(here[part.ring_at]) for part in layout.parts if part.ring_at >= 0}
-        here[:] = saved
-        for (at, start), ring in zip(starts.items(), rings, strict=True):
-            here[at] = start
-            values = np.frombuffer(ring, "<f8")
-            self._rings[start : start + len(values)] = values
+        memory = self._memory
+        memory.restored(memory.checked(row), data)
         if self._python is not None:
-            self._python.fetch(row, self._slots, row * self._stride, self._rings)
+            self._python.fetch(row, memory.slots, memory.at[row], memory.rings)
 
-    # ------------------------------------------------------------------ inside
     @property
     def layout(self) -> Layout:
         """How a row lies in memory (for loops of other rooms); BadInput while pending."""
-        return self._settled
+        return self._memory.layout
 
+    # ------------------------------------------------------------------ inside
     @property
-    def _settled(self) -> Layout:
-        if self._layout is None:
+    def _memory(self) -> RowMemory:
+        if self._held is None:
             raise BadInput(f"{self.name} has no row yet: add one first")
-        return self._layout
+        return self._held
 
     def _settle(self, strategy: Strategy) -> None:
         indicators = _indicators(strategy)
         layout = layout_of(self.name, strategy.parameters, indicators, sample_states(self.name, indicators))
-        self._layout = layout
-        self._stride = layout.stride
-        why = "asked for" if not self._wanted else self._compile(layout)
+        why = self._compile(layout) if self._wanted else "that was asked for"
         self.form = "interpreted" if why else "compiled"
         if why:
             self.why_interpreted = f"{self.name} runs interpreted: {why}"
             self._python = Rows(layout, self._decide)
+        self._held = RowMemory(layout)
 
     def _compile(self, layout: Layout) -> str:
         if self._on_compile is not None:
@@ -281,11 +235,10 @@ class Program:
         return ""
 
     def _fitting(self, strategy: Strategy) -> dict[str, Indicator]:
-        if self._layout is None:
+        if self._held is None:
             self._settle(strategy)
-        layout = self._settled
         indicators = _indicators(strategy)
-        expected = [(part.name, part.indicator.__name__) for part in layout.parts]
+        expected = [(part.name, part.indicator.__name__) for part in self._memory.layout.parts]
         given = [(name, type(indicator).__name__) for name, indicator in indicators.items()]
         if expected != given:
             raise BadInput(
@@ -295,76 +248,35 @@ class Program:
         return indicators
 
     def _fill(self, row: int, strategy: Strategy, indicators: dict[str, Indicator]) -> None:
-        layout = self._settled
-        at = row * self._stride
-        self._slots[at : at + self._stride] = 0
+        memory = self._memory
+        rings = memory.rings
+        memory.fill(row, strategy, indicators)
         self._complaints.pop(row, None)
-        layout.params.write(
-            self._slots, at, [v for v in strategy.parameters.values() if not isinstance(v, str)]
-        )
-        starts = sample_states(self.name, indicators)
-        for part in layout.parts:
-            indicator = indicators[part.name]
-            part.params.write(
-                self._slots, at, [v for v in indicator.parameters.values() if not isinstance(v, str)]
-            )
-            part.state.write(self._slots, at, starts[part.name])
-            if part.ring_at >= 0:
-                length = ring_length(self.name, indicator)
-                self._slots[at + part.ring_at] = self._ring_start(length)
-                self._slots[at + part.ring_at + 1] = length
         if self._python is not None:
+            if rings is not memory.rings:
+                self._python.moved(memory.slots, memory.at, memory.rings)
             self._python.open(row, strategy, indicators)
-            self._python.fetch(row, self._slots, at, self._rings)
+            self._python.fetch(row, memory.slots, memory.at[row], memory.rings)
 
-    def _ring_start(self, length: int) -> int:
-        free = self._rings_free.get(length)
-        if free:
-            start = free.pop()
-            self._rings[start : start + length] = 0.0
-            return start
-        start = self._rings_used
-        self._rings_used += length
-        if self._rings_used > self._rings.size:
-            grown = np.zeros(max(1024, self._rings_used * 2))
-            grown[: self._rings.size] = self._rings
-            self._rings = grown
-            if self._python is not None:
-                self._python.moved(self._slots, self._stride, grown)
-        return start
-
-    def _give_back_rings(self, row: int) -> None:
-        for part in self._settled.parts:
-            if part.ring_at >= 0:
-                at = row * self._stride + part.ring_at
-                start, length = int(self._slots[at]), int(self._slots[at + 1])
-                if length:
-                    self._rings_free.setdefault(length, []).append(start)
-
-    def _check_row(self, row: int) -> None:
-        if not 0 <= row < self._n:
-            raise BadValue("row", row, f"{self.name} has rows 0 to {self._n - 1}")
-
-    def _step_python(self, row: int, *numbers: float) -> float:
-        self._check_row(row)
+    def _step_python(self, row: int, ohlcv: tuple[float, ...], pos: float) -> float:
+        memory = self._memory
         assert self._python is not None
-        *ohlcv, pos = numbers
-        target, warm = self._python.step(row, tuple(ohlcv), pos)
+        target, warm = self._python.step(memory.checked(row), ohlcv, pos)
         if warm:
-            self._slots[row * self._stride] = 1
+            memory.slots[memory.at[row]] = 1
         return target
 
     def _many_python(self, rows: Any, bar_of_row: Any, ohlcv: Any, pos: Any, out: Floats) -> Floats:
         for k, row in enumerate(rows):
             try:
-                out[k] = self._step_python(int(row), *ohlcv[bar_of_row[k]], float(pos[k]))
+                out[k] = self._step_python(int(row), tuple(ohlcv[bar_of_row[k]]), float(pos[k]))
             except StrategyError as error:
                 out[k] = np.nan
                 self._complaints[int(row)] = str(error)
         return out
 
     def __repr__(self) -> str:
-        return f"<{self.name}: {self.form}, {self._n - len(self._free)} rows>"
+        return f"<{self.name}: {self.form}, {self._held.used if self._held else 0} rows>"
 
 
 class Programs:
@@ -394,17 +306,12 @@ def _indicators(strategy: Strategy) -> dict[str, Indicator]:
     except (BadInput, StrategyError):
         raise
     except Exception as error:
-        raise StrategyError(f"{name}.indicators raised {_said(error)}") from error
-    if not isinstance(indicators, dict) or not all(isinstance(i, Indicator) for i in indicators.values()):
-        raise StrategyError(
-            f"{name}.indicators answers {indicators!r}: give a dictionary of name to indicator"
-        )
+        raise StrategyError(told(f"{name}.indicators", error)) from error
+    named: Any = indicators
+    if not isinstance(named, dict) or not all(isinstance(i, Indicator) for i in named.values()):
+        raise StrategyError(f"{name}.indicators answers {named!r}: give a dictionary of name to indicator")
     return indicators
 
 
 def _listed(pairs: list[tuple[str, str]]) -> str:
     return ", ".join(f"{name}: {kind}" for name, kind in pairs) or "none"
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -133,8 +133,8 @@ class _Collected:
         if not found:
             kind = type(value).__name__
             raise StrategyError(
-                f"{self._owner} uses '{name}' ({kind}), which cannot travel to the engine: make it a parameter, a number or "
-                "a text, or build it in the same file or cell"
+                f"{self._owner} uses '{name}' ({kind}), which cannot travel to the engine: make it a parameter, "
+                "a number or a text, or build it in the same file or cell"
             )
         segment = _segment(text, found[-1])
         self._needs(segment, scope, file)
@@ -210,7 +210,8 @@ def _segment(text: str, node: ast.stmt) -> str:
 
 
 def _first_line(node: ast.stmt) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _import_line(name: str, value: Any) -> str:
