@@ -99,7 +99,8 @@ async def test_after_a_failed_sync_nobody_hears_durable_and_nothing_is_taken(pat
         journal.commit(heard.append)
     error = await asyncio.wait_for(failed, 20)
     assert re.search(
-        r"stopped after seq 1: the disk refused a sync .*Input/output error.*nothing more", str(error)
+        r"stopped after seq 1: the disk refused a sync .OSError: .*Input/output error.*nothing more",
+        str(error),
     )
     assert journal.failed is error
     with pytest.raises(JournalStopped, match="stopped after seq 1"):

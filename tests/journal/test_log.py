@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.errors import BadValue, JournalDamaged, JournalError, JournalVersion
+from workbench.errors import BadValue, JournalDamaged, JournalError, JournalStopped, JournalVersion
 from workbench.journal import Journal, read, read_frames, read_meta
 from workbench.model import Record, Sent
 
@@ -36,6 +36,9 @@ def test_nothing_is_lost_at_a_close_without_a_commit(path: Path) -> None:
         assert seqs(path) == []
     assert seqs(path) == [1]
     journal.close()
+    for late in (lambda: journal.append(Sent(1, 2)), lambda: journal.commit(print)):
+        with pytest.raises(JournalStopped, match="is closed: open it again"):
+            late()
 
 
 async def test_answers_come_on_the_loop_in_order_and_only_once_durable(path: Path) -> None:

@@ -111,10 +111,10 @@ class Journal:
 
         Raises:
             BadValue: a field's type is wrong, so that it could not be read back; the record is not taken.
-            JournalStopped: the disk refused an earlier sync.
+            JournalStopped: the disk refused an earlier sync, or the journal is closed.
         """
-        if self._writer.failed is not None:
-            raise JournalStopped(str(self._writer.failed))
+        if self._writer.failed is not None or self._closed:
+            raise self._refusal()
         self._pending.append(encode(record))
         self.last_seq += 1
         return self.last_seq
@@ -126,10 +126,11 @@ class Journal:
         without new records answers when all earlier ones are durable. Answers keep the order of the commits.
 
         Raises:
-            JournalStopped: the disk refused an earlier sync; `on_synced` is never called.
+            JournalStopped: the disk refused an earlier sync, or the journal is closed; `on_synced` is never
+                called.
         """
-        if self._writer.failed is not None:
-            raise JournalStopped(str(self._writer.failed))
+        if self._writer.failed is not None or self._closed:
+            raise self._refusal()
         if sync or on_synced is not None or len(self._pending) >= self._batch_max:
             self._hand_over(on_synced)
         elif self._pending:
@@ -204,6 +205,11 @@ class Journal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _refusal(self) -> JournalStopped:
+        if self._writer.failed is not None:
+            return JournalStopped(str(self._writer.failed))
+        return JournalStopped(f"journal '{self.path}' is closed: open it again before anything is decided")
 
     def _failed(self, error: JournalStopped) -> None:
         if self.on_failed is not None:

@@ -134,7 +134,8 @@ class ThreadWriter:
 
 def stopped(store: Store, error: Exception) -> JournalStopped:
     """The one line for a disk that refused."""
-    text = f"journal '{store.path}' stopped after seq {store.last_seq}: the disk refused a sync ({error})"
+    why = f"the disk refused a sync ({type(error).__name__}: {error})"
+    text = f"journal '{store.path}' stopped after seq {store.last_seq}: {why}"
     return JournalStopped(
         f"{text}; nothing more is sent: free space or replace the disk, then start the engine again"
     )
