@@ -39,6 +39,7 @@ class Scripted:
             raise UnknownName("mode", mode, ["follow", "raise", "nan", "flip"])
         self.gain = gain
         self.mode = mode
+        self.parameters = {"gain": gain, "mode": mode}
 
 
 class FakeProgram:
@@ -61,6 +62,9 @@ class FakeProgram:
     def restart(self, row: int, strategy: Any) -> None:
         self.strategies[row] = strategy
         self.bars[row] = 0
+
+    def release(self, row: int) -> None:
+        self.said.pop(row, None)
 
     def warm(self, row: int) -> bool:
         return self.bars[row] > 1

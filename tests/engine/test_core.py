@@ -189,10 +189,10 @@ def test_new_parameters_start_anew_and_keep_the_position(bench: Bench) -> None:
     bench.bar(109.5)
     bench.bar(109.5)
     assert (bench.last_order.side, bench.last_order.qty_e8) == (-1, to_e8(5))
-    assert dict(bench.engine.host.strategies[1].parameters) == {"gain": 0.5}
+    assert dict(bench.engine.host.strategies[1].parameters) == {"gain": 0.5, "mode": "follow"}
     bench.do(SetParameters(bench.ts_ns, 1, (("mode", "folow"),)))
     assert "did you mean 'follow'" in bench.refusals("PARAMETER")[0].text
-    assert dict(bench.engine.host.strategies[1].parameters) == {"gain": 0.5}
+    assert dict(bench.engine.host.strategies[1].parameters) == {"gain": 0.5, "mode": "follow"}
 
 
 def test_removed_strategies_are_asked_no_more_but_keep_their_fills(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from workbench.engine import Latency, Match
 from workbench.errors import BadValue
@@ -153,9 +154,7 @@ def test_cancels_and_rejections() -> None:
     assert isinstance(venue.cancel(Cancel(T, 9))[0], CancelRefused)
     bad = [order(units=0), order(side=0), order(kind=LIMIT), order(kind=STOP), order(kind=7), order(tif=7)]
     for n, submit in enumerate(bad, 10):
-        (report,) = venue.submit(
-            Submit(*[n if k == 1 else getattr(submit, f) for k, f in enumerate(submit.__struct_fields__)])
-        )
+        (report,) = venue.submit(structs.replace(submit, order_id=n))
         assert isinstance(report, Rejected)
     assert not venue.open_orders
 

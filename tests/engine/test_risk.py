@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from msgspec import structs
 
 from tests.engine.conftest import MINUTE, SECOND, T0, Bench
 from workbench.engine import Limits
@@ -129,8 +130,8 @@ GRID: list[dict[str, int]] = [
 
 @pytest.mark.parametrize("how", GRID, ids=str)
 def test_what_is_off_the_grid_is_refused(desk: Bench, how: dict[str, int]) -> None:
-    full = {"side": 1, "kind": MARKET, "tif": 0, "qty_e8": to_e8(5), **how}
-    assert desk.do(PlaceOrder(desk.ts_ns, 0, **full))[0] == desk.refusals("GRID")[0]
+    plain = PlaceOrder(desk.ts_ns, 0, 1, MARKET, 0, to_e8(5))
+    assert desk.do(structs.replace(plain, **how))[0] == desk.refusals("GRID")[0]
     assert not desk.engine.orders.by_id
 
 

@@ -28,6 +28,7 @@ from workbench.errors import WorkbenchError
 from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
 from workbench.model.orders import DAY, LIMIT, MARKET, NEW, STOP_LIMIT, Order
 from workbench.model.records import Event
+from workbench.strategy import Programs, load_strategy
 
 __all__ = ["Engine"]
 
@@ -48,20 +49,16 @@ class Engine:
     `edge_ns` is set by the driver before each `handle`: the monotonic time the event left its socket. `stamp` reads
     the monotonic clock and fills `Order.stamps` alone; no decision sees it.
 
-    `programs` and `load` default to those of `workbench.strategy`.
+    `programs` and `load` default to those of `workbench.strategy`; rows of a program belong to one engine, so every
+    engine has its own programs.
     """
 
     def __init__(
         self,
         programs: Callable[[Any], Program] | None = None,
-        load: Callable[[str, str], type] | None = None,
+        load: Callable[[str, str], type] = load_strategy,
         stamp: Callable[[], int] = _no_stamp,
     ) -> None:
-        if programs is None or load is None:
-            from workbench.strategy import Programs, load_strategy
-
-            programs = programs or Programs()  # rows belong to one engine
-            load = load or load_strategy
         self.stamp = stamp
         self.edge_ns = 0
         self.inbox_ns = 0
@@ -78,7 +75,7 @@ class Engine:
         self.exposure = Exposure()
         self.orders = OrderTable()
         self.risk = Risk(self.book, self.ledger, self.exposure, self.orders)
-        self.host = StrategyHost(programs, load)
+        self.host = StrategyHost(programs or Programs(), load)
         self.operator = Placed(OPERATOR, "operator", self.risk.strategy_windows())
         self.effects: list[Effect] = []
         self._next_day_ns = 0
@@ -105,7 +102,7 @@ class Engine:
 
     # -- from a target to an order ------------------------------------------------------------------------------
 
-    def retarget(self, seat: Seat, target: float) -> None:
+    def retarget(self, seat: Seat, target: float, why: str = "") -> None:
         """A strategy's new answer for one instrument: send the difference to what is held and working."""
         placed = seat.placed
         if not placed.running:
@@ -143,8 +140,7 @@ class Engine:
         intent.px_e8 = px = seat.line.mark_e8
         intent.notional_e16 = intent.qty_e8 * px
         intent.sized = True
-        why = self._whys.get((before, target))
-        intent.why = why if why is not None else self._why(before, target)
+        intent.why = why or self._whys.get((before, target)) or self._why(before, target)
         if not self.send(intent):
             seat.aim(seat.truth())
 
@@ -259,9 +255,9 @@ class Engine:
         self.odd(code)
         self.effects.append(Refusal(self.ts_ns, strategy_id, iid, 0, 0, code, text))
 
-    def odd(self, reason: str) -> None:
+    def odd(self, reason: str, count: int = 1) -> None:
         """Count something that did not fit."""
-        self.oddities[reason] = self.oddities.get(reason, 0) + 1
+        self.oddities[reason] = self.oddities.get(reason, 0) + count
 
     def halt(self, placed: Placed, code: str, text: str) -> None:
         """Pause a strategy because of what it did, and cancel what it has open; others go on."""

@@ -6,7 +6,7 @@ answer leads to is decided in `core`.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from workbench.engine.exposure import Line
 from workbench.engine.seats import REMOVED, Placed, Seat
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar
+from workbench.strategy import EventProgram
+from workbench.strategy.base import HOOKS
 
 __all__ = ["FEW", "Cohort", "Program", "StrategyHost"]
 
@@ -30,11 +32,14 @@ type Plan = tuple[Ints, Ints, Slots]
 class Program(Protocol):
     """What the host asks of a strategy class's program (`workbench.strategy.Program` is one)."""
 
-    form: str
-    why_interpreted: str
+    @property
+    def form(self) -> str: ...
+    @property
+    def why_interpreted(self) -> str: ...
 
-    def add(self, strategy: object) -> int: ...
-    def restart(self, row: int, strategy: object) -> None: ...
+    def add(self, strategy: Any) -> int: ...
+    def restart(self, row: int, strategy: Any) -> None: ...
+    def release(self, row: int) -> None: ...
     def step(self, row: int, bar: Bar, pos: float) -> float: ...
     def step_many(self, rows: Ints, bar_of_row: Ints, ohlcv: Floats, pos: Floats) -> Floats: ...
     def warm(self, row: int) -> bool: ...
@@ -55,7 +60,7 @@ class Cohort:
         self.bars: npt.NDArray[np.int64] = np.zeros(16, np.int64)
         self._plans: dict[bytes, Plan] = {}
 
-    def add(self, seat: Seat, strategy: object) -> None:
+    def add(self, seat: Seat, strategy: Any) -> None:
         """Give a seat its row and its slot."""
         row = self.program.add(strategy)
         slot = len(self.seats)
@@ -72,6 +77,7 @@ class Cohort:
         """Ask this seat no more."""
         slots = self.on[seat.iid]
         slots.remove(seat.slot)
+        self.program.release(self.rows[seat.slot])
         if not slots:
             del self.on[seat.iid]
         self._plans.clear()
@@ -116,33 +122,72 @@ class Cohort:
 class StrategyHost:
     """Strategies by id, seats by (strategy_id, iid), cohorts by program, and for each instrument who is asked."""
 
-    __slots__ = ("_classes", "_load", "_programs", "cohorts", "on", "seats", "strategies")
+    __slots__ = (
+        "_classes",
+        "_load",
+        "_programs",
+        "cohorts",
+        "event_programs",
+        "hooked",
+        "on",
+        "seats",
+        "strategies",
+        "timed",
+    )
 
     def __init__(self, programs: Callable[[type], Program], load: Callable[[str, str], type]) -> None:
         self._programs = programs
         self._load = load
-        self._classes: dict[tuple[str, str], tuple[type, Cohort]] = {}
+        self._classes: dict[tuple[str, str], type] = {}
         self.strategies: dict[int, Placed] = {}
         self.seats: dict[tuple[int, int], Seat] = {}
         self.cohorts: list[Cohort] = []
         self.on: list[list[tuple[Cohort, list[int]]]] = []
+        self.event_programs: dict[type, EventProgram] = {}
+        self.hooked: list[list[Placed]] = []  # event strategies by iid, in order of arrival
+        self.timed: list[Placed] = []  # event strategies that want timers
 
-    def cohort_of(self, name: str, source: str) -> tuple[type, Cohort]:
-        """The class that `source` defines as `name`, and its cohort; loaded once however often it is placed.
+    def instrument_added(self) -> None:
+        """Make room for the next instrument."""
+        self.on.append([])
+        self.hooked.append([])
+
+    def load(self, name: str, source: str) -> type:
+        """The class that `source` defines as `name`; loaded once however often it is placed.
 
         Raises whatever loading user code raises.
         """
-        key = (name, source)
-        found = self._classes.get(key)
-        if found is None:
-            cls = self._load(source, name)
-            program = self._programs(cls)
-            cohort = next((c for c in self.cohorts if c.program is program), None)
-            if cohort is None:
-                cohort = Cohort(program)
-                self.cohorts.append(cohort)
-            found = self._classes[key] = (cls, cohort)
-        return found
+        cls = self._classes.get((name, source))
+        if cls is None:
+            cls = self._classes[name, source] = self._load(source, name)
+        return cls
+
+    def admit(self, placed: Placed, strategy: Any, seats: list[tuple[Instrument, Line]]) -> None:
+        """Give a loaded strategy its seats: it is asked from the next event on."""
+        cls = type(strategy)
+        if any(callable(getattr(cls, hook, None)) for hook in HOOKS):
+            program = self.event_programs.get(cls)
+            if program is None:
+                program = self.event_programs[cls] = EventProgram(cls)
+            placed.event_row = program.add(strategy)
+            placed.event_program, placed.form = program, program.form
+            for instrument, line in seats:
+                self.seat(placed, instrument, line)
+                self.hooked[instrument.iid].append(placed)
+            if "on_timer" in program.hooks:
+                self.timed.append(placed)
+            return
+        cohort = self._cohort(self._programs(cls))
+        for instrument, line in seats:
+            self._place(self.seat(placed, instrument, line), cohort, strategy)
+        placed.form, placed.why_interpreted = cohort.program.form, cohort.program.why_interpreted
+
+    def _cohort(self, program: Program) -> Cohort:
+        for cohort in self.cohorts:
+            if cohort.program is program:
+                return cohort
+        self.cohorts.append(Cohort(program))
+        return self.cohorts[-1]
 
     def seat(self, placed: Placed, instrument: Instrument, line: Line) -> Seat:
         """Make and register a seat (not yet in a cohort)."""
@@ -151,15 +196,16 @@ class StrategyHost:
         placed.seats.append(seat)
         return seat
 
-    def place(self, seat: Seat, cohort: Cohort, strategy: object) -> None:
-        """Put a seat into its cohort: it is asked from the next bar on."""
+    def _place(self, seat: Seat, cohort: Cohort, strategy: Any) -> None:
         cohort.add(seat, strategy)
         asked = self.on[seat.iid]
         if not any(c is cohort for c, _ in asked):
             asked.append((cohort, cohort.on[seat.iid]))
 
-    def restart(self, placed: Placed, strategy: object) -> None:
+    def restart(self, placed: Placed, strategy: Any) -> None:
         """New parameters (or a clean start) for every seat of a strategy; positions and targets stay."""
+        if placed.event_program is not None:
+            placed.event_program.restart(placed.event_row, strategy)
         for seat in placed.seats:
             cohort = seat.cohort
             if cohort is not None:
@@ -167,22 +213,27 @@ class StrategyHost:
 
     def remove(self, placed: Placed, reason: str) -> None:
         """Ask a strategy no more. Its seats stay registered: late fills are still its own."""
-        placed.bars = self.bars_seen(placed)
-        for seat in placed.seats:
-            self.withdraw(seat)
+        self.withdraw(placed)
         placed.turn(REMOVED, reason)
 
-    def withdraw(self, seat: Seat) -> None:
-        """Take a seat out of its cohort."""
-        if seat.cohort is not None:
-            seat.cohort.drop(seat)
-            self.on[seat.iid] = [(c, slots) for c, slots in self.on[seat.iid] if slots]
-            seat.cohort = None
+    def withdraw(self, placed: Placed) -> None:
+        """Take a strategy's seats out of what is asked."""
+        placed.bars = self.bars_seen(placed)
+        for seat in placed.seats:
+            if seat.cohort is not None:
+                seat.cohort.drop(seat)
+                self.on[seat.iid] = [(c, slots) for c, slots in self.on[seat.iid] if slots]
+                seat.cohort = None
+            self.hooked[seat.iid] = [p for p in self.hooked[seat.iid] if p is not placed]
+        self.timed = [p for p in self.timed if p is not placed]
+        placed.event_program = None
 
     def warming(self, placed: Placed) -> bool:
         """Whether a running strategy still waits for enough bars on one of its instruments."""
         if not placed.running:
             return False
+        if placed.event_program is not None:
+            return not placed.event_program.warm(placed.event_row)
         for seat in placed.seats:
             cohort = seat.cohort
             if cohort is not None and not cohort.program.warm(cohort.rows[seat.slot]):

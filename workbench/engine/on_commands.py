@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from workbench.engine.exposure import Line
+from workbench.engine.hooks import call_hook
 from workbench.engine.seats import OPERATOR, PAUSED, REMOVED, RUNNING, Placed
 from workbench.engine.sizing import known_sizing
 from workbench.errors import BadInput, BadValue, UnknownName, WorkbenchError
@@ -26,6 +27,7 @@ from workbench.model.commands import (
 from workbench.model.effects import Refusal, StrategyHalted
 from workbench.model.instrument import Instrument
 from workbench.model.orders import STATE_NAMES, TERMINAL
+from workbench.strategy import parameters_of
 
 if TYPE_CHECKING:
     from workbench.engine.core import Engine
@@ -69,7 +71,7 @@ def on_add_instrument(engine: "Engine", event: AddInstrument) -> None:
     book.add(instrument)
     line = Line()
     engine.exposure.lines.append(line)
-    engine.host.on.append([])
+    engine.host.instrument_added()
     engine.host.seat(engine.operator, instrument, line)
 
 
@@ -89,23 +91,18 @@ def on_add_strategy(engine: "Engine", event: AddStrategy) -> None:
             raise BadValue("iids", event.iids, "name known instruments, at least one, each once")
         if event.quantity_e8 <= 0:
             raise BadValue("quantity", event.quantity_e8 / 1e8, "give a number above 0")
-        placed.cls, cohort = host.cohort_of(event.name, event.source)
+        placed.cls = host.load(event.name, event.source)
         strategy = placed.cls(**dict(event.parameters))
-        for iid in event.iids:
-            host.place(
-                host.seat(placed, engine.book.instruments[iid], engine.exposure.lines[iid]), cohort, strategy
-            )
+        placed.parameters = parameters_of(strategy)
+        lines = engine.exposure.lines
+        host.admit(placed, strategy, [(engine.book.instruments[iid], lines[iid]) for iid in event.iids])
     except Exception as error:  # noqa: BLE001 - the edge to user code: loading it may raise anything
         text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
         text = " ".join(text.split())
         placed.turn(PAUSED, f"LOAD: {text}")
         placed.cls = None
-        for seat in placed.seats:
-            host.withdraw(seat)
+        host.withdraw(placed)
         engine.effects.append(StrategyHalted(event.ts_ns, sid, "LOAD", text))
-    else:
-        placed.form = cohort.program.form
-        placed.why_interpreted = cohort.program.why_interpreted
     host.strategies[sid] = placed
 
 
@@ -182,7 +179,7 @@ def on_set_parameters(engine: "Engine", event: SetParameters) -> None:
     except Exception as error:  # noqa: BLE001 - the edge to user code
         engine.user_error(placed, error)
         return
-    placed.parameters = tuple(merged.items())
+    placed.parameters = parameters_of(strategy)
 
 
 def on_place_order(engine: "Engine", event: PlaceOrder) -> None:
@@ -254,6 +251,8 @@ def on_timer(engine: "Engine", event: Timer) -> None:
     """The clock. While killed, whatever is still open is asked to cancel again."""
     if engine.risk.killed:
         engine.cancel_all()
+    for placed in tuple(engine.host.timed):
+        call_hook(engine, placed, "on_timer", -1, event)
 
 
 COMMANDS: Final[dict[type, Callable[["Engine", Any], None]]] = {

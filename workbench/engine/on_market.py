@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from workbench.engine.hooks import call_hook
 from workbench.engine.host import FEW, Cohort
 from workbench.model.market import Bar, BarSlice, Quote, Trade
 
@@ -28,6 +29,8 @@ def on_bar(engine: "Engine", bar: Bar) -> None:
         else:
             for slot in slots:
                 _step_one(engine, cohort, slot, bar)
+    for placed in engine.host.hooked[iid]:
+        call_hook(engine, placed, "on_bar", iid, bar)
 
 
 def on_slice(engine: "Engine", event: BarSlice) -> None:
@@ -57,18 +60,28 @@ def on_slice(engine: "Engine", event: BarSlice) -> None:
         exposure.mark(iid, mark_e8[iid])
     for cohort in engine.host.cohorts:
         _step_batch(engine, cohort, key, ohlcv)
+    hooked = engine.host.hooked
+    for place, iid in enumerate(iid_list):
+        if hooked[iid]:
+            bar = Bar(ts_ns, iid, *ohlcv[place].tolist())
+            for placed in hooked[iid]:
+                call_hook(engine, placed, "on_bar", iid, bar)
 
 
 def on_trade(engine: "Engine", trade: Trade) -> None:
     """A print."""
     if engine.book.on_trade(trade):
         engine.exposure.mark(trade.iid, engine.book.mark_e8[trade.iid])
+        for placed in engine.host.hooked[trade.iid]:
+            call_hook(engine, placed, "on_trade", trade.iid, trade)
 
 
 def on_quote(engine: "Engine", quote: Quote) -> None:
     """Top of the book."""
     if engine.book.on_quote(quote):
         engine.exposure.mark(quote.iid, engine.book.mark_e8[quote.iid])
+        for placed in engine.host.hooked[quote.iid]:
+            call_hook(engine, placed, "on_quote", quote.iid, quote)
 
 
 def _step_one(engine: "Engine", cohort: Cohort, slot: int, bar: Bar) -> None:

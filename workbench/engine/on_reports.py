@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.engine.hooks import call_hook
 from workbench.engine.orders import FLAG_NONE, FLAG_OVER, FLAG_TWICE
 from workbench.engine.seats import OPERATOR
 from workbench.model.orders import CANCELLED, EXPIRED, REJECTED, STATE_NAMES, TERMINAL, Order
@@ -94,6 +95,8 @@ def on_filled(engine: "Engine", event: Filled) -> None:
         )
         order.reason = f"{code}: {text}"
         engine.say_no(code, text, strategy_id, iid)
+    if placed.event_program is not None:
+        call_hook(engine, placed, "on_fill", iid, event)
 
 
 def _ended(engine: "Engine", order: Order | None, state: int, ts_ns: int, reason: str) -> bool:

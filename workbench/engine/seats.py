@@ -6,6 +6,7 @@ from workbench.engine.exposure import Line
 from workbench.engine.sizing import UNITS
 from workbench.engine.throttles import Window
 from workbench.model.instrument import Instrument
+from workbench.strategy import EventProgram
 
 if TYPE_CHECKING:
     from workbench.engine.host import Cohort
@@ -33,6 +34,8 @@ class Placed:
         "breaches",
         "cls",
         "code_hash",
+        "event_program",
+        "event_row",
         "fills",
         "form",
         "halted",
@@ -59,6 +62,8 @@ class Placed:
         self.name = name
         self.cls: type | None = None
         self.code_hash = ""
+        self.event_program: EventProgram | None = None  # None: a signal strategy
+        self.event_row = -1
         self.parameters: Parameters = ()
         self.iids: tuple[int, ...] = ()
         self.sizing = UNITS
