@@ -5,15 +5,28 @@ never followed through a symbolic link, and not believed when other users can re
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 
 import msgspec
 
 from workbench.config import home_folder
-from workbench.errors import NotRunning, Refused
+from workbench.errors import BadValue, NotRunning, Refused
 
-__all__ = ["Address", "desk_folder", "desks", "pid_alive", "read_address", "remove_address", "write_address"]
+__all__ = [
+    "Address",
+    "desk_folder",
+    "desk_path",
+    "desks",
+    "pid_alive",
+    "read_address",
+    "remove_address",
+    "write_address",
+]
+
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -32,9 +45,22 @@ class Address(msgspec.Struct, frozen=True):
     __str__ = __repr__
 
 
+def desk_path(name: str, home: Path | None = None) -> Path:
+    """Where the desk's folder is, or would be.
+
+    Raises:
+        BadValue: no desk can have that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadValue(
+            "name", name[:64], "give 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit"
+        )
+    return (home or home_folder()) / name
+
+
 def desk_folder(name: str, home: Path | None = None) -> Path:
     """The desk's private folder, made (0700) when missing and tightened when it is open to others."""
-    folder = (home or home_folder()) / name
+    folder = desk_path(name, home)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if folder.stat().st_mode & 0o077:

@@ -1,8 +1,9 @@
 """The typed asynchronous client: one method a route, the engine's errors raised again as the same types.
 
 It speaks msgpack (NaN survives) and finds the engine through the address book, so it outlives an engine restart:
-a refused connection or a stale token makes it read the address anew and try once more. A call that may have
-reached the engine is never repeated by itself: that is `OutcomeUnknown`.
+a refused connection or a stale token makes it read the address anew and try once more. When the connection breaks
+after sending, only calls that do the same twice as once (kill, pause, a look) are repeated by themselves; an order or
+a new strategy is not: that is `OutcomeUnknown`.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ __all__ = ["Client", "error_from"]
 _V1 = "/api/v1"
 # compiling a new strategy, or replaying a long journal, takes its time
 LONG_S = 600.0
+# doing these twice is not the same as once
+_ONCE = {("POST", f"{_V1}/{what}") for what in ("orders", "strategies")}
 
 
 def error_from(body: ErrorBody) -> WorkbenchError:
@@ -293,7 +296,7 @@ class Client:
                     raise _gone(address, error) from error
                 continue
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-                if method != "GET":
+                if (method, path) in _ONCE:
                     raise OutcomeUnknown(
                         f"the engine went away during {method} {path}: look at the desk before repeating"
                     ) from error

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.api.address import desk_folder, read_address
+from workbench.api.address import desk_folder, desk_path, read_address
 from workbench.api.host_process import EngineThread, spawn_engine
 from workbench.api.session import Session
 from workbench.config import home_folder
@@ -20,7 +20,7 @@ def attach(name: str = "default", *, timeout_s: float = 10.0) -> Session:
     Raises:
         NotRunning: no engine of that name; says which ones run.
     """
-    folder = home_folder() / name
+    folder = desk_path(name)
     read_address(folder)
     session = Session(name, folder, timeout_s=timeout_s)
     try:
@@ -62,7 +62,7 @@ def start(
     if host not in ("process", "thread"):
         raise UnknownName("host", host, ["process", "thread"])
     home = home_folder()
-    folder = home / name
+    folder = desk_path(name, home)
     asked_symbols = list(symbols) if symbols is not None else None
     try:
         read_address(folder)
