@@ -4,6 +4,7 @@ Importing this room does not import numba: formulas are plain Python until a pro
 """
 
 from workbench.kernels.atr import Atr
+from workbench.kernels.batch import batch
 from workbench.kernels.bollinger import Bollinger
 from workbench.kernels.ema import Ema
 from workbench.kernels.extremes import Highest, Lowest
@@ -12,4 +13,4 @@ from workbench.kernels.rsi import Rsi
 from workbench.kernels.sma import Sma
 from workbench.kernels.stddev import StdDev
 
-__all__ = ["Atr", "Bollinger", "Ema", "Highest", "Indicator", "Lowest", "Rsi", "Sma", "StdDev"]
+__all__ = ["Atr", "Bollinger", "Ema", "Highest", "Indicator", "Lowest", "Rsi", "Sma", "StdDev", "batch"]

@@ -1,13 +1,14 @@
 """Indicators and one decision, fused: the pieces every compiled loop over rows is made of. Imports numba.
 
-A loop (live entry, batch over an array, later a whole backtest) is written once, in plain numba, over six pieces:
+A loop (live entry, batch over an array, later a whole backtest) is written once, in plain numba, over a few pieces:
 
     params, windows, state = load(slots, rings, row_at)     # out of the row, into registers
     state, x = advance(params, windows, state, bar)         # every indicator, one bar
     if warm(x): target = decide(params[0], x, pos)
     store(slots, row_at, state)                             # back into the row
+    emit(out, k, x)                                         # every indicator value into row k of a float64[n, m]
 
-`load`, `advance`, `warm`, `store` map over the tuple of indicators at compile time (numba intrinsics), so any number of
+All but `decide` map over the tuple of indicators at compile time (numba intrinsics), so any number of
 indicators of any kind becomes straight machine code, without generated source text.
 """
 
@@ -58,6 +59,7 @@ class Pieces(NamedTuple):
     warm: Any
     store: Any
     decide: Any
+    emit: Any
 
 
 def compiling_freezer() -> Freezer:
@@ -267,6 +269,29 @@ def _compose_warm(layout: Layout) -> Any:
     return intrinsic(warm)
 
 
+def _compose_emit(layout: Layout) -> Any:
+    n_values = len(layout.parts)
+
+    def emit(typingctx: Any, out: Any, k: Any, x: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            array = context.make_array(sig.args[0])(context, builder, args[0])
+            columns = builder.extract_value(array.shape, 1)
+            at = builder.mul(args[1], columns)
+            column = 0
+            for k, kind in enumerate(sig.args[2].types[:n_values]):
+                value = builder.extract_value(args[2], k)
+                several = isinstance(kind, types.BaseTuple)
+                for part in range(len(kind.types)) if several else (None,):
+                    number = value if part is None else builder.extract_value(value, part)
+                    builder.store(number, _slot(builder, array.data, at, column))
+                    column += 1
+            return context.get_dummy_value()
+
+        return types.none(out, types.int64, x), codegen
+
+    return intrinsic(emit)
+
+
 def compose(layout: Layout, steps: tuple[Any, ...], decide: Any) -> Pieces:
     """The pieces for one strategy class. `steps` and `decide` are compiled functions of `compiling_freezer`."""
     return Pieces(
@@ -275,6 +300,7 @@ def compose(layout: Layout, steps: tuple[Any, ...], decide: Any) -> Pieces:
         _compose_warm(layout),
         _compose_store(layout),
         decide,
+        _compose_emit(layout),
     )
 
 

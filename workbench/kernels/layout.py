@@ -124,6 +124,5 @@ def layout_of(
         state = record_of(f"{owner}.{name}", type(start), start, at)
         at += len(start)
         parts.append(Part(name, kind, ring_at, held, state))
-    names = [*indicators, *Ohlcv._fields]
-    x = namedtuple("Inputs", names)
+    x = namedtuple("Inputs", (*indicators, *Ohlcv._fields))  # type: ignore[misc]
     return Layout(owner, params, tuple(parts), at, x)

@@ -5,6 +5,7 @@ Importing this room does not import numba: that happens when the first program i
 
 from workbench.kernels.indicator import Indicator
 from workbench.strategy.base import Strategy, is_event, make, parameters_of
+from workbench.strategy.checks import CheckResult, check_strategy
 from workbench.strategy.event_program import EventProgram
 from workbench.strategy.events import Context, OrderRequest, Signal
 from workbench.strategy.loader import find_strategies, load_strategy
@@ -12,6 +13,7 @@ from workbench.strategy.program import Program, Programs, code_hash, program_for
 from workbench.strategy.provenance import StrategySource, strategy_source
 
 __all__ = [
+    "CheckResult",
     "Context",
     "EventProgram",
     "Indicator",
@@ -21,6 +23,7 @@ __all__ = [
     "Signal",
     "Strategy",
     "StrategySource",
+    "check_strategy",
     "code_hash",
     "find_strategies",
     "is_event",

@@ -149,7 +149,7 @@ def _on_disk(function: Any, signature: Any) -> bool:
 
 
 def _one(pieces: Pieces) -> Callable[..., Any]:
-    load, advance, warm, store, decide = pieces
+    load, advance, warm, store, decide, _ = pieces
 
     def one(
         slots: Any, rings: Any, at: Any, o: float, h: float, low: float, c: float, v: float, pos: float
@@ -169,7 +169,7 @@ def _one(pieces: Pieces) -> Callable[..., Any]:
 
 
 def _many(pieces: Pieces, stride: int) -> Callable[..., Any]:
-    load, advance, warm, store, decide = pieces
+    load, advance, warm, store, decide, _ = pieces
 
     def many(
         slots: Any, rings: Any, rows: Any, bar_of: Any, ohlcv: Any, pos: Any, out: Any, done: Any

@@ -7,10 +7,11 @@ import msgspec
 
 from workbench.errors import BadInput, BadValue, StrategyError
 from workbench.kernels.layout import layout_of
+from workbench.kernels.start import sample_states, told
 from workbench.model.market import Bar
 from workbench.strategy.base import HOOKS, Strategy, is_event
 from workbench.strategy.events import Context, OrderRequest, Signal
-from workbench.strategy.interpreted import Rows, sample_states, told
+from workbench.strategy.interpreted import Rows
 
 __all__ = ["Answer", "EventProgram"]
 

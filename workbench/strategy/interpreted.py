@@ -4,41 +4,20 @@ Where the forms may still differ in the last bit: `x ** 3`, `round(x, 2)`, numpy
 """
 
 import math
-import traceback
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import BadValue, StrategyError
+from workbench.errors import StrategyError
 from workbench.kernels.exact_math import exact_math
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Indicator, Ohlcv
 from workbench.kernels.layout import Layout
+from workbench.kernels.start import parameter_tuple, ring_length, sample_states, told
 
-__all__ = ["Rows", "interpreting_freezer", "parameter_tuple", "ring_length", "sample_states", "told"]
-
-
-def parameter_tuple(parameters: dict[str, Any]) -> Any:
-    """Parameters as the namedtuple that stands where `self` would, in numpy's 64-bit scalars (texts as they are)."""
-    kinds: dict[type, Callable[[Any], Any]] = {bool: np.bool_, int: np.int64, float: np.float64}
-    values = [kinds.get(type(value), lambda v: v)(value) for value in parameters.values()]
-    return namedtuple("Parameters", parameters)(*values)
-
-
-def sample_states(owner: str, indicators: dict[str, Indicator]) -> dict[str, Any]:
-    """Each indicator's first state, from its `init`."""
-    states = {}
-    for name, indicator in indicators.items():
-        kind = type(indicator)
-        try:
-            with np.errstate(all="ignore"):
-                states[name] = kind.init(parameter_tuple(indicator.parameters))  # type: ignore[attr-defined]
-        except Exception as error:
-            raise StrategyError(f"{owner}: {told(f'{kind.__name__}.init', error)}") from error
-    return states
+__all__ = ["Rows", "interpreting_freezer"]
 
 
 def interpreting_freezer() -> Freezer:
@@ -47,15 +26,6 @@ def interpreting_freezer() -> Freezer:
     swaps = [(math, module)]
     swaps += [(value, getattr(module, name)) for name, value in vars(math).items() if callable(value)]
     return Freezer(lambda copy: copy, tuple(swaps))
-
-
-def told(what: str, error: BaseException) -> str:
-    """`what` raised this, at that line of the user's own text."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "/workbench/strategy/" not in f.filename.replace("\\", "/")]
-    place = f" (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{what} raised {text}{place}"
 
 
 class _Live:
@@ -186,14 +156,6 @@ class Rows:
         if not math.isfinite(target):
             return math.nan, True
         return min(max(target, -1.0), 1.0), True
-
-
-def ring_length(owner: str, indicator: Indicator) -> int:
-    """The length an indicator asks for its ring buffer."""
-    length = int(type(indicator).ring(parameter_tuple(indicator.parameters)))  # type: ignore[attr-defined]
-    if length < 1:
-        raise BadValue(f"{owner}: {indicator!r} ring", length, "give a length of 1 or more")
-    return length
 
 
 def _kept(what: str, record: Any, state: Any) -> Any:

@@ -16,9 +16,10 @@ from workbench.errors import BadInput, BadValue, StrategyError
 from workbench.kernels.fingerprint import Fingerprint
 from workbench.kernels.indicator import Indicator
 from workbench.kernels.layout import Layout, layout_of
+from workbench.kernels.start import sample_states, told
 from workbench.model.market import Bar
 from workbench.strategy.base import Strategy, is_event
-from workbench.strategy.interpreted import Rows, sample_states, told
+from workbench.strategy.interpreted import Rows
 from workbench.strategy.rows import RowMemory
 
 __all__ = ["Program", "Programs", "code_hash", "program_for"]

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from workbench.errors import BadInput, BadValue
 from workbench.kernels.indicator import Indicator
 from workbench.kernels.layout import Layout
+from workbench.kernels.start import ring_length, sample_states
 from workbench.strategy.base import Strategy
-from workbench.strategy.interpreted import ring_length, sample_states
 
 __all__ = ["RowMemory"]
 

@@ -1,0 +1,187 @@
+"""Every indicator against published figures or a plain definition, and streaming against batch."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench import kernels
+from workbench.errors import BadValue
+from workbench.kernels import Atr, Bollinger, Ema, Highest, Indicator, Lowest, Rsi, Sma, StdDev, batch
+from workbench.kernels.indicator import Ohlcv
+from workbench.kernels.start import parameter_tuple, ring_length, sample_states
+from workbench.strategy.checks import sample_bars
+
+EVERY = [Sma(7), Ema(9), Rsi(5), StdDev(6), Bollinger(8, 1.5), Atr(4), Highest(5), Lowest(5), Sma(1), Rsi(1), Atr(1)]
+
+# Closes and answers as published with the definitions (a chart school's worked examples), to their two digits.
+RSI_CLOSES = [
+    44.3389, 44.0902, 44.1497, 43.6124, 44.3278, 44.8264, 45.0955, 45.4245, 45.8433, 46.0826, 45.8931, 46.0328,
+    45.6140, 46.2820, 46.2820, 46.0028, 46.0328, 46.4116, 46.2222, 45.6439, 46.2122, 46.2521, 45.7137, 46.4515,
+    45.7835, 45.3548, 44.0288, 44.1783, 44.2181, 44.5672, 43.4205, 42.6628, 43.1314,
+]  # fmt: skip
+RSI_14 = [
+    70.53, 66.32, 66.55, 69.41, 66.36, 57.97, 62.93, 63.26, 56.06, 62.38, 54.71, 50.42, 39.99, 41.46, 41.87, 45.46,
+    37.30, 33.08, 37.77,
+]  # fmt: skip
+EMA_CLOSES = [
+    22.27, 22.19, 22.08, 22.17, 22.18, 22.13, 22.23, 22.43, 22.24, 22.29, 22.15, 22.39, 22.38, 22.61, 23.36, 24.05,
+    23.75, 23.83, 23.95, 23.63,
+]  # fmt: skip
+EMA_10 = [22.22, 22.21, 22.24, 22.27, 22.33, 22.52, 22.80, 22.97, 23.13, 23.28, 23.34]
+
+
+def one(indicator: Indicator, bars: object) -> np.ndarray:
+    values = batch(indicator, bars)
+    assert isinstance(values, np.ndarray)
+    return values
+
+
+def streamed(indicator: Indicator, bars: np.ndarray) -> list[object]:
+    """The plain Python form, bar by bar."""
+    kind: type = type(indicator)
+    p = parameter_tuple(indicator.parameters)
+    state = sample_states("test", {"it": indicator})["it"]
+    ring = np.zeros(ring_length("test", indicator)) if kind.has_ring() else None  # type: ignore[attr-defined]
+    out = []
+    for bar in bars:
+        state, value = kind.step(p, state, ring, Ohlcv(*bar))  # type: ignore[attr-defined]
+        out.append(value)
+    return out
+
+
+def test_rsi_gives_the_published_figures() -> None:
+    values = one(Rsi(14), RSI_CLOSES)
+    assert np.isnan(values[:14]).all()
+    assert values[14:].round(2).tolist() == RSI_14
+
+
+def test_ema_gives_the_published_figures() -> None:
+    values = one(Ema(10), EMA_CLOSES)
+    assert np.isnan(values[:9]).all()
+    assert values[9:].round(2).tolist() == EMA_10
+
+
+def test_rsi_of_rises_falls_and_nothing() -> None:
+    assert one(Rsi(3), np.arange(1.0, 9.0))[-1] == 100.0
+    assert one(Rsi(3), np.arange(9.0, 1.0, -1.0))[-1] == 0.0
+    assert one(Rsi(3), np.full(8, 5.0))[-1] == 50.0
+
+
+def plain_atr(n: int) -> Callable[[np.ndarray], list[float]]:
+    def values(bars: np.ndarray) -> list[float]:
+        high, low, close = bars[:, 1], bars[:, 2], bars[:, 3]
+        reach = np.maximum(high[1:], close[:-1]) - np.minimum(low[1:], close[:-1])
+        out = [math.nan] * n + [float(reach[:n].mean())]
+        for r in reach[n:]:
+            out.append((out[-1] * (n - 1) + r) / n)
+        return out
+
+    return values
+
+
+def rolling(n: int, column: int, fold: Callable[[np.ndarray], float]) -> Callable[[np.ndarray], list[float]]:
+    def values(bars: np.ndarray) -> list[float]:
+        return [math.nan if k + 1 < n else fold(bars[k + 1 - n : k + 1, column]) for k in range(len(bars))]
+
+    return values
+
+
+@pytest.mark.parametrize(
+    ("indicator", "plain"),
+    [
+        (Sma(20), rolling(20, 3, lambda w: float(w.mean()))),
+        (StdDev(20), rolling(20, 3, lambda w: float(w.std()))),
+        (Highest(20), rolling(20, 1, lambda w: float(w.max()))),
+        (Lowest(20), rolling(20, 2, lambda w: float(w.min()))),
+        (Atr(14), plain_atr(14)),
+    ],
+    ids=repr,
+)
+def test_equals_its_definition(indicator: Indicator, plain: Callable[[np.ndarray], list[float]]) -> None:
+    bars = sample_bars(3_000)
+    np.testing.assert_allclose(one(indicator, bars), plain(bars), rtol=1e-10, atol=1e-10)
+
+
+def test_bollinger_is_the_mean_and_two_deviations() -> None:
+    bars = sample_bars(500)
+    bands = batch(Bollinger(20, 2.0), bars)
+    assert isinstance(bands, dict)
+    middle, deviation = one(Sma(20), bars), one(StdDev(20), bars)
+    assert list(bands) == ["upper", "middle", "lower"]
+    np.testing.assert_allclose(bands["middle"], middle, rtol=1e-12)
+    np.testing.assert_allclose(bands["upper"], middle + 2 * deviation, rtol=1e-12)
+    np.testing.assert_allclose(bands["lower"], middle - 2 * deviation, rtol=1e-12)
+
+
+@pytest.mark.parametrize("indicator", EVERY, ids=repr)
+def test_batch_equals_streaming_to_the_bit(indicator: Indicator) -> None:
+    bars = sample_bars(700, seed=3)
+    values = batch(indicator, bars)
+    if isinstance(values, dict):
+        values = np.column_stack(list(values.values()))
+    np.testing.assert_array_equal(values, np.array(streamed(indicator, bars), np.float64))
+
+
+def test_rounding_never_builds_up() -> None:
+    """After a spike of 1e9 the averages come back to the last bit of a fresh start."""
+    quiet = sample_bars(200)
+    spike = quiet[:1] * 1e9
+    after = np.vstack([spike, quiet])
+    for indicator in (Sma(10), StdDev(10)):
+        np.testing.assert_allclose(one(indicator, after)[-50:], one(indicator, quiet)[-50:], rtol=1e-12)
+
+
+def test_constant_prices_have_no_spread() -> None:
+    assert one(StdDev(5), np.full(50, 0.1))[-1] == 0.0
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.floats(0.01, 1e6), min_size=1, max_size=60),
+)
+@settings(max_examples=60, deadline=None)
+def test_means_and_bands_stay_inside_the_window(period: int, closes: list[float]) -> None:
+    mean = one(Sma(period), closes)
+    bands = batch(Bollinger(period, 2.0), closes)
+    assert isinstance(bands, dict)
+    for k in range(period - 1, len(closes)):
+        window = closes[k + 1 - period : k + 1]
+        slack = 1e-9 * max(map(abs, closes))
+        assert min(window) - slack <= mean[k] <= max(window) + slack
+        assert bands["lower"][k] <= bands["middle"][k] <= bands["upper"][k]
+    assert np.isnan(mean[: period - 1]).all()
+
+
+@given(st.integers(1, 20), st.lists(st.floats(0.01, 1e6), min_size=30, max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_rsi_stays_between_0_and_100(period: int, closes: list[float]) -> None:
+    values = one(Rsi(period), closes)[period:]
+    assert ((values >= 0) & (values <= 100)).all()
+
+
+def test_a_period_below_one_is_refused() -> None:
+    with pytest.raises(BadValue, match="Sma.period = 0: give a whole number of bars from 1 up"):
+        Sma(0)
+
+
+def test_read_only_bars_are_taken() -> None:
+    closes = np.arange(1.0, 30.0)
+    closes.flags.writeable = False
+    assert one(Sma(2), closes)[1] == 1.5
+
+
+def test_bars_of_another_shape_are_refused() -> None:
+    with pytest.raises(BadValue, match="n x 5"):
+        batch(Sma(2), np.zeros((3, 4)))
+
+
+def test_every_exported_indicator_names_source_seeding_and_warm_up() -> None:
+    found = [v for v in vars(kernels).values() if isinstance(v, type) and issubclass(v, Indicator) and v is not Indicator]
+    assert len(found) >= 8
+    for kind in found:
+        for word in ("Formula:", "Seeding:", "Warm-up:"):
+            assert word in (kind.__doc__ or ""), f"{kind.__name__}: {word}"

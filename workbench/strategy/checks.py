@@ -1,0 +1,163 @@
+"""The checks every strategy must pass, ours and the users': run by the tests over all that is found, and by hand."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import StrategyError, UnknownName, WorkbenchError
+from workbench.model.market import Bar
+from workbench.strategy.base import Strategy, is_event
+from workbench.strategy.event_program import EventProgram
+from workbench.strategy.events import Context
+from workbench.strategy.loader import load_strategy
+from workbench.strategy.program import Program, code_hash
+from workbench.strategy.provenance import strategy_source
+
+__all__ = ["CheckResult", "check_strategy", "decisions", "sample_bars"]
+
+type Bars = NDArray[np.float64]
+
+
+class CheckResult(NamedTuple):
+    """One check: its name, whether it passed, and what was seen."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def check_strategy(cls: type[Strategy], bars: Bars | None = None) -> list[CheckResult]:
+    """All checks on one class with its default parameters, on `bars` (float64[n, 5]; default: 3,000 made ones).
+
+    Raises:
+        BadInput: the class is no strategy, or a parameter has no default.
+        StrategyError: its own code raised.
+    """
+    table = sample_bars(3_000) if bars is None else bars
+    shared = [_parameters(cls), _travels(cls)]
+    if is_event(cls):
+        return [*shared, _event_repeats(cls, table)]
+    return [*shared, *_forms(cls, table), _no_peeking(cls, table), _survives(cls, table)]
+
+
+def sample_bars(n: int, seed: int = 1, px: float = 100.0) -> Bars:
+    """Bars of a random walk on a cent grid, with quiet stretches (equal closes) and jumps among them."""
+    random = np.random.default_rng(seed)
+    moves = random.normal(0.0, 0.002, n) * (random.random(n) > 0.1)
+    moves[random.random(n) < 0.002] *= 20.0
+    close = np.maximum(np.round(px * np.exp(np.cumsum(moves)), 2), 0.01)
+    opened = np.concatenate([[close[0]], close[:-1]])
+    reach = np.round(np.abs(random.normal(0.0, 0.001, (2, n))) * close, 2)
+    high = np.maximum(opened, close) + reach[0]
+    low = np.maximum(np.minimum(opened, close) - reach[1], 0.01)
+    return np.column_stack([opened, high, low, close, random.integers(0, 5_000, n).astype(np.float64)])
+
+
+def decisions(program: Program, strategy: Strategy, bars: Bars) -> NDArray[np.float64]:
+    """The target after every bar, from flat; NaN from the first NaN on."""
+    row = program.add(strategy)
+    out = np.full(len(bars), np.nan)
+    target = 0.0
+    for k, bar in enumerate(bars):
+        target = program.step(row, Bar(k, 0, *bar.tolist()), target)
+        if target != target:
+            break
+        out[k] = target
+    program.release(row)
+    return out
+
+
+def _parameters(cls: type[Strategy]) -> CheckResult:
+    try:
+        cls(no_such_parameter=1)
+    except UnknownName as error:
+        return CheckResult("misspelt parameters are refused", True, str(error))
+    return CheckResult("misspelt parameters are refused", False, "an unknown parameter was taken")
+
+
+def _travels(cls: type[Strategy]) -> CheckResult:
+    name = "its source travels"
+    try:
+        source = strategy_source(cls)
+    except StrategyError as error:
+        return CheckResult(name, False, str(error))
+    same = code_hash(load_strategy(source.source, cls.__name__)) == source.code_hash
+    return CheckResult(name, same, f"{source.provenance}, code {source.code_hash[:12]}")
+
+
+def _forms(cls: type[Strategy], bars: Bars) -> list[CheckResult]:
+    program = Program(cls)
+    first = decisions(program, cls(), bars)
+    again = decisions(program, cls(), bars)
+    results = [
+        CheckResult("the same bars give the same decisions", _equal(first, again), f"{len(bars)} bars")
+    ]
+    if program.form == "compiled":
+        plain = decisions(Program(cls, compiled=False), cls(), bars)
+        apart = np.flatnonzero(~((first == plain) | (np.isnan(first) & np.isnan(plain))))
+        text = f"{len(bars)} bars" if not len(apart) else f"first apart on bar {apart[0]}"
+        results.append(CheckResult("compiled equals interpreted", not len(apart), text))
+    else:
+        results.append(CheckResult("compiled equals interpreted", True, program.why_interpreted))
+    sane = not bool(np.isnan(first).any())
+    results.append(
+        CheckResult("every decision is a number", sane, "" if sane else "NaN or infinity was answered")
+    )
+    return results
+
+
+def _no_peeking(cls: type[Strategy], bars: Bars) -> CheckResult:
+    """Decisions up to a bar stay when everything after it is different."""
+    cut = len(bars) * 2 // 3
+    program = Program(cls)
+    whole = decisions(program, cls(), bars)
+    other = bars.copy()
+    other[cut:] = other[cut:][::-1] * 1.5
+    changed = decisions(program, cls(), other)
+    short = decisions(program, cls(), bars[:cut])
+    same = _equal(whole[:cut], short) and _equal(whole[:cut], changed[:cut])
+    return CheckResult("no look at the future", same, f"the first {cut} decisions, with two other futures")
+
+
+def _survives(cls: type[Strategy], bars: Bars) -> CheckResult:
+    """Saved in the middle and restored into another program, it decides as if nothing had happened."""
+    name = "a saved state goes on"
+    cut = len(bars) // 2
+    one, two = Program(cls), Program(cls)
+    row, other = one.add(cls()), two.add(cls())
+    target = 0.0
+    for k in range(cut):
+        target = one.step(row, Bar(k, 0, *bars[k].tolist()), target)
+    two.load_state(other, one.state_bytes(row))
+    restored = target
+    for k in range(cut, len(bars)):
+        bar = Bar(k, 0, *bars[k].tolist())
+        target, restored = one.step(row, bar, target), two.step(other, bar, restored)
+        if target != restored and not (target != target and restored != restored):
+            return CheckResult(name, False, f"apart on bar {k}")
+    same = one.state_bytes(row) == two.state_bytes(other)
+    return CheckResult(name, same, f"saved after {cut} bars")
+
+
+def _event_repeats(cls: type[Strategy], bars: Bars) -> CheckResult:
+    name = "the same events give the same answers"
+    try:
+        first, second = (_answers(cls, bars) for _ in range(2))
+    except WorkbenchError as error:
+        return CheckResult(name, False, str(error))
+    return CheckResult(name, first == second, f"{len(bars)} bars, {len(first)} answers")
+
+
+def _answers(cls: type[Strategy], bars: Bars) -> list[str]:
+    program = EventProgram(cls)
+    row = program.add(cls())
+    said = []
+    for k, bar in enumerate(bars):
+        event = Bar(k, 0, *bar.tolist())
+        said += [repr(a) for a in program.call(row, "on_bar", Context(k, "TEST", 0.0, event.close), event)]
+    return said
+
+
+def _equal(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    return bool(np.array_equal(a, b, equal_nan=True))
