@@ -184,13 +184,13 @@ async def one_at_a_time(ticks: list[Bar], folder: Path) -> list[int]:
 async def open_loop(ticks: list[Bar], folder: Path, rate: int) -> list[int]:
     """Ticks fall due at a fixed rate whatever the path does; latency counts from the moment a tick was due."""
     loop = asyncio.get_running_loop()
-    edges: list[int] = []
+    due: dict[int, int] = {}  # by the bar's time, which the order carries
     taken: list[int] = []
     with Journal.open(folder / "open" / "journal.sqlite", loop=loop) as journal:
         driver, wire = desk(journal, loop)
 
         def on_order(order: Submit) -> None:
-            taken.append(wire.called_ns[-1] - edges[len(taken)])
+            taken.append(wire.called_ns[-1] - due[order.ts_ns])
             for report in answers(order):
                 driver.post(report)
 
@@ -202,12 +202,8 @@ async def open_loop(ticks: list[Bar], folder: Path, rate: int) -> list[int]:
         while at < len(ticks):
             now_ns = time.monotonic_ns()
             while at < len(ticks) and begun + at * step_ns <= now_ns:
-                due_ns = begun + at * step_ns
-                known = driver.engine.orders
-                before = len(known.by_id)
+                due[ticks[at].ts_ns] = due_ns = begun + at * step_ns
                 driver.tick(ticks[at], due_ns)
-                await_turns = len(known.by_id) - before
-                edges.extend([due_ns] * await_turns)
                 at += 1
             await asyncio.sleep(0)
         await driver.idle()

@@ -8,10 +8,10 @@ import typer
 from workbench.cli.output import AsJson, DeskName, emit, table
 from workbench.errors import BadValue, UnknownName
 
-__all__ = ["register"]
+__all__ = ["pairs", "register"]
 
 
-def _pairs(texts: list[str]) -> dict[str, Any]:
+def pairs(texts: list[str]) -> dict[str, Any]:
     """`period=10 low=25.5 fast=true` as a dictionary."""
     out: dict[str, Any] = {}
     for text in texts:
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
         from workbench.api import attach
         from workbench.strategy import find_strategy
 
-        chosen = find_strategy(strategy)(**_pairs(settings))
+        chosen = find_strategy(strategy)(**pairs(settings))
         with attach(name) as session:
             handle = session.run(chosen, symbols=symbols, quantity=quantity)
         emit(

@@ -91,8 +91,10 @@ async def supervise(
     name: str,
     when_ready: "Callable[[Supervisor], Any]",
     on_change: "Callable[[Child], None]" = print_state,
+    stay: bool = True,
 ) -> None:
-    """Run `children` until Ctrl-C or SIGTERM; `when_ready(supervisor)` runs once all accept work (it may await)."""
+    """Run `children` until Ctrl-C or SIGTERM; `when_ready(supervisor)` runs once all accept work (it may await).
+    With `stay=False` everything stops when `when_ready` is through."""
     from workbench.orchestrator.supervisor import Supervisor
 
     supervisor = Supervisor(children, on_change)
@@ -116,7 +118,7 @@ async def supervise(
         done, _ = await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if working in done:
             await working  # raises what it raised
-            if not stop.is_set() and getattr(when_ready, "keep_running", True):
+            if stay and not stop.is_set():
                 await stopping
     finally:
         working.cancel()

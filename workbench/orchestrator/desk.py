@@ -148,7 +148,7 @@ class Desk(Operations):
         if not self._play:
             self.player.pause()
         self.loop_lag.start()
-        self.gc_pauses.start()
+        self.gc_pauses.install()
         gc.collect()
         gc.freeze()
         self.state = "running"
@@ -169,7 +169,7 @@ class Desk(Operations):
         self._save_session()
         await self.broker.close()
         self.loop_lag.stop()
-        self.gc_pauses.stop()
+        self.gc_pauses.remove()
         await self.driver.idle()
         self.journal.close()
         gc.unfreeze()

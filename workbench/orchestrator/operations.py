@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from workbench.engine import Engine, Placed, known_sizing
+from workbench.engine import Engine, Placed
+from workbench.engine.sizing import known_sizing
 from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
 from workbench.model import (
     AddStrategy,
@@ -30,7 +31,7 @@ from workbench.model.snapshot import OrderRow
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver, Outcome
 from workbench.orchestrator.view import DeskView
-from workbench.strategy import load_strategy, make, parameters_of, program_for, source_hash
+from workbench.strategy import code_hash, load_strategy, make, parameters_of, program_for
 
 __all__ = ["KillReport", "Operations"]
 
@@ -90,7 +91,7 @@ class Operations:
                 number,
                 name,
                 source,
-                source_hash(source, name),
+                code_hash(kind),
                 pairs,
                 iids,
                 sizing,

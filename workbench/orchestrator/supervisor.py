@@ -23,7 +23,7 @@ STOP_S = 10.0
 
 
 class Child(msgspec.Struct):
-    """One process to keep alive. `ready_file` appears when it accepts work."""
+    """One process to keep alive. `ready_file` appears when it accepts work, `ready_s` after the process started."""
 
     name: str
     argv: list[str]
@@ -32,6 +32,7 @@ class Child(msgspec.Struct):
     env: dict[str, str] = {}
     restarts: int = 0
     started_s: float = 0.0
+    ready_s: float = 0.0
     pid: int = 0
     state: str = "stopped"
 
@@ -67,7 +68,8 @@ class Supervisor:
                     await self.stop()
                     why = "ended" if down else f"not ready after {timeout_s:g} s"
                     raise Refused(f"{child.name} {why}: {_last_line(child.log)} (log: {child.log})")
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.01)
+            child.ready_s = time.monotonic() - child.started_s
             self._tell(child, "running")
 
     async def wait(self) -> None:

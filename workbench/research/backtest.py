@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.config import SimSettings
-from workbench.engine import Engine, Match, match_for
+from workbench.engine import Engine, Latency, Match
 from workbench.errors import BadValue, StrategyError
 from workbench.feeds import Recording, open_data
 from workbench.model import (
@@ -100,7 +100,8 @@ class _Run:
     ) -> None:
         self.recording = recording
         self.engine = Engine()
-        self.match: Match = match_for(sim, recording.instruments, to_e8(float(cash)))
+        latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
+        self.match = Match(to_e8(float(cash)), latency, to_e8(sim.fee_per_unit), sim.fee_rate)
         self.fills: list[Filled] = []
         self.refusals: list[Refusal] = []
         self.equity_ts: list[int] = []
