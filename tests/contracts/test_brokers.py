@@ -1,44 +1,47 @@
 """The shared broker checks over every broker there is: found by folder, nothing to register here."""
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 import pytest
+from msgspec import structs
 
-from workbench.brokers import Broker, find_brokers, open_broker
-from workbench.brokers.checks import CHECKS, ContractBroken, run_check
+from workbench.brokers import Broker, BrokerOrder, find_brokers, open_broker
+from workbench.brokers.checks import CHECKS, BrokerRig, ContractBroken, run_check
 from workbench.brokers.sim.rig import make_rig as sim_rig
 from workbench.config import SimSettings, load_settings
 from workbench.errors import UnknownName
-from workbench.model import Filled
+from workbench.model import Accepted, CancelRefused, Filled, Report, Submit
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("broker", find_brokers())
-async def test_broker_keeps_the_contract(broker, check):
+async def test_broker_keeps_the_contract(broker: str, check: str) -> None:
     async with import_module(f"workbench.brokers.{broker}.rig").make_rig() as rig:
         await run_check(check, rig)
 
 
 @pytest.mark.parametrize("check", CHECKS)
-async def test_sim_without_delays_keeps_the_contract(check):
+async def test_sim_without_delays_keeps_the_contract(check: str) -> None:
     at_once = SimSettings.model_validate({"ack_median_us": 0, "fill_median_us": 0})
     async with sim_rig(at_once) as rig:
         await run_check(check, rig)
 
 
 @pytest.mark.parametrize("name", find_brokers())
-async def test_every_folder_opens_a_broker(name):
+async def test_every_folder_opens_a_broker(name: str) -> None:
     broker = open_broker(name, load_settings())
     assert isinstance(broker, Broker)
     assert broker.name == name
 
 
-def test_an_unknown_broker_is_answered_with_the_nearest():
+def test_an_unknown_broker_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'sim'"):
         open_broker("sym", load_settings())
 
 
-async def test_an_unknown_check_is_answered_with_the_nearest():
+async def test_an_unknown_check_is_answered_with_the_nearest() -> None:
     async with sim_rig() as rig:
         with pytest.raises(UnknownName, match="market_order"):
             await run_check("market_ordr", rig)
@@ -47,76 +50,77 @@ async def test_an_unknown_check_is_answered_with_the_nearest():
 # -- the checks can fail: exchanges with one thing wrong each ----------------------------------------------------
 
 
-def _swallow_fees(rig):
-    plain = rig.broker._sink
-
-    def sink(report):
-        plain(
-            Filled(*(getattr(report, f) for f in report.__struct_fields__[:-1]))
-            if is_fill(report)
-            else report
-        )
-
-    def is_fill(report):
-        return isinstance(report, Filled)
-
-    rig.broker._sink = sink
+def _sim(rig: BrokerRig) -> Any:
+    """The exchange inside, open to sabotage."""
+    return rig.broker
 
 
-def _report_from_within(rig):
-    plain = rig.broker.submit
+def _swallow_fees(rig: BrokerRig) -> None:
+    plain = _sim(rig)._sink
 
-    def submit(order):
+    def sink(report: Report) -> None:
+        plain(structs.replace(report, fee_e8=0) if isinstance(report, Filled) else report)
+
+    _sim(rig)._sink = sink
+
+
+def _report_from_within(rig: BrokerRig) -> None:
+    plain = _sim(rig).submit
+
+    def submit(order: Submit) -> None:
         plain(order)
-        rig.broker._arrive()
-        rig.broker._hand_out(float("inf"))
+        _sim(rig)._arrive()
+        _sim(rig)._hand_out(float("inf"))
 
-    rig.broker.submit = submit
+    _sim(rig).submit = submit
 
 
-def _forget_client_ids(rig):
-    plain = rig.broker.submit
+def _forget_client_ids(rig: BrokerRig) -> None:
+    plain = _sim(rig).submit
 
-    def submit(order):
-        rig.broker._arrive()
-        rig.broker._known.pop(order.order_id, None)
+    def submit(order: Submit) -> None:
+        _sim(rig)._arrive()
+        _sim(rig)._known.pop(order.order_id, None)
         plain(order)
 
-    rig.broker.submit = submit
+    _sim(rig).submit = submit
 
 
-def _fill_before_accepting(rig):
-    plain = rig.broker._sink
-    held = []
+def _fill_before_accepting(rig: BrokerRig) -> None:
+    plain = _sim(rig)._sink
+    held: list[Report] = []
 
-    def sink(report):
-        if type(report).__name__ == "Accepted":
+    def sink(report: Report) -> None:
+        if isinstance(report, Accepted):
             held.append(report)
             return
         plain(report)
         while held:
             plain(held.pop())
 
-    rig.broker._sink = sink
+    _sim(rig)._sink = sink
 
 
-def _drop_cancels(rig):
-    rig.broker.cancel = lambda order: None
+def _drop_cancels(rig: BrokerRig) -> None:
+    _sim(rig).cancel = lambda order: None
 
 
-def _answer_every_id(rig):
-    plain = rig.broker.order
+def _answer_every_id(rig: BrokerRig) -> None:
+    plain = _sim(rig).order
 
-    async def order(client_id):
-        return await plain(client_id) or await plain("wb-7-1")
+    async def order(client_id: str) -> BrokerOrder | None:
+        known: BrokerOrder | None = await plain(client_id) or await plain("wb-7-1")
+        return known
 
-    rig.broker.order = order
+    _sim(rig).order = order
 
 
-def _lose_orders_after_close(rig):
-    rig.broker._refuse = lambda answer: (
-        rig.reports.append(answer) if "Cancel" in type(answer).__name__ else None
-    )
+def _lose_orders_after_close(rig: BrokerRig) -> None:
+    def refuse(answer: Report) -> None:
+        if isinstance(answer, CancelRefused):
+            rig.reports.append(answer)
+
+    _sim(rig)._refuse = refuse
 
 
 @pytest.mark.parametrize(
@@ -132,14 +136,14 @@ def _lose_orders_after_close(rig):
         (_answer_every_id, "ask_for_order"),
     ],
 )
-async def test_a_broken_exchange_is_caught(break_it, check):
+async def test_a_broken_exchange_is_caught(break_it: Callable[[BrokerRig], None], check: str) -> None:
     async with sim_rig() as rig:
         break_it(rig)
         with pytest.raises(ContractBroken, match="broker 'sim'"):
             await run_check(check, rig)
 
 
-async def test_silence_after_the_close_is_caught(monkeypatch):
+async def test_silence_after_the_close_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workbench.brokers.checks._DEADLINE_S", 0.05)
     async with sim_rig() as rig:
         _lose_orders_after_close(rig)

@@ -10,6 +10,7 @@ One file is one feed; nothing has to be registered.
 from workbench.feeds.calendars import Session, Sessions, sessions_between
 from workbench.feeds.checks import CheckReport, DataRefused, Finding, check_columns
 from workbench.feeds.columns import Columns
+from workbench.feeds.importer import ImportResult, check_data, import_data
 from workbench.feeds.player import Player
 from workbench.feeds.recording import Recording
 from workbench.feeds.sources import DataSet, list_data, open_data
@@ -21,11 +22,14 @@ __all__ = [
     "DataRefused",
     "DataSet",
     "Finding",
+    "ImportResult",
     "Player",
     "Recording",
     "Session",
     "Sessions",
     "check_columns",
+    "check_data",
+    "import_data",
     "list_data",
     "open_data",
     "sessions_between",

@@ -5,6 +5,7 @@ takes seconds to import and build, so it is loaded by the first question and nev
 Not here: the session a recording carries in its own file (recording.py), rules about trading hours (engine/risk).
 """
 
+import warnings
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
@@ -145,7 +146,9 @@ def _years(calendar: str, first: int, last: int) -> Sessions:
     if calendar not in names:
         raise UnknownName("calendar", calendar, names, "XNYS is New York's stock exchange, 24/7 never closes")
     try:
-        built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
+        with warnings.catch_warnings():  # it lags behind pandas' newest names; nothing a user could do about it
+            warnings.filterwarnings("ignore", category=DeprecationWarning, module="exchange_calendars")
+            built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
     except ValueError as error:
         raise BadValue(
             "span", f"{first}..{last}", f"calendar {calendar} does not reach it ({error})"

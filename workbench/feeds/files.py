@@ -11,6 +11,7 @@ opening it builds no calendar.
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -168,7 +169,8 @@ def write_set(
         pq.write_table(table, part, compression="zstd")
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the error being reported is the one that matters
+            part.unlink()
         raise BadInput(f"data file '{path}' cannot be written: {error.strerror}") from error
     return read_facts(path)
 

@@ -102,7 +102,7 @@ def _opened(
             beside = (
                 [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
             )
-            raise UnknownName("data file", str(source), beside, f"Looked in {path.parent}")
+            raise UnknownName("data file", path.name, beside, f"Looked in {path.parent}")
         facts = read_facts(path) if path.suffix == ".parquet" and not (tz or calendar) else None
         return (_from_file(path, path.stem, tz, stamp, calendar) if facts is None else open_set(facts)), None
     name = str(source)

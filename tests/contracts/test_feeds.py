@@ -1,0 +1,115 @@
+"""What every recorded market keeps, whatever it was read from: one stream, in order, complete, on known symbols."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.feeds import Recording, list_data, open_data, synthetic
+from workbench.model import Bar, BarSlice, Instrument, MarketEvent, Quote, Trade
+
+
+def _named(path: Path, folder: Path) -> Recording:
+    return open_data(path)
+
+
+def _csv(folder: Path) -> Recording:
+    synthetic(3, 40, seed=9).frame().to_csv(folder / "bars.csv", index=False)
+    return open_data(folder / "bars.csv")
+
+
+def _with_holes(folder: Path) -> Recording:
+    frame = synthetic(4, 60, seed=2).frame().sample(frac=0.6, random_state=5).sort_values(["symbol", "ts"])
+    return open_data(frame)
+
+
+def _quotes(folder: Path) -> Recording:
+    frame = synthetic(2, 30, seed=4).frame()[["ts", "symbol", "low", "high"]]
+    return open_data(frame.rename(columns={"low": "bid", "high": "ask"}))
+
+
+def _trades(folder: Path) -> Recording:
+    frame = synthetic(2, 30, seed=4).frame()[["ts", "symbol", "close", "volume"]]
+    return open_data(frame.rename(columns={"close": "price", "volume": "size"}))
+
+
+RECORDINGS: dict[str, Callable[[Path], Recording]] = {
+    **{facts.name: partial(_named, facts.path) for facts in list_data(Path("nowhere"))},
+    "symbol": lambda folder: open_data("SPY"),
+    "one-day": lambda folder: open_data("SPY", start="2020-12-17", end="2020-12-17"),
+    "one-symbol": lambda folder: synthetic(1, 100),
+    "many-symbols": lambda folder: synthetic(20, 30),
+    "several-days": lambda folder: synthetic(2, 900),
+    "chosen": lambda folder: synthetic(5, 30).select(["S004", "S001"]),
+    "csv": _csv,
+    "with-holes": _with_holes,
+    "quotes": _quotes,
+    "trades": _trades,
+}
+
+
+@pytest.fixture(params=RECORDINGS)
+def recording(request: pytest.FixtureRequest, tmp_path: Path) -> Recording:
+    return RECORDINGS[request.param](tmp_path)
+
+
+def rows(event: MarketEvent) -> Iterator[tuple[int, int, list[float]]]:
+    """(time, iid, figures) of what an event tells; an opening print tells nothing the bar does not."""
+    if isinstance(event, BarSlice):
+        figures = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5).tolist()
+        for iid, row in zip(np.frombuffer(event.iids, "<i4").tolist(), figures, strict=True):
+            yield event.ts_ns, iid, row
+    elif isinstance(event, Bar):
+        yield event.ts_ns, event.iid, [event.open, event.high, event.low, event.close, event.volume]
+    elif isinstance(event, Quote):
+        yield event.ts_ns, event.iid, [event.bid, event.bid_size, event.ask, event.ask_size, 0.0]
+    elif event.size:
+        yield event.ts_ns, event.iid, [event.px, event.size, float(event.side), 0.0, 0.0]
+
+
+def test_events_are_in_order_of_time(recording: Recording) -> None:
+    events = list(recording.events())
+    assert all(before.ts_ns <= after.ts_ns for before, after in pairwise(events))
+    assert events[-1].ts_ns == recording.end_ns
+
+
+def test_counts_and_times_are_known_beforehand(recording: Recording) -> None:
+    for prints in (True, False):
+        assert recording.event_ts(prints).tolist() == [event.ts_ns for event in recording.events(prints)]
+    assert recording.n_events == len(list(recording.events()))
+
+
+def test_every_row_is_told_once(recording: Recording) -> None:
+    told = sorted(row for event in recording.events() for row in rows(event))
+    held = zip(recording.ts_ns.tolist(), recording.iid.tolist(), recording.values.tolist(), strict=True)
+    assert told == sorted(held)
+
+
+def test_symbols_are_numbered_densely(recording: Recording) -> None:
+    assert [instrument.iid for instrument in recording.instruments] == list(range(len(recording.instruments)))
+    assert len(set(recording.symbols)) == len(recording.symbols)
+    assert {iid for event in recording.events() for _, iid, _ in rows(event)} <= set(
+        range(len(recording.symbols))
+    )
+    assert all(isinstance(instrument, Instrument) for instrument in recording.instruments)
+
+
+def test_a_print_shows_the_open_of_the_next_bar_and_nothing_else(recording: Recording) -> None:
+    printed: dict[int, Trade] = {}
+    for event in recording.events():
+        if isinstance(event, Trade) and not event.size:
+            assert event.iid not in printed
+            printed[event.iid] = event
+        elif isinstance(event, Bar | BarSlice):
+            for ts_ns, iid, figures in rows(event):
+                opening = printed.pop(iid)
+                assert opening.px == figures[0]
+                assert ts_ns - recording.bar_ns < opening.ts_ns <= ts_ns
+    assert not printed
+
+
+def test_twice_the_same(recording: Recording) -> None:
+    assert list(recording.events()) == list(recording.events())
