@@ -42,7 +42,9 @@ class DeskCalls:
 
     def ticket(self, scope: str = "view+stop") -> str:
         """A one-use ticket for the stream, good for 30 s."""
-        answer: dict[str, Any] = msgspec.msgpack.decode(self._call("POST", "/api/v1/tickets", {"scope": scope}))
+        answer: dict[str, Any] = msgspec.msgpack.decode(
+            self._call("POST", "/api/v1/tickets", {"scope": scope})
+        )
         return str(answer["ticket"])
 
     def allow_origin(self, origin: str) -> None:
@@ -71,12 +73,16 @@ class DeskCalls:
         headers = {"Authorization": f"Bearer {address.token}", "Accept": "application/msgpack"}
         data = None if body is None else msgspec.json.encode(body)
         try:
-            connection.request(method, path, data, headers | ({} if data is None else {"Content-Type": "application/json"}))
+            connection.request(
+                method, path, data, headers | ({} if data is None else {"Content-Type": "application/json"})
+            )
             answer = connection.getresponse()
             raw = answer.read()
         except (OSError, HTTPException) as error:
             why = str(error) or type(error).__name__
-            raise Unreachable(f"desk '{self.name}' does not answer ({why}): see `workbench status`") from error
+            raise Unreachable(
+                f"desk '{self.name}' does not answer ({why}): see `workbench status`"
+            ) from error
         finally:
             connection.close()
         if answer.status < 400:

@@ -28,7 +28,9 @@ class EngineLink:
         self._address = address
         # own cookie jar that keeps nothing: no cookie goes to the engine, none comes from it
         self._http = aiohttp.ClientSession(
-            cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=CONNECT_S), trust_env=False
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=CONNECT_S),
+            trust_env=False,
         )
         self._socket: aiohttp.ClientWebSocketResponse | None = None
 
@@ -50,7 +52,9 @@ class EngineLink:
                 f"{url}/api/v1/tickets", json={"scope": SCOPE}, headers={"Authorization": f"Bearer {token}"}
             ) as answer:
                 if answer.status in (401, 403):
-                    raise Unauthorised("the engine does not accept the address book's token: restart the desk")
+                    raise Unauthorised(
+                        "the engine does not accept the address book's token: restart the desk"
+                    )
                 answer.raise_for_status()
                 ticket = (await answer.json())["ticket"]
             self._socket = await self._http.ws_connect(
@@ -64,7 +68,9 @@ class EngineLink:
             welcome: dict[str, Any] = json.loads(await self._socket.receive_str(timeout=CONNECT_S))
         except (aiohttp.ClientError, TimeoutError, TypeError) as error:
             why = str(error) or type(error).__name__
-            raise Unreachable(f"the engine at {url} does not answer ({why}): see `workbench status`") from error
+            raise Unreachable(
+                f"the engine at {url} does not answer ({why}): see `workbench status`"
+            ) from error
         if welcome.get("op") != "welcome":
             raise Unauthorised(f"the engine refused the relay: {welcome.get('text', welcome)}")
         return welcome

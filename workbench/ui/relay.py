@@ -78,7 +78,9 @@ class RelaySocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
     @ws_authenticated
     async def get(self, desk: str) -> Any:
         """Accept the handshake of a user who may look and stop."""
-        if not await ensure_async(self.authorizer.is_authorized(self, self.current_user, "execute", "workbench")):
+        if not await ensure_async(
+            self.authorizer.is_authorized(self, self.current_user, "execute", "workbench")
+        ):
             raise tornado.web.HTTPError(403)
         return await super().get(desk)
 

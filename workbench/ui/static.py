@@ -8,9 +8,19 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from workbench.model.snapshot import FillRow, OrderRow, PositionRow, Snapshot, StrategyRow
+from workbench.model.snapshot import FillRow, LatencyRow, OrderRow, PositionRow, Snapshot, StrategyRow
 
-__all__ = ["fills_html", "orders_html", "positions_html", "snapshot_html", "snapshot_text", "strategies_html", "table_html"]
+__all__ = [
+    "escape",
+    "fills_html",
+    "latency_html",
+    "orders_html",
+    "positions_html",
+    "snapshot_html",
+    "snapshot_text",
+    "strategies_html",
+    "table_html",
+]
 
 _CELL = "padding:2px 10px;text-align:{align};white-space:nowrap"
 
@@ -53,23 +63,29 @@ def micros(value: float) -> str:
     return f"{value / 1e3:.3g} ms" if value >= 1e3 else f"{value:.3g} µs"
 
 
-def table_html(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, empty: str = "none") -> str:
+def table_html(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, empty: str = "none"
+) -> str:
     """An HTML table; the first `words` columns are words (left), the rest numbers (right)."""
     aligned = ["left" if i < words else "right" for i in range(len(heads))]
     head = "".join(
-        f'<th style="{_CELL.format(align=a)};font-weight:600">{escape(h)}</th>' for h, a in zip(heads, aligned, strict=True)
+        f'<th style="{_CELL.format(align=a)};font-weight:600">{escape(h)}</th>'
+        for h, a in zip(heads, aligned, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td style="{_CELL.format(align=a)}">{escape(value)}</td>' for value, a in zip(row, aligned, strict=True)
+            f'<td style="{_CELL.format(align=a)}">{escape(value)}</td>'
+            for value, a in zip(row, aligned, strict=True)
         )
         + "</tr>"
         for row in rows
     )
     if not body:
         return f"<p><i>{escape(empty)}</i></p>"
-    return f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    return (
+        f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
 
 
 def positions_html(rows: Sequence[PositionRow]) -> str:
@@ -151,17 +167,40 @@ def strategies_html(rows: Sequence[StrategyRow]) -> str:
     )
 
 
+def latency_html(rows: Sequence[LatencyRow]) -> str:
+    """Stages against their budgets as a table."""
+    return table_html(
+        ["Stage", "Verdict", "p50", "p90", "p99", "largest", "budget", "measured"],
+        [
+            [
+                r.stage,
+                "▲ over" if 0 < r.budget_us < r.p99_us else "✓ within",
+                *(micros(v) for v in (r.p50_us, r.p90_us, r.p99_us, r.max_us, r.budget_us)),
+                f"{r.n:,}",
+            ]
+            for r in rows
+            if r.n
+        ],
+        words=2,
+        empty="no order has been through the stages yet",
+    )
+
+
 def snapshot_text(now: Snapshot) -> str:
     """A desk in a few lines."""
     s, a = now.session, now.account
-    working = sum(1 for r in now.orders if r.state in ("new", "sent", "working", "partial", "cancelling", "unknown"))
+    working = sum(
+        1 for r in now.orders if r.state in ("new", "sent", "working", "partial", "cancelling", "unknown")
+    )
     held = [r for r in now.positions if r.strategy_id < 0 and r.quantity]
     running = sum(1 for r in now.strategies if r.state in ("running", "warming"))
     lines = [
-        f"desk {s.name}: {s.mode}, {s.state}" + (f" ({s.kill_reason})" if s.kill_reason else "") + f", market {s.market}",
+        f"desk {s.name}: {s.mode}, {s.state}"
+        + (f" ({s.kill_reason})" if s.kill_reason else "")
+        + f", market {s.market}",
         f"  market time  {when(s.market_ts_ns)} UTC, {s.progress:.0%} of {s.data}",
         f"  equity       {money(a.equity)} {a.currency}  P&L {money(a.equity - a.start_cash, sign=True)}",
-        f"  positions    " + (", ".join(f"{r.symbol} {units(r.quantity)}" for r in held) or "flat"),
+        "  positions    " + (", ".join(f"{r.symbol} {units(r.quantity)}" for r in held) or "flat"),
         f"  orders       {working} working, {len(now.fills)} last fills",
         f"  strategies   {running} of {len(now.strategies)} running",
         f"  as of        {when(now.ts_ns)} UTC",
@@ -174,20 +213,16 @@ def snapshot_html(now: Snapshot | None, trouble: str = "") -> str:
     if now is None:
         return f"<p>No live view: {escape(trouble)}</p>"
     s, a = now.session, now.account
-    latency = table_html(
-        ["Stage", "p50", "p99", "budget", "measured"],
-        [[r.stage, micros(r.p50_us), micros(r.p99_us), micros(r.budget_us), f"{r.n:,}"] for r in now.latency if r.n],
-        empty="no order has been through the stages yet",
-    )
     parts = [
         f"<p><b>{escape(s.name)}</b> · {escape(s.mode)} · {escape(s.state)} · market {escape(s.market)} · "
         f"{when(s.market_ts_ns)} UTC market time<br>"
-        f"equity <b>{money(a.equity)} {escape(a.currency)}</b> · P&amp;L <b>{money(a.equity - a.start_cash, sign=True)}</b>"
-        f" · realized {money(a.realized, sign=True)} · unrealized {money(a.unrealized, sign=True)} · fees {money(a.fees)}</p>",
+        f"equity <b>{money(a.equity)} {escape(a.currency)}</b> · "
+        f"P&amp;L <b>{money(a.equity - a.start_cash, sign=True)}</b> · realized {money(a.realized, sign=True)} · "
+        f"unrealized {money(a.unrealized, sign=True)} · fees {money(a.fees)}</p>",
         positions_html([r for r in now.positions if r.strategy_id < 0]),
         f"<details><summary>{len(now.strategies)} strategies</summary>{strategies_html(now.strategies[:50])}</details>",
         f"<details><summary>last orders</summary>{orders_html(now.orders)}</details>",
-        f"<details><summary>latency by stage</summary>{latency}</details>",
+        f"<details><summary>latency by stage</summary>{latency_html(now.latency)}</details>",
         f"<p><i>Static picture of {when(now.ts_ns)} UTC; run the cell for the live view.</i></p>",
     ]
     return "".join(parts)

@@ -23,7 +23,7 @@ from workbench.ui.static import snapshot_html, snapshot_text
 __all__ = ["LiveView", "jupyter_origins", "static_bundle"]
 
 
-class LiveView(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no types
+class LiveView(anywidget.AnyWidget):
     """A desk, live in a cell; it goes on while cells run and after the kernel died.
 
     >>> view = LiveView("default")  # doctest: +SKIP
@@ -67,7 +67,7 @@ class LiveView(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget ships no
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        live, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        live, metadata = bundle if isinstance(bundle, tuple) else ({}, {})
         return {**live, **static_bundle(self._calls.snapshot)}, metadata
 
 

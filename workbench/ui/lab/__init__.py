@@ -6,7 +6,6 @@ news pop-up off. The server's token is in a private file of the desk's folder, n
 
 import os
 import secrets
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import msgspec
 
 from workbench.api.address import desk_folder
 from workbench.config import home_folder
-from workbench.errors import Refused
 
 __all__ = ["LabLaunch", "announce", "lab_command", "lab_environment", "lab_launch"]
 
@@ -73,18 +71,25 @@ def lab_settings(port: int, token: str, root: Path) -> dict[str, Any]:
     return settings
 
 
-def lab_launch(name: str = "default", root: Path | None = None, port: int = 0, notebook: str = "") -> LabLaunch:
+def lab_launch(
+    name: str = "default", root: Path | None = None, port: int = 0, notebook: str = ""
+) -> LabLaunch:
     """Prepare a JupyterLab for the desk `name` with its files in `root` (default: here). Port 0 takes a free one.
 
     Raises:
         Refused: the port is taken, or the desk's folder cannot be written.
     """
+    from workbench.api.server import free_socket
+
     home = home_folder()
     folder = desk_folder(name, home)
-    port = _free_port(port)
+    with free_socket("127.0.0.1", port) as probe:
+        port = int(probe.getsockname()[1])
     token = secrets.token_urlsafe(24)
     config = folder / "lab-config.json"
-    _write_private(config, msgspec.json.format(msgspec.json.encode(lab_settings(port, token, root or Path.cwd()))))
+    _write_private(
+        config, msgspec.json.format(msgspec.json.encode(lab_settings(port, token, root or Path.cwd())))
+    )
     ready_file = folder / "lab.json"
     path = f"lab/tree/{quote(notebook)}" if notebook else "lab"
     url = f"http://127.0.0.1:{port}/{path}?token={token}"
@@ -104,13 +109,3 @@ def _write_private(path: Path, data: bytes) -> None:
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
         file.write(data)
     temporary.replace(path)
-
-
-def _free_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise Refused(f"port {port} is taken ({error.strerror}): give another with --port, or 0") from error
-        return int(probe.getsockname()[1])

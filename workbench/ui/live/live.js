@@ -868,6 +868,8 @@ class Pill {
     say(this.label, this.link.desk || "");
     this.stop.update();
     this.outcome.update();
+    const { phase, at } = this.link.stop; // a word that was read is in nobody's way
+    if (phase === "idle" || (phase === "acked" && Date.now() - at > 12000)) this.outcome.node.hidden = true;
   }
 
   close() {

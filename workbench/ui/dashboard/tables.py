@@ -1,0 +1,108 @@
+"""The dashboard's tables: Tabulator with filters, refilled only when something changed."""
+
+# panel marks itself as typed but its constructors are not
+# mypy: disable-error-code="no-untyped-call"
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import panel as pn
+from bokeh.models.widgets.tables import HTMLTemplateFormatter, NumberFormatter
+
+from workbench.model.snapshot import Snapshot
+
+__all__ = ["SnapshotTable"]
+
+_MONEY = {"Average", "Last", "Value", "Unrealized", "Realized", "Fees", "P&L", "Price", "Fee", "Limit"}
+_COUNT = {"#", "Order", "Orders", "Fills", "Refused", "Decisions", "Measured", "Budget µs"}
+_SIGNED = {"Unrealized", "Realized", "P&L"}
+# underscore templates; <%- %> escapes, so a hostile symbol or reason stays text
+_TONE = (
+    '<span style="color: <%= value > 0.004999 ? "var(--wb-up)" : value < -0.004999 ? "var(--wb-down)" : "inherit" %>">'
+    '<%= value === null ? "" : (value > 0.004999 ? "+" : "") + value.toLocaleString("en-US", '
+    '{minimumFractionDigits: 2, maximumFractionDigits: 2}).replace("-", "\u2212") %></span>'
+)
+_PRICE = '<%= value ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 4}) : "\u2013" %>'
+_STATE = '<span class="wb-chip" data-state="<%- value %>"><%- value %></span>'
+
+
+class SnapshotTable:
+    """A table of `frame(snapshot)`; its header holds a filter for each of `filtered`."""
+
+    def __init__(
+        self,
+        frame: Callable[[Snapshot], pd.DataFrame],
+        label: str,
+        filtered: tuple[str, ...] = (),
+        *,
+        style: str,
+        theme: str,
+        page_size: int | None = 20,
+        selectable: bool = False,
+    ) -> None:
+        self._frame = frame
+        self._filled: pd.DataFrame | None = None
+        self._options: dict[str, Any] = {
+            "show_index": False,
+            "disabled": True,
+            "selectable": "checkbox" if selectable else False,
+            "pagination": "local" if page_size else None,
+            "page_size": page_size,
+            "layout": "fit_data_stretch",
+            "sizing_mode": "stretch_width",
+            "theme": theme,
+            "header_filters": {
+                name: {"type": "list", "valuesLookup": True, "clearable": True, "placeholder": "all"}
+                if name in ("State", "Side", "Type", "Form", "Verdict", "Severity", "Code")
+                else {"type": "input", "func": "like", "placeholder": "filter"}
+                for name in filtered
+            },
+            "stylesheets": [style],
+            "configuration": {"placeholder": "Nothing here yet."},
+        }
+        self.label = label
+        self.view: Any = None
+
+    def update(self, now: Snapshot) -> None:
+        """Refill when something changed; filters, sorting and selection stay."""
+        fresh = self._frame(now)
+        if self.view is None:
+            self.view = pn.widgets.Tabulator(
+                fresh,
+                formatters={name: _formatter(name) for name in fresh.columns if _formatter(name) is not None},
+                text_align={n: "right" for n in fresh.columns if pd.api.types.is_numeric_dtype(fresh[n])},
+                **self._options,
+            )
+        elif self._filled is None or not fresh.equals(self._filled):
+            chosen = list(self.view.selection)
+            self.view.value = fresh
+            if chosen:
+                self.view.selection = [i for i in chosen if i < len(fresh)]
+        self._filled = fresh
+
+    def chosen(self, column: str) -> list[Any]:
+        """The values of `column` in the ticked rows."""
+        if self.view is None or self._filled is None:
+            return []
+        return [self._filled[column].iloc[i] for i in self.view.selection if i < len(self._filled)]
+
+
+def _formatter(name: str) -> Any:
+    if name in _SIGNED:
+        return HTMLTemplateFormatter(template=_TONE)
+    if name in ("State", "Severity"):
+        return HTMLTemplateFormatter(template=_STATE)
+    if name in ("Average", "Last", "Price", "Limit"):
+        return HTMLTemplateFormatter(template=_PRICE)
+    if name in _MONEY:
+        return NumberFormatter(format="0,0.00")
+    if name in _COUNT:
+        return NumberFormatter(format="0,0")
+    if name in ("Quantity", "Filled", "Position"):
+        return NumberFormatter(format="0,0.[00000000]")
+    if name.endswith("µs"):
+        return NumberFormatter(format="0,0.0")
+    if name == "Over budget":
+        return NumberFormatter(format="0.00")
+    return None
