@@ -68,7 +68,11 @@ class Book:
             return self.drop("bar with impossible prices or volume")
         if not 0 <= iid < len(self.last_px):
             return self.drop("bar of an unknown instrument")
-        self.price(iid, bar.ts_ns, close)
+        last = self.last_px  # `price`, written out: the hot path of every bar
+        self.previous_px[iid] = last[iid]
+        last[iid] = close
+        self.last_ts[iid] = bar.ts_ns
+        self.mark_e8[iid] = int(close * SCALE + 0.5)
         return True
 
     def on_trade(self, trade: Trade) -> bool:

@@ -21,7 +21,8 @@ from workbench.engine.on_commands import COMMANDS
 from workbench.engine.on_market import MARKET_EVENTS
 from workbench.engine.on_reports import REPORTS
 from workbench.engine.orders import OrderTable
-from workbench.engine.risk import DAY_NS, Risk, Verdict
+from workbench.engine.risk import DAY_NS, Risk
+from workbench.engine.rules import Verdict, first_no
 from workbench.engine.seats import OPERATOR, PAUSED, Intent, Placed, Seat
 from workbench.engine.sizing import PERCENT, full_qty_e8
 from workbench.errors import WorkbenchError
@@ -117,8 +118,15 @@ class Engine:
         full = seat.full_e8
         if placed.sizing == PERCENT:
             full = full_qty_e8(PERCENT, placed.quantity_e8, self.risk.equity_e8, seat.line.mark_e8)
-            seat.full_e8 = full
-        wanted = seat.instrument.floor_qty(round(target * full))  # towards zero: never more than asked
+            seat.full_e8 = full = seat.instrument.floor_qty(full)
+        if target == 0.0:
+            wanted = 0
+        elif target == 1.0:
+            wanted = full
+        elif target == -1.0:
+            wanted = -full
+        else:
+            wanted = seat.instrument.floor_qty(round(target * full))  # towards zero: never more than asked
         have = seat.held_e8 + seat.working_e8
         delta = wanted - have
         before = seat.target
@@ -175,15 +183,20 @@ class Engine:
     def send(self, intent: Intent) -> bool:
         """Ask the rules; open the order and emit its Submit, or refuse."""
         risk = self.risk
-        for rule in risk.rules:
-            verdict = rule(intent, risk)
-            if verdict is not None:
-                self.refuse(intent, verdict)
-                return False
-        seat, orders, now_ns, ts_ns = intent.seat, self.orders, self.now_ns, self.ts_ns
+        seat, side, qty = intent.seat, intent.side, intent.qty_e8
+        line = seat.line
+        if side > 0:
+            intent.worst_e8 = line.held_e8 + line.buys_e8 + qty
+        else:
+            intent.worst_e8 = line.sells_e8 - line.held_e8 + qty
+        verdict = first_no(intent, risk)
+        if verdict is not None:
+            self.refuse(intent, verdict)
+            return False
+        orders, now_ns, ts_ns = self.orders, self.now_ns, self.ts_ns
         placed = seat.placed
         order_id, epoch, sid, iid = orders.next_id, self.epoch, placed.strategy_id, intent.iid
-        side, kind, tif, qty = intent.side, intent.kind, intent.tif, intent.qty_e8
+        kind, tif = intent.kind, intent.tif
         limit_px, stop_px, why = intent.limit_px_e8, intent.stop_px_e8, intent.why
         # fmt: off
         order = Order(
@@ -193,7 +206,7 @@ class Engine:
         )
         # fmt: on
         orders.open(order)
-        self.exposure.opened(seat.line, side, qty)
+        self.exposure.opened(line, side, qty)
         seat.working_e8 += side * qty
         if side == seat.last_side and now_ns - seat.repeats_from_ns < risk.repeat_ns:
             seat.repeats += 1
@@ -206,7 +219,7 @@ class Engine:
         placed.window.take(now_ns)
         risk.account_window.take(now_ns)
         if kind in _LIMITED:
-            (seat.line.bids if side > 0 else seat.line.asks)[order_id] = limit_px
+            (line.bids if side > 0 else line.asks)[order_id] = limit_px
         order.stamps[3] = self.stamp()  # RISKED: the rules passed and the order is open
         self.effects.append(
             Submit(ts_ns, order_id, epoch, sid, iid, side, kind, tif, qty, limit_px, stop_px, why)

@@ -42,23 +42,33 @@ class Exposure:
         line = self.lines[iid]
         moved = px_e8 - line.mark_e8
         line.mark_e8 = px_e8
-        if line.worst_e8:  # else nothing is held or open: the sums cannot move
+        if moved and line.worst_e8:  # else nothing is held or open: the sums cannot move
             self.value_e16 += line.held_e8 * moved
             self.gross_e16 += line.worst_e8 * moved
-            self.buys_e16 += line.buys_e8 * moved
+            if line.buys_e8:
+                self.buys_e16 += line.buys_e8 * moved
 
     def opened(self, line: Line, side: int, qty_e8: int) -> None:
         """An order of `qty_e8` may fill from now on."""
         if side > 0:
             line.buys_e8 += qty_e8
             self.buys_e16 += qty_e8 * line.mark_e8
+            worst = line.held_e8 + line.buys_e8
         else:
             line.sells_e8 += qty_e8
-        self._settle(line)
+            worst = line.sells_e8 - line.held_e8
+        if worst > line.worst_e8:  # only this side has grown
+            self.gross_e16 += (worst - line.worst_e8) * line.mark_e8
+            line.worst_e8 = worst
 
     def closed(self, line: Line, side: int, qty_e8: int) -> None:
         """`qty_e8` of an order can no longer fill."""
-        self.opened(line, side, -qty_e8)
+        if side > 0:
+            line.buys_e8 -= qty_e8
+            self.buys_e16 -= qty_e8 * line.mark_e8
+        else:
+            line.sells_e8 -= qty_e8
+        self._settle(line)
 
     def filled(self, line: Line, side: int, qty_e8: int, was_open_e8: int) -> None:
         """`qty_e8` filled, of which `was_open_e8` had been counted as open (less only in an overfill)."""

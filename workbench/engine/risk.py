@@ -1,9 +1,8 @@
-"""The risk desk: limits as ready-made integers, the throttles, the kill switch, and one pass over the rules.
+"""The risk desk: limits as ready-made integers, the throttles and the kill switch.
 
 The rules themselves are in `rules`. The kill switch reads nothing: no price, no profit, no limit.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from workbench.engine.book import Book
@@ -11,18 +10,13 @@ from workbench.engine.exposure import Exposure
 from workbench.engine.ledger import Ledger
 from workbench.engine.limits import Limits
 from workbench.engine.orders import OrderTable
-from workbench.engine.rules import RULES
-from workbench.engine.seats import Intent
 from workbench.engine.throttles import Window
 from workbench.model.scale import SCALE
 
-__all__ = ["NO_LIMIT_E8", "Risk", "Verdict"]
-
-type Verdict = tuple[str, str, tuple[tuple[str, float], ...]]
+__all__ = ["DAY_NS", "Risk"]
 
 _SECOND_NS: Final = 1_000_000_000
 DAY_NS: Final = 86_400 * _SECOND_NS
-NO_LIMIT_E8: Final = 1 << 200
 
 
 class Risk:
@@ -49,7 +43,7 @@ class Risk:
         "max_gross_e16",
         "max_jump",
         "max_loss_e8",
-        "max_notional_e8",
+        "max_notional_e16",
         "max_position_e8",
         "max_qty_e8",
         "max_repeats",
@@ -59,14 +53,12 @@ class Risk:
         "quiet_ns",
         "repeat_ns",
         "reversal",
-        "rules",
         "short",
         "ts_ns",
     )
 
     def __init__(self, book: Book, ledger: Ledger, exposure: Exposure, orders: OrderTable) -> None:
         self.book, self.ledger, self.exposure, self.orders = book, ledger, exposure, orders
-        self.rules: tuple[Callable[[Intent, Risk], Verdict | None], ...] = RULES
         self.killed = False
         self.kill_reason = ""
         self.kill_by = ""
@@ -81,7 +73,7 @@ class Risk:
         """Take new limits; the throttles keep what they have counted."""
         self.limits = limits
         self.max_qty_e8 = round(limits.max_order_qty * SCALE)
-        self.max_notional_e8 = round(limits.max_order_notional * SCALE)
+        self.max_notional_e16 = round(limits.max_order_notional * SCALE) * SCALE
         self.max_position_e8 = round(limits.max_position_qty * SCALE)
         self.max_gross_e16 = round(limits.max_gross * SCALE) * SCALE
         self.credit_e8 = round(limits.credit * SCALE)
@@ -106,14 +98,6 @@ class Risk:
     def strategy_windows(self) -> tuple[Window, Window]:
         """New throttles for one strategy: orders sent, and breaches."""
         return Window(self.per_strategy, _SECOND_NS), Window(self.breaches, self.breach_span_ns)
-
-    def check(self, intent: Intent) -> Verdict | None:
-        """The first rule that says no, or None."""
-        for rule in self.rules:
-            verdict = rule(intent, self)
-            if verdict is not None:
-                return verdict
-        return None
 
     @property
     def equity_e8(self) -> int:

@@ -3,12 +3,12 @@
     KILLED PAUSED GRID HOURS STALE SIZE NOTIONAL COLLAR
     POSITION GROSS CREDIT DUPLICATE SELF_CROSS DAILY_LOSS REPEAT RATE
 
-All positions are worst cases: everything open, UNKNOWN included, is taken as filled on the side that hurts. POSITION,
-GROSS, CREDIT and DAILY_LOSS let an order through that can only make a position smaller. A rule reads; it changes
+All positions are worst cases: everything open, UNKNOWN included, is taken as filled on the side that hurts. An order
+whose worst case does not pass zero can only make the account's position smaller: POSITION, GROSS, CREDIT and DAILY_LOSS
+let it through. A rule reads; it changes
 nothing. Market hours proper (holidays, half days) belong to the feed's calendar; HOURS is a plain daily window.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from workbench.engine.seats import Intent
@@ -18,7 +18,7 @@ from workbench.model.scale import SCALE, from_e8
 if TYPE_CHECKING:
     from workbench.engine.risk import Risk
 
-__all__ = ["RULES"]
+__all__ = ["Verdict", "first_no"]
 
 type Verdict = tuple[str, str, tuple[tuple[str, float], ...]]
 
@@ -44,7 +44,10 @@ def paused(intent: Intent, risk: "Risk") -> Verdict | None:
 
 
 def grid(intent: Intent, risk: "Risk") -> Verdict | None:
-    """GRID: known words, a positive quantity on the lot grid, prices on the tick grid where the kind needs them."""
+    """GRID: known words, a positive quantity on the lot grid, prices on the tick grid where the kind needs them.
+    What the engine has sized itself is on the grid by construction."""
+    if intent.sized:
+        return None
     qty, instrument, kind = intent.qty_e8, intent.seat.instrument, intent.kind
     limit_px, stop_px = intent.limit_px_e8, intent.stop_px_e8
     if (
@@ -126,9 +129,9 @@ def size(intent: Intent, risk: "Risk") -> Verdict | None:
 
 def notional(intent: Intent, risk: "Risk") -> Verdict | None:
     """NOTIONAL: value of one order."""
-    if intent.notional_e16 <= risk.max_notional_e8 * SCALE:
+    if intent.notional_e16 <= risk.max_notional_e16:
         return None
-    value, most = intent.notional_e16 / _E16, from_e8(risk.max_notional_e8)
+    value, most = intent.notional_e16 / _E16, risk.max_notional_e16 / _E16
     text = f"order value {value:,.2f} is above the largest of {most:,.2f}"
     return "NOTIONAL", text, (("notional", value), ("max_order_notional", most))
 
@@ -139,7 +142,11 @@ def collar(intent: Intent, risk: "Risk") -> Verdict | None:
     last = book.last_px[iid]
     if intent.kind == MARKET:
         before = book.previous_px[iid]
-        if not before or not risk.max_jump or abs(last - before) <= risk.max_jump * before:
+        if (
+            -risk.max_jump * before <= last - before <= risk.max_jump * before
+            or not before
+            or not risk.max_jump
+        ):
             return None
         text = f"the last price jumped from {before:g} to {last:g}, more than {risk.max_jump:.0%}: send a limit order"
         return "COLLAR", text, (("last", last), ("before", before), ("max_jump", risk.max_jump))
@@ -151,28 +158,15 @@ def collar(intent: Intent, risk: "Risk") -> Verdict | None:
     return None
 
 
-def _reduces(intent: Intent) -> bool:
-    """Whether the order can only make the account's position in its instrument smaller, whatever else fills."""
-    line = intent.seat.line
-    if intent.side == BUY:
-        return line.held_e8 + line.buys_e8 + intent.qty_e8 <= 0
-    return line.held_e8 - line.sells_e8 - intent.qty_e8 >= 0
-
-
 def position(intent: Intent, risk: "Risk") -> Verdict | None:
     """POSITION: worst-case size in one instrument, and no short position where none is allowed."""
-    line = intent.seat.line
-    if intent.side == BUY:
-        worst = line.held_e8 + line.buys_e8 + intent.qty_e8
-    else:
-        worst = line.sells_e8 - line.held_e8 + intent.qty_e8
-        if worst > 0 and not risk.short:
-            text = (
-                f"worst case short {from_e8(worst):g} {intent.seat.instrument.symbol}: shorts are not allowed"
-            )
-            return "POSITION", text, (("worst", -from_e8(worst)), ("allow_short", 0.0))
-    if worst <= risk.max_position_e8 or _reduces(intent):
+    worst = intent.worst_e8
+    if worst <= risk.max_position_e8 and (risk.short or intent.side > 0 or worst <= 0):
         return None
+    if intent.side == SELL and worst > 0 and not risk.short:
+        symbol = intent.seat.instrument.symbol
+        text = f"worst case short {from_e8(worst):g} {symbol}: short positions are not allowed"
+        return "POSITION", text, (("worst", -from_e8(worst)), ("allow_short", 0.0))
     size_, most = from_e8(worst), from_e8(risk.max_position_e8)
     text = f"worst-case position {size_:g} {intent.seat.instrument.symbol} is above {most:g}"
     return "POSITION", text, (("worst", size_), ("max_position_qty", most))
@@ -180,12 +174,7 @@ def position(intent: Intent, risk: "Risk") -> Verdict | None:
 
 def gross(intent: Intent, risk: "Risk") -> Verdict | None:
     """GROSS: worst-case exposure of the whole account."""
-    line = intent.seat.line
-    if intent.side == BUY:
-        worst = line.held_e8 + line.buys_e8 + intent.qty_e8
-    else:
-        worst = line.sells_e8 - line.held_e8 + intent.qty_e8
-    more = worst - line.worst_e8
+    more = intent.worst_e8 - intent.seat.line.worst_e8
     if more <= 0:
         return None
     total = risk.exposure.gross_e16 + more * intent.px_e8
@@ -198,10 +187,10 @@ def gross(intent: Intent, risk: "Risk") -> Verdict | None:
 
 def credit(intent: Intent, risk: "Risk") -> Verdict | None:
     """CREDIT: cash after all open purchases and this one, plus the credit line, stays at zero or above."""
-    if intent.side != BUY:
+    if intent.side < 0:
         return None
     after_e16 = (risk.ledger.cash_e8 + risk.credit_e8) * SCALE - risk.exposure.buys_e16 - intent.notional_e16
-    if after_e16 >= 0 or _reduces(intent):
+    if after_e16 >= 0 or intent.worst_e8 <= 0:
         return None
     cash, line = from_e8(risk.ledger.cash_e8), from_e8(risk.credit_e8)
     short, value = -after_e16 / _E16, intent.notional_e16 / _E16
@@ -249,7 +238,7 @@ def self_cross(intent: Intent, risk: "Risk") -> Verdict | None:
 def daily_loss(intent: Intent, risk: "Risk") -> Verdict | None:
     """DAILY_LOSS: realized and unrealized, fees included, since the day's first event."""
     loss = risk.day_equity_e8 - risk.ledger.cash_e8 - risk.exposure.value_e16 // SCALE
-    if loss < risk.max_loss_e8 or _reduces(intent):
+    if loss < risk.max_loss_e8 or intent.worst_e8 <= 0:
         return None
     lost, most = from_e8(loss), from_e8(risk.max_loss_e8)
     text = f"the day's loss of {lost:,.2f} has reached {most:,.2f}: only reducing orders pass"
@@ -272,32 +261,35 @@ def rate(intent: Intent, risk: "Risk") -> Verdict | None:
     """RATE: orders in any sliding second, of the strategy and of the account."""
     now = risk.now_ns
     window = intent.seat.placed.window
+    if now >= window.free_ns and now >= risk.account_window.free_ns:
+        return None
     if not window.room(now):
         who = intent.seat.placed.strategy_id
         text = f"strategy {who} sent {window.most} orders within a second: the limit is reached"
         return "RATE", text, (("orders_per_s_strategy", float(window.most)),)
     window = risk.account_window
-    if not window.room(now):
-        text = f"the account sent {window.most} orders within a second: the limit is reached"
-        return "RATE", text, (("orders_per_s_account", float(window.most)),)
-    return None
+    text = f"the account sent {window.most} orders within a second: the limit is reached"
+    return "RATE", text, (("orders_per_s_account", float(window.most)),)
 
 
-RULES: Final[tuple[Callable[[Intent, "Risk"], Verdict | None], ...]] = (
-    killed,
-    paused,
-    grid,
-    hours,
-    stale,
-    size,
-    notional,
-    collar,
-    position,
-    gross,
-    credit,
-    duplicate,
-    self_cross,
-    daily_loss,
-    repeat,
-    rate,
-)
+def first_no(intent: Intent, risk: "Risk") -> Verdict | None:
+    """The verdict of the first rule that says no, or None. Written out, because a loop over functions costs the hot
+    path a fifth more than calls by name."""
+    return (
+        killed(intent, risk)
+        or paused(intent, risk)
+        or grid(intent, risk)
+        or hours(intent, risk)
+        or stale(intent, risk)
+        or size(intent, risk)
+        or notional(intent, risk)
+        or collar(intent, risk)
+        or position(intent, risk)
+        or gross(intent, risk)
+        or credit(intent, risk)
+        or duplicate(intent, risk)
+        or self_cross(intent, risk)
+        or daily_loss(intent, risk)
+        or repeat(intent, risk)
+        or rate(intent, risk)
+    )

@@ -131,7 +131,7 @@ class Seat:
         self.target = 0.0
         self.held_e8 = 0
         self.working_e8 = 0
-        self.full_e8 = placed.quantity_e8 if placed.sizing == UNITS else 0
+        self.full_e8 = instrument.floor_qty(placed.quantity_e8) if placed.sizing == UNITS else 0
         self.last_side = 0
         self.last_qty_e8 = 0
         self.last_kind = 0
@@ -159,8 +159,10 @@ class Seat:
 class Intent:
     """The order somebody wants, as the rules see it; one object, filled again for every order.
 
-    `px_e8` is the price it is valued at (its limit or stop when it has one, else the mark); `sized` says that it is
-    the difference between a target and what is held and working, so that it cannot be a duplicate."""
+    `px_e8` is the price it is valued at (its limit or stop when it has one, else the mark). `sized`: it is the
+    difference between a target and what is held and working, so it cannot be a duplicate. `worst_e8` is the size of
+    the account's position on the order's side when this and all open orders on that side fill; at most 0, it can
+    only make the position smaller."""
 
     __slots__ = (
         "iid",
@@ -175,6 +177,7 @@ class Intent:
         "stop_px_e8",
         "tif",
         "why",
+        "worst_e8",
     )
 
     seat: Seat
@@ -189,3 +192,4 @@ class Intent:
     notional_e16: int
     sized: bool
     why: str
+    worst_e8: int

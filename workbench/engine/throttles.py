@@ -13,21 +13,24 @@ class Window:
     [True, True, False, True, False]
     """
 
-    __slots__ = ("_taken", "most", "span_ns")
+    __slots__ = ("_taken", "free_ns", "most", "span_ns")
 
     def __init__(self, most: int, span_ns: int) -> None:
         self._taken: deque[int] = deque(maxlen=most)
         self.most = most
         self.span_ns = span_ns
+        self.free_ns = 0  # from this instant on there is room
 
     def room(self, now_ns: int) -> bool:
         """Whether one more at `now_ns` keeps within the limit. `now_ns` must never go back."""
-        taken = self._taken
-        return len(taken) < self.most or now_ns - taken[0] >= self.span_ns
+        return now_ns >= self.free_ns
 
     def take(self, now_ns: int) -> bool:
         """Count one at `now_ns` (the oldest falls out); always True."""
-        self._taken.append(now_ns)
+        taken = self._taken
+        taken.append(now_ns)
+        if len(taken) == self.most:
+            self.free_ns = taken[0] + self.span_ns
         return True
 
     def count(self, now_ns: int) -> int:
@@ -37,9 +40,6 @@ class Window:
     def resized(self, most: int, span_ns: int) -> "Window":
         """The same history under another limit."""
         window = Window(most, span_ns)
-        window._taken.extend(self._taken)
+        for taken_ns in self._taken:
+            window.take(taken_ns)
         return window
-
-    def clear(self) -> None:
-        """Forget everything counted."""
-        self._taken.clear()
