@@ -7,17 +7,30 @@
 Every name here is loaded when it is first used, so the import itself is quick.
 """
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.api.session import Session
     from workbench.api.starting import attach, start
-    from workbench.research import backtest
-    from workbench.strategy import Context, OrderRequest, Signal, Strategy
+    from workbench.research import backtest, parity
+    from workbench.strategy import Context, OrderRequest, Signal, Strategy, strategies
     from workbench.warehouse.client import query
 
-__all__ = ["Context", "OrderRequest", "Session", "Signal", "Strategy", "attach", "backtest", "query", "start"]
+__all__ = [
+    "Context",
+    "OrderRequest",
+    "Session",
+    "Signal",
+    "Strategy",
+    "attach",
+    "backtest",
+    "parity",
+    "query",
+    "start",
+    "strategies",
+]
 
 _WHERE = {
     "Context": "workbench.strategy",
@@ -27,8 +40,10 @@ _WHERE = {
     "Strategy": "workbench.strategy",
     "attach": "workbench.api.starting",
     "backtest": "workbench.research",
+    "parity": "workbench.research",
     "query": "workbench.warehouse.client",
     "start": "workbench.api.starting",
+    "strategies": "workbench.strategy",
 }
 
 
@@ -44,7 +59,25 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"workbench has no '{name}'" + (f": did you mean '{near[0]}'?" if near else ""))
     value = getattr(import_module(_WHERE[name]), name)
     globals()[name] = value
+    _show_well()
     return value
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext workbench`: values show themselves well, and `%desk` and `%kill` are there."""
+    from workbench.ui.magics import load
+
+    load(shell)
+
+
+def _show_well() -> None:
+    """In a notebook, tell IPython how our values look; anywhere else do nothing."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    if shell is not None:
+        from workbench.ui.display import register
+
+        register(shell)
 
 
 def __dir__() -> list[str]:

@@ -24,22 +24,22 @@ class _Section(BaseModel):
 
 
 class ApiSettings(_Section):
-    host: str = Field("127.0.0.1", description="address the engine listens on")
-    port: int = Field(0, ge=0, le=65535, description="0 takes a free one")
+    host: str = Field(default="127.0.0.1", description="address the engine listens on")
+    port: int = Field(default=0, ge=0, le=65535, description="0 takes a free one")
     extra_hosts: tuple[str, ...] = ()
     extra_origins: tuple[str, ...] = ()
 
 
 class AccountSettings(_Section):
     name: str = "SIM-1"
-    cash: float = Field(1_000_000.0, gt=0)
+    cash: float = Field(default=1_000_000.0, gt=0)
     currency: str = "USD"
 
 
 class MarketSettings(_Section):
     data: str = "SPY"
     symbols: tuple[str, ...] = ()
-    speed: float = Field(60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles")
+    speed: float = Field(default=60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles")
     start: str = ""
     end: str = ""
 
@@ -47,25 +47,25 @@ class MarketSettings(_Section):
 class SimSettings(_Section):
     """Latency of the built-in exchange (log-normal, microseconds) and its costs."""
 
-    ack_median_us: float = Field(400.0, ge=0)
-    fill_median_us: float = Field(900.0, ge=0)
-    sigma: float = Field(0.35, ge=0, le=3)
+    ack_median_us: float = Field(default=400.0, ge=0)
+    fill_median_us: float = Field(default=900.0, ge=0)
+    sigma: float = Field(default=0.35, ge=0, le=3)
     seed: int = 7
-    fee_per_unit: float = Field(0.0, ge=0)
-    fee_rate: float = Field(0.0, ge=0, lt=0.1)
+    fee_per_unit: float = Field(default=0.0, ge=0)
+    fee_rate: float = Field(default=0.0, ge=0, lt=0.1)
 
 
 class JournalSettings(_Section):
-    batch_max: int = Field(4096, ge=1)
-    market_flush_ms: float = Field(20.0, ge=0)
+    batch_max: int = Field(default=4096, ge=1)
+    market_flush_ms: float = Field(default=20.0, ge=0)
 
 
 class WarehouseSettings(_Section):
-    poll_ms: float = Field(100.0, gt=0)
-    threads: int = Field(1, ge=1)
-    memory_mb: int = Field(512, ge=64)
-    row_cap: int = Field(5_000_000, ge=1)
-    seconds_cap: float = Field(10.0, gt=0)
+    poll_ms: float = Field(default=100.0, gt=0)
+    threads: int = Field(default=1, ge=1)
+    memory_mb: int = Field(default=512, ge=64)
+    row_cap: int = Field(default=5_000_000, ge=1)
+    seconds_cap: float = Field(default=10.0, gt=0)
 
 
 class Settings(BaseSettings):
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
-    name: str = Field("default", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="the desk's name")
+    name: str = Field(default="default", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="the desk's name")
     api: ApiSettings = ApiSettings()
     account: AccountSettings = AccountSettings()
     market: MarketSettings = MarketSettings()

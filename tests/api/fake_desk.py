@@ -234,7 +234,7 @@ class FakeDesk:
         parameters: dict[str, Scalar],
         symbols: list[str],
         quantity: float,
-        sizing: str = "fixed",
+        sizing: str = "quantity",
         provenance: str = "",
     ) -> int:
         for symbol in symbols:
@@ -419,7 +419,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for n in range(arguments.strategies):
         name = ("RsiReversion", "MovingAverageCross", "BollingerBreakout")[n % 3]
         await desk.add_strategy(
-            name, "", {"period": 14 + n}, ["SPY"] if n % 2 else ["SPY", "QQQ"], 10, "fixed", "fake"
+            name, "", {"period": 14 + n}, ["SPY"] if n % 2 else ["SPY", "QQQ"], 10, "quantity", "fake"
         )
     server = Server(
         desk,

@@ -139,10 +139,22 @@ def test_day_orders_expire_good_till_cancelled_stay() -> None:
     venue = Match()
     venue.submit(order(kind=LIMIT, limit=50, n=1))
     venue.submit(order(kind=LIMIT, limit=50, n=2, tif=GTC))
+    assert venue.on_market(Trade(T + 1, 0, 51)) == []
     (report,) = venue.on_market(Trade(T + 86_400_000_000_000, 0, 49))[:1]
     assert isinstance(report, Expired)
     assert prices(venue.on_market(Trade(T + 86_400_000_000_001, 0, 49))) == []
     assert venue.orders[2].state == "filled"
+
+
+def test_a_day_order_sent_after_the_close_is_good_for_the_next_session() -> None:
+    day = 86_400_000_000_000
+    venue = Match()
+    venue.submit(order(kind=LIMIT, limit=50, n=1))
+    assert venue.on_market(Trade(T + day, 0, 51)) == []
+    assert prices(venue.on_market(Trade(T + day + 1, 0, 49))) == [49]
+    venue.submit(order(kind=LIMIT, limit=50, n=2))
+    assert venue.on_market(Trade(T + 2 * day, 0, 51)) == []
+    assert isinstance(venue.on_market(Trade(T + 3 * day, 0, 49))[0], Expired)
 
 
 def test_cancels_and_rejections() -> None:

@@ -94,7 +94,7 @@ def strategy(state: str) -> StrategyRow:
         state,
         "",
         "compiled",
-        "fixed",
+        "quantity",
         10.0,
         0.0,
         0.0,

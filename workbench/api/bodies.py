@@ -72,7 +72,7 @@ class StrategyBody(_Body, frozen=True):
     symbols: Annotated[list[Symbol], Meta(min_length=1)]
     parameters: Parameters = {}
     quantity: Positive = 1.0
-    sizing: str = "fixed"
+    sizing: str = "quantity"
     provenance: ShortText = ""
 
 

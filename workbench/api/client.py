@@ -169,7 +169,7 @@ class Client:
         *,
         parameters: Mapping[str, Scalar] | None = None,
         quantity: float = 1.0,
-        sizing: str = "fixed",
+        sizing: str = "quantity",
         provenance: str = "",
     ) -> int:
         """Place a strategy from its source text; its number."""

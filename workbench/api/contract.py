@@ -51,7 +51,7 @@ class DeskContract(Protocol):
         parameters: dict[str, Scalar],
         symbols: list[str],
         quantity: float,
-        sizing: str = "fixed",
+        sizing: str = "quantity",
         provenance: str = "",
     ) -> int: ...
     async def set_parameters(self, strategy_id: int, parameters: dict[str, Scalar]) -> object: ...

@@ -124,7 +124,7 @@ class Session:
         strategy: "Strategy | type[Strategy]",
         symbols: str | Iterable[str],
         quantity: float = 1.0,
-        sizing: str = "fixed",
+        sizing: str = "quantity",
     ) -> StrategyHandle:
         """Place a strategy (an object with its parameters, or a class with its defaults) in the engine.
 
@@ -144,7 +144,7 @@ class Session:
             sizing=sizing,
             provenance=source.provenance,
         )
-        return StrategyHandle(self, self._do(work, LONG_S), source.name)
+        return StrategyHandle(self, self._do(work, LONG_S), source.name, type(placed))
 
     def place(
         self,

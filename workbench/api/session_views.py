@@ -12,6 +12,8 @@ from workbench.model import snapshot as rows
 if TYPE_CHECKING:
     import pandas
 
+    from workbench.strategy import Strategy
+
     from workbench.api.session import Session
 
 __all__ = ["Market", "OrderView", "Rows", "Strategies", "StrategyHandle", "Trace", "one_line"]
@@ -130,18 +132,21 @@ class OrderView:
 class StrategyHandle:
     """One placed strategy: what it holds, and the words to steer it."""
 
-    def __init__(self, session: "Session", strategy_id: int, name: str) -> None:
-        self._session = session
+    def __init__(
+        self, session: "Session", strategy_id: int, name: str, kind: "type[Strategy] | None" = None
+    ) -> None:
+        self.session = session
         self.strategy_id = strategy_id
         self.name = name
+        self.kind = kind  # the class, when it was placed from this kernel
 
     @property
     def row(self) -> rows.StrategyRow:
         """Its figures now."""
-        for row in self._session.snapshot().strategies:
+        for row in self.session.snapshot().strategies:
             if row.strategy_id == self.strategy_id:
                 return row
-        known = [str(row.strategy_id) for row in self._session.snapshot().strategies]
+        known = [str(row.strategy_id) for row in self.session.snapshot().strategies]
         raise UnknownName("strategy", self.strategy_id, known)
 
     @property
@@ -155,15 +160,15 @@ class StrategyHandle:
     @property
     def orders(self) -> Rows[OrderView]:
         """Its newest orders, newest last."""
-        return self._session.find_orders(strategy_id=self.strategy_id)
+        return self.session.find_orders(strategy_id=self.strategy_id)
 
     @property
     def fills(self) -> Rows[rows.FillRow]:
-        return Rows(fill for fill in self._session.fills if fill.strategy_id == self.strategy_id)
+        return Rows(fill for fill in self.session.fills if fill.strategy_id == self.strategy_id)
 
     @property
     def positions(self) -> Rows[rows.PositionRow]:
-        shot = self._session.snapshot()
+        shot = self.session.snapshot()
         return Rows(row for row in shot.positions if row.strategy_id == self.strategy_id)
 
     @property
@@ -173,22 +178,22 @@ class StrategyHandle:
 
     def pause(self, reason: str = "paused from the notebook") -> "StrategyHandle":
         """Stop deciding; positions stay."""
-        self._session.pause(self.strategy_id, reason)
+        self.session.pause(self.strategy_id, reason)
         return self
 
     def resume(self) -> "StrategyHandle":
         """Decide again."""
-        self._session.resume(self.strategy_id)
+        self.session.resume(self.strategy_id)
         return self
 
     def set(self, **parameters: Scalar) -> "StrategyHandle":
         """New values for the named parameters; the others stay."""
-        self._session.set_parameters(self.strategy_id, **parameters)
+        self.session.set_parameters(self.strategy_id, **parameters)
         return self
 
     def stop(self) -> None:
         """Cancel its orders and remove it; positions stay booked."""
-        self._session.remove(self.strategy_id)
+        self.session.remove(self.strategy_id)
 
     def __repr__(self) -> str:
         try:

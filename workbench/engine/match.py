@@ -10,7 +10,8 @@ Rules, chosen to be simple to state and never to look ahead:
 - A bar without a print before it fills an order that was there for all of it: at its open first (gaps fill at the
   open), then along the path open-low-high-close when close >= open, else open-high-low-close, at the order's own price
   when touched. An order that arrived inside the bar can only trade at its close, since the path before is unknown.
-- DAY orders expire with the first data of another UTC day; IOC and FOK are decided by the first data they see.
+- DAY orders are good for the first UTC day that has data after their arrival (sent after the close: the next session)
+  and expire with the first data of a later one; IOC and FOK are decided by the first data they see.
 - Every report's `ts_ns` is the later of the data's time and the submit's time plus the order's latency.
 
 Its cash, positions and open orders are its own books: reconciliation compares them with the engine's ledger.
@@ -44,7 +45,7 @@ def _no_delay(order_id: int) -> tuple[int, int]:
 class Resting:
     """One order as the venue holds it. `state` is open, filled, cancelled, expired or rejected."""
 
-    __slots__ = ("ack_ns", "fill_ns", "filled_e8", "fills", "order", "state", "triggered", "venue_id")
+    __slots__ = ("ack_ns", "day", "fill_ns", "filled_e8", "fills", "order", "state", "triggered", "venue_id")
 
     def __init__(self, order: Submit, ack_ns: int, fill_ns: int) -> None:
         self.order = order
@@ -55,6 +56,7 @@ class Resting:
         self.fills = 0
         self.triggered = order.kind in (MARKET, LIMIT)
         self.state = "open"
+        self.day = -1  # the UTC day it is good for; known with the first data it sees
 
     @property
     def open_e8(self) -> int:
@@ -290,8 +292,10 @@ class Match:
         reports.append(Filled(at_ns, order.order_id, exec_id, px_e8, qty_e8, fee_e8))
 
     def _expired(self, resting: Resting, ts_ns: int, reports: list[Report]) -> bool:
-        order = resting.order
-        if order.tif == GTC or order.ts_ns // _DAY_NS == ts_ns // _DAY_NS:
+        order, day = resting.order, ts_ns // _DAY_NS
+        if resting.day < 0:
+            resting.day = day
+        if order.tif == GTC or resting.day == day:
             return False
         self.end(resting, "expired")
         reports.append(Expired(max(ts_ns, order.ts_ns + resting.ack_ns), order.order_id))

@@ -43,6 +43,7 @@ class Placed:
         "name",
         "orders",
         "parameters",
+        "placed_ns",
         "provenance",
         "quantity_e8",
         "reason",
@@ -69,6 +70,7 @@ class Placed:
         self.sizing = UNITS
         self.quantity_e8 = 0
         self.provenance = ""
+        self.placed_ns = 0
         self.form = ""
         self.why_interpreted = ""
         self.state = RUNNING

@@ -19,8 +19,6 @@ def known_sizing(name: str) -> str:
     """
     if name in SIZINGS:
         return name
-    if name in ("fixed", "units"):
-        return UNITS
     raise UnknownName("sizing", name, SIZINGS)
 
 

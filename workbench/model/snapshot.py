@@ -114,7 +114,7 @@ class RefusalRow(msgspec.Struct, frozen=True):
 
 
 class StrategyRow(msgspec.Struct, frozen=True):
-    """`state` is running, warming, paused or removed; `reason` says why it is paused."""
+    """`state` is running, warming, paused or removed; `reason` says why it is paused; `placed_ns` is session time."""
 
     strategy_id: int
     name: str
@@ -135,6 +135,7 @@ class StrategyRow(msgspec.Struct, frozen=True):
     decisions: int
     code_hash: str
     provenance: str
+    placed_ns: int = 0
 
 
 class LatencyRow(msgspec.Struct, frozen=True):

@@ -81,7 +81,7 @@ def take(desk: "Desk") -> Snapshot:
         market_ts_ns=engine.now_ns,
         speed=player.speed,
         progress=player.progress,
-        data=desk.recording.name,
+        data=desk.settings.market.data,
         pid=desk.pid,
         version=desk.version,
         kill_reason=risk.kill_reason,

@@ -202,4 +202,5 @@ class DeskView:
             decisions=engine.host.bars_seen(placed),
             code_hash=placed.code_hash,
             provenance=placed.provenance,
+            placed_ns=placed.placed_ns,
         )

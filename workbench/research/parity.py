@@ -1,12 +1,17 @@
 """Live against backtest: the same strategy over the same bars must have wanted the same orders."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from workbench.research.result import Decision
 
-__all__ = ["ParityReport", "parity"]
+if TYPE_CHECKING:
+    from workbench.api.session_views import StrategyHandle
+    from workbench.strategy import Strategy
+
+__all__ = ["ParityReport", "paired", "parity"]
 
 
 class ParityReport(msgspec.Struct, frozen=True):
@@ -30,11 +35,47 @@ class ParityReport(msgspec.Struct, frozen=True):
         )
 
 
-def parity(live: Sequence[Decision], backtest: Sequence[Decision]) -> ParityReport:
+def parity(handle: "StrategyHandle", strategy: "Strategy | None" = None) -> ParityReport:
+    """Backtest a placed strategy over the bars it has seen since it was placed, and pair the decisions.
+
+    `strategy` is only needed when its class stands neither in a strategies folder nor in this notebook. Parameters
+    changed on the way are not known to the backtest: compare before changing them.
+
+    Raises:
+        UnknownName: the class is not found here; give `strategy`.
+    """
+    from workbench.research.backtest import backtest
+    from workbench.strategy import find_strategy, make
+
+    row = handle.row
+    shot = handle.session.snapshot()
+    if strategy is None:
+        kind = handle.kind or find_strategy(row.name)
+        strategy = make(kind, tuple(row.parameters.items()))
+    seen_to = shot.session.market_ts_ns
+    result = backtest(
+        strategy,
+        shot.session.data,
+        symbols=row.symbols,
+        start=row.placed_ns + 1,
+        end=seen_to,
+        quantity=row.quantity,
+        sizing=row.sizing,
+        cash=shot.account.start_cash,
+    )
+    live = [
+        Decision(o.ts_ns, o.symbol, o.side, o.quantity, o.state, o.average_px)
+        for o in handle.session.client_orders(limit=10_000, strategy_id=handle.strategy_id)
+        if o.ts_ns <= seen_to
+    ]
+    return paired(live, result.decisions)
+
+
+def paired(live: Sequence[Decision], backtest: Sequence[Decision]) -> ParityReport:
     """Pair decisions by time, symbol, side and quantity.
 
     >>> one = Decision(1, "SPY", "buy", 10.0, "filled", 367.0)
-    >>> parity([one], [one]).equal
+    >>> paired([one], [one]).equal
     True
     """
     waiting: dict[tuple[int, str, str, float], list[Decision]] = {}

@@ -8,6 +8,7 @@ from workbench.strategy.base import Strategy, is_event, make, parameters_of
 from workbench.strategy.checks import CheckResult, check_strategy
 from workbench.strategy.event_program import EventProgram
 from workbench.strategy.events import Context, OrderRequest, Signal
+from workbench.strategy.library import find_strategy, strategies
 from workbench.strategy.loader import find_strategies, load_strategy
 from workbench.strategy.program import Program, Programs, code_hash, program_for
 from workbench.strategy.provenance import StrategySource, strategy_source
@@ -26,10 +27,12 @@ __all__ = [
     "check_strategy",
     "code_hash",
     "find_strategies",
+    "find_strategy",
     "is_event",
     "load_strategy",
     "make",
     "parameters_of",
     "program_for",
+    "strategies",
     "strategy_source",
 ]
