@@ -21,16 +21,23 @@ from workbench.feeds import Player, Recording, open_data
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
+    AddStrategy,
     Bar,
     BarSlice,
     Cancel,
+    CancelOrder,
     Effect,
     Event,
     Kill,
     OpenAccount,
     Order,
+    PauseStrategy,
+    PlaceOrder,
     Quote,
+    RemoveStrategy,
+    ResumeStrategy,
     SetLimits,
+    SetParameters,
     StartSession,
     Submit,
     Trade,
@@ -50,6 +57,9 @@ __all__ = ["Desk"]
 
 SNAPSHOT_NS: Final = 100_000_000
 _MARKET: Final = (Bar, BarSlice, Quote, Trade)
+_WISHES: Final = (
+    AddStrategy, Arm, CancelOrder, Kill, PauseStrategy, PlaceOrder, RemoveStrategy, ResumeStrategy, SetLimits, SetParameters
+)  # fmt: skip
 _ROUTINE: Final = (Submit, Cancel)
 
 
@@ -264,9 +274,11 @@ class Desk(Operations):
             self.tally.count(event)
             if isinstance(event, _MARKET):
                 market = True
-            elif isinstance(event, Kill):
-                self.killed_ns = time.monotonic_ns()
-                self.alerts.event(event, time.time_ns())
+            elif isinstance(event, _WISHES):
+                self._snapshot = None  # whoever asked must see what came of it at the next look
+                if isinstance(event, Kill):
+                    self.killed_ns = time.monotonic_ns()
+                    self.alerts.event(event, time.time_ns())
         for effect in effects:
             self.tally.count(effect)
             if not isinstance(effect, _ROUTINE):
