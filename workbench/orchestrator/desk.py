@@ -21,28 +21,23 @@ from workbench.feeds import Player, Recording, open_data
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
-    AddStrategy,
+    Arm,
     Bar,
     BarSlice,
     Cancel,
-    CancelOrder,
     Effect,
     Event,
     Kill,
     OpenAccount,
     Order,
-    PauseStrategy,
-    PlaceOrder,
     Quote,
-    RemoveStrategy,
-    ResumeStrategy,
     SetLimits,
-    SetParameters,
     StartSession,
     Submit,
     Trade,
     to_e8,
 )
+from workbench.model.commands import Command
 from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
 from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
 from workbench.orchestrator.clock import SessionClock
@@ -57,9 +52,10 @@ __all__ = ["Desk"]
 
 SNAPSHOT_NS: Final = 100_000_000
 _MARKET: Final = (Bar, BarSlice, Quote, Trade)
-_WISHES: Final = (
-    AddStrategy, Arm, CancelOrder, Kill, PauseStrategy, PlaceOrder, RemoveStrategy, ResumeStrategy, SetLimits, SetParameters
-)  # fmt: skip
+_COMMANDS: Final = (
+    *(AddStrategy, SetParameters, PauseStrategy, ResumeStrategy, RemoveStrategy),
+    *(PlaceOrder, CancelOrder, Kill, Arm, SetLimits),
+)
 _ROUTINE: Final = (Submit, Cancel)
 
 
@@ -274,7 +270,7 @@ class Desk(Operations):
             self.tally.count(event)
             if isinstance(event, _MARKET):
                 market = True
-            elif isinstance(event, _WISHES):
+            elif isinstance(event, _COMMANDS):
                 self._snapshot = None  # whoever asked must see what came of it at the next look
                 if isinstance(event, Kill):
                     self.killed_ns = time.monotonic_ns()
