@@ -25,7 +25,7 @@ from workbench.errors import BadInput, WorkbenchError
 
 __all__ = ["main"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("workbench.api.serve")
 LOG_BYTES = 5_000_000
 
 
@@ -76,7 +76,9 @@ def _log_to(folder: Path) -> logging.handlers.QueueListener:
     file.setFormatter(form)
     lines: queue.Queue[logging.LogRecord] = queue.Queue(10_000)
     listener = logging.handlers.QueueListener(lines, file)
-    logging.basicConfig(level=logging.INFO, handlers=[logging.handlers.QueueHandler(lines)], force=True)
+    root = logging.getLogger()
+    root.handlers[:] = [logging.handlers.QueueHandler(lines)]
+    root.setLevel(logging.INFO)
     listener.start()
     return listener
 

@@ -109,7 +109,11 @@ def start(
 def _attached(name: str, data: str | None, cash: float | None, quiet: bool) -> Session:
     session = attach(name)
     shot = session.snapshot()
-    for what, asked, runs in (("data", data, shot.session.data), ("cash", cash, shot.account.start_cash)):
+    asked_data = None if data is None or _is_same_data(data, shot.session.data) else data
+    for what, asked, runs in (
+        ("data", asked_data, shot.session.data),
+        ("cash", cash, shot.account.start_cash),
+    ):
         if asked is not None and asked != runs:
             session.close()
             raise Refused(
@@ -119,6 +123,15 @@ def _attached(name: str, data: str | None, cash: float | None, quiet: bool) -> S
     if not quiet:
         print(f"desk '{name}' runs already (epoch {shot.session.epoch}): attached", file=sys.stderr)
     return session
+
+
+def _is_same_data(asked: str, runs: str) -> bool:
+    """A desk tells the name of its data set; one may ask for it by a symbol in it, or by its file."""
+    if asked == runs or Path(asked).stem == runs:
+        return True
+    from workbench.feeds import list_data
+
+    return any(known.name == runs and asked in known.symbols for known in list_data())
 
 
 def _archive_first(folder: Path, fresh: bool | None, quiet: bool) -> bool:
