@@ -21,7 +21,6 @@ from workbench.feeds import Player, Recording, open_data
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
-    Arm,
     Bar,
     BarSlice,
     Cancel,
@@ -52,10 +51,7 @@ __all__ = ["Desk"]
 
 SNAPSHOT_NS: Final = 100_000_000
 _MARKET: Final = (Bar, BarSlice, Quote, Trade)
-_COMMANDS: Final = (
-    *(AddStrategy, SetParameters, PauseStrategy, ResumeStrategy, RemoveStrategy),
-    *(PlaceOrder, CancelOrder, Kill, Arm, SetLimits),
-)
+_COMMANDS: Final[tuple[type, ...]] = Command.__value__.__args__
 _ROUTINE: Final = (Submit, Cancel)
 
 
