@@ -124,6 +124,7 @@ class StrategyHost:
 
     __slots__ = (
         "_classes",
+        "_cohort_of",
         "_load",
         "_programs",
         "cohorts",
@@ -139,6 +140,7 @@ class StrategyHost:
         self._programs = programs
         self._load = load
         self._classes: dict[tuple[str, str], type] = {}
+        self._cohort_of: dict[type, Cohort] = {}
         self.strategies: dict[int, Placed] = {}
         self.seats: dict[tuple[int, int], Seat] = {}
         self.cohorts: list[Cohort] = []
@@ -177,17 +179,21 @@ class StrategyHost:
             if "on_timer" in program.hooks:
                 self.timed.append(placed)
             return
-        cohort = self._cohort(self._programs(cls))
+        cohort = self._cohort(cls)
         for instrument, line in seats:
             self._place(self.seat(placed, instrument, line), cohort, strategy)
         placed.form, placed.why_interpreted = cohort.program.form, cohort.program.why_interpreted
 
-    def _cohort(self, program: Program) -> Cohort:
-        for cohort in self.cohorts:
-            if cohort.program is program:
-                return cohort
-        self.cohorts.append(Cohort(program))
-        return self.cohorts[-1]
+    def _cohort(self, cls: type) -> Cohort:
+        cohort = self._cohort_of.get(cls)
+        if cohort is None:
+            program = self._programs(cls)  # hashes the class's code: once a class is enough
+            cohort = next((c for c in self.cohorts if c.program is program), None)
+            if cohort is None:
+                cohort = Cohort(program)
+                self.cohorts.append(cohort)
+            self._cohort_of[cls] = cohort
+        return cohort
 
     def seat(self, placed: Placed, instrument: Instrument, line: Line) -> Seat:
         """Make and register a seat (not yet in a cohort)."""

@@ -83,7 +83,7 @@ def on_add_strategy(engine: "Engine", event: AddStrategy) -> None:
         engine.say_no("STRATEGY", f"strategy number {sid} is taken: give the next free one above 0", sid)
         return
     placed = Placed(sid, event.name, engine.risk.strategy_windows())
-    placed.code_hash, placed.provenance = event.code_hash, event.provenance
+    placed.code_hash, placed.provenance, placed.placed_ns = event.code_hash, event.provenance, event.ts_ns
     placed.parameters, placed.iids, placed.quantity_e8 = event.parameters, event.iids, event.quantity_e8
     try:
         placed.sizing = known_sizing(event.sizing)
