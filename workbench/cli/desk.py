@@ -199,14 +199,9 @@ def register(app: typer.Typer) -> None:
         if output is not None:
             import pyarrow.parquet as parquet
 
-            parquet.write_table(result.arrow(), output)
-            emit(
-                {"rows": result.arrow().num_rows, "file": str(output)},
-                as_json,
-                [f"{result.arrow().num_rows} rows in {output}"],
-            )
+            parquet.write_table(result.arrow, output)
+            emit({"rows": len(result), "file": str(output)}, as_json, [f"{len(result):,} rows in {output}"])
         elif as_json:
-            print(result.json())
+            emit(result.json(), True)
         else:
-            rows = result.arrow()
-            table("", rows.column_names, [tuple(r.values()) for r in rows.slice(0, 200).to_pylist()])
+            table("", result.columns, [tuple(row.values()) for row in result])

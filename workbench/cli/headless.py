@@ -3,12 +3,15 @@
 import asyncio
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from workbench.cli.output import say
 from workbench.config import home_folder
 from workbench.errors import WorkbenchError
 from workbench.orchestrator.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from workbench.api import Session
 
 __all__ = ["Headless"]
 
@@ -83,22 +86,15 @@ class Headless:
                 desk.run(chosen, symbols=["SPY"], quantity=1 + n % 20)
 
     def _quickstart(self) -> None:
-        import papermill
+        from workbench.ui.notebooks import NotebookFailed, execute
 
         source = self.root / "notebooks" / "quickstart.ipynb"
         target = home_folder() / self.name / "quickstart-executed.ipynb"
-        say(f"executing {source.name} (kept as {target})")
+        say(f"executing {source.name} (the executed copy: {target})")
         try:
-            papermill.execute_notebook(
-                source,
-                target,
-                parameters={"name": self.name, "speed": self.speed, "whole_market": True},
-                cwd=source.parent,
-                progress_bar=True,
-                kernel_name="python3",
-            )
-        except papermill.exceptions.PapermillExecutionError as error:
-            self.errors.append(f"quickstart cell {error.cell_index}: {error.ename}: {error.evalue}")
+            execute(source, target, {"name": self.name, "speed": self.speed, "whole_market": True})
+        except NotebookFailed as error:
+            self.errors.append(str(error))
 
     def _gather(self) -> None:
         from workbench.api import attach
@@ -109,22 +105,21 @@ class Headless:
                 checked = desk.check()
                 self._wait_for_warehouse(desk, shot.seq)
                 counted = desk.query("select (select count(*) from bars) as bars, (select count(*) from fills) as fills")
-                row = counted.arrow().to_pylist()[0]
-                orders = len(desk.client_orders(limit=1_000_000))
+                row = counted.json()[0]
+                orders = sum(strategy.orders for strategy in shot.strategies)
         except WorkbenchError as error:
             self.errors.append(str(error))
             return
-        replay, truth = checked.replay, checked.reconcile
         self.found = {
             "orders": orders,
             "fills": row["fills"],
             "strategies": sum(s.state != "removed" for s in shot.strategies),
             "bars": row["bars"],
             **self.found,
-            "positions_equal_sum_of_fills": truth["positions_equal_sum_of_fills"],
-            "positions_equal_broker": truth["positions_equal_broker"],
-            "cash_conserved": truth["cash_conserved"],
-            "replay_hash_equal": replay["equal"],
+            "positions_equal_sum_of_fills": checked["positions_equal_sum_of_fills"],
+            "positions_equal_broker": checked["positions_equal_broker"],
+            "cash_conserved": checked["cash_conserved"],
+            "replay_hash_equal": checked["replay_hash_equal"],
             "latency_us": {
                 row.stage: {"p50": round(row.p50_us, 2), "p99": round(row.p99_us, 2), "n": row.n}
                 for row in shot.latency
@@ -136,11 +131,9 @@ class Headless:
         if shot.session.market != "finished":
             self.errors.append(f"the market is {shot.session.market} at {shot.session.progress:.0%}")
 
-    def _wait_for_warehouse(self, desk: Any, seq: int) -> None:
-        from workbench.warehouse.client import state
-
+    def _wait_for_warehouse(self, desk: "Session", seq: int) -> None:
         deadline = time.monotonic() + CATCH_UP_S
-        while (applied := state(name=self.name)["applied_seq"]) < seq:
+        while (applied := desk.query("select 1").applied_seq) < seq:
             if time.monotonic() > deadline:
                 self.errors.append(f"the warehouse is at record {applied} of {seq} after {CATCH_UP_S:g} s")
                 return

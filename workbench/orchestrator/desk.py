@@ -131,7 +131,8 @@ class Desk(Operations):
             self.recovered = recover(self.journal.path, self.engine)
             self._check_same_market()
             sim.rebuild(self.journal.path)
-        self.clock = SessionClock(self._market_ns, floor_ns=max(self.engine.now_ns, self.recording.start_ns))
+        before = self.recording.start_ns - max(self.recording.bar_ns, 1)  # the first bar is still to come
+        self.clock = SessionClock(lambda: self.engine.now_ns, floor_ns=before)
         self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
         self.player = Player(
             self.recording,
@@ -246,9 +247,6 @@ class Desk(Operations):
         if self.player.state != "playing" or not self._seen_ns:
             return 0.0
         return (time.monotonic_ns() - self._seen_ns) / 1e9
-
-    def _market_ns(self) -> int:
-        return max(self.engine.now_ns, self.player.market_ts_ns if hasattr(self, "player") else 0)
 
     async def _run_market(self) -> None:
         await self.player.run()
