@@ -69,8 +69,10 @@ def check_sql(sql: str, cursor: "duckdb.DuckDBPyConnection") -> None:
     if kind not in _READS:
         raise Refused(f"a {kind} statement is not allowed here: the warehouse only reads, give a SELECT")
     body = _EXPLAIN.sub("", sql, count=1) if kind == "EXPLAIN" else sql
-    row = cursor.execute("SELECT json_serialize_sql($1::VARCHAR)", [body]).fetchone()
-    tree = msgspec.json.decode(row[0]) if row else {}
+    # fetchall, as everywhere: an answer that is not read to its end keeps the connection busy
+    tree = msgspec.json.decode(
+        cursor.execute("SELECT json_serialize_sql($1::VARCHAR)", [body]).fetchall()[0][0]
+    )
     if tree.get("error", True):
         raise Refused(
             "only SELECT statements (also SHOW, DESCRIBE, SUMMARIZE, VALUES) may be read or explained"

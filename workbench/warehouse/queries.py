@@ -145,13 +145,14 @@ def translated(error: BaseException) -> WorkbenchError | None:
 
     if isinstance(error, duckdb.InterruptException) or "Interrupted" in str(error):
         return Busy("the query was interrupted: the warehouse is stopping or being rebuilt, ask again")
-    if not isinstance(error, duckdb.Error | pa.ArrowException):
+    # Arrow hands on what DuckDB raises while rows are read as a plain OSError.
+    if not isinstance(error, duckdb.Error | pa.ArrowException | OSError):
         return None
     text = parse_message(error)
     missing = _NO_TABLE.search(str(error))
     if missing:
         return UnknownName("table", missing[1], [*TABLES, *VIEWS])
-    if isinstance(error, duckdb.OutOfMemoryException):
+    if "Out of Memory" in str(error):
         return Refused(
             f"the query needs more memory than the warehouse may use ({text}): aggregate or filter more"
         )

@@ -49,8 +49,8 @@ class Segments:
         first, last = self._published.get(name, 0) + 1, self._store.applied_seq
         writer = self._store.writer
         where = f"FROM {name} WHERE {column} BETWEEN $1 AND $2"
-        due = writer.execute(f"SELECT count(*) {where}", [first, last]).fetchone()
-        if due is None or due[0] < least:
+        due = writer.execute(f"SELECT count(*) {where}", [first, last]).fetchall()[0][0]
+        if due < least:
             return None
         reader = writer.sql(f"SELECT * {where} ORDER BY {column}", params=[first, last]).to_arrow_reader(
             65_536
@@ -65,7 +65,7 @@ class Segments:
         part.replace(path)
         _sync(path.parent)
         writer.execute(
-            "INSERT INTO segments VALUES ($1, $2, $3, $4, $5)", [name, path.name, first, last, due[0]]
+            "INSERT INTO segments VALUES ($1, $2, $3, $4, $5)", [name, path.name, first, last, due]
         )
         self._published[name] = last
         return path

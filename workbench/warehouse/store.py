@@ -123,8 +123,12 @@ class Store:
                 if "lock" in str(error):
                     text = f"warehouse file '{path}' is held by another process: attach to that warehouse, or stop it"
                     raise Refused(text) from error
+                if lacks_room(error):
+                    raise
                 reason = one_line(error)
             except duckdb.Error as error:
+                if lacks_room(error):
+                    raise
                 reason = one_line(error)
             else:
                 return store
@@ -146,9 +150,9 @@ class Store:
 
     def is_damage(self, error: BaseException) -> bool:
         """Whether an error means that the file itself is bad (and not the query or the disk's free space)."""
-        text = str(error).lower()
-        if any(word in text for word in ("no space left", "disk quota", "cannot allocate")):
+        if lacks_room(error):
             return False
+        text = str(error).lower()
         return isinstance(error, self._broken) or any(word in text for word in ("checksum", "corrupt"))
 
     # -- writing ------------------------------------------------------------------------------------------------
@@ -280,6 +284,12 @@ class Store:
 
 def _select(name: str) -> str:
     return f"SELECT {', '.join(arrow_schema(name).names)} FROM {name}"  # noqa: S608 - our own names
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Whether an error is about the disk's or the machine's space: the file itself is fine."""
+    text = str(error).lower()
+    return any(word in text for word in ("no space left", "disk quota", "cannot allocate", "out of memory"))
 
 
 def one_line(error: BaseException) -> str:
