@@ -48,7 +48,7 @@ def prices(reports: list[Report]) -> list[float]:
 def test_a_market_order_fills_at_the_first_later_print() -> None:
     venue = Match(cash_e8=to_e8(10_000), latency=Latency(400, 900, 0.0))
     assert venue.submit(order()) == [Accepted(T + 400_000, 1, "v-1")]
-    assert venue.on_market(Bar(T, 0, 99, 101, 98, 100, 1)) == []  # nothing from the past, nor of its own instant
+    assert venue.on_market(Bar(T, 0, 99, 101, 98, 100, 1)) == []  # nothing of its own instant
     assert venue.on_market(Trade(T, 0, 100)) == []
     assert venue.on_market(Trade(T + 1, 0, 100.5)) == [
         Filled(T + 900_000, 1, "x-1-1-1", to_e8(100.5), to_e8(10), 0)
