@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 
-from workbench.config import home_folder
 from workbench.errors import BadValue, NotRunning
 
 __all__ = ["Address", "desk_folder", "read_address", "write_address"]
@@ -37,7 +36,11 @@ def desk_folder(name: str, home: Path | None = None) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise BadValue("name", name, "give 1 to 32 of a-z, 0-9, _ and -, beginning with a letter or digit")
-    return (home or home_folder()) / name
+    if home is None:
+        from workbench.config import home_folder  # heavy: a client that names its home does without
+
+        home = home_folder()
+    return home / name
 
 
 def write_address(folder: Path, address: Address) -> Path:
