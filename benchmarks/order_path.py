@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -149,8 +150,8 @@ def direct(ticks: list[Bar], pace_ns: int, loop: asyncio.AbstractEventLoop) -> t
             continue  # still warming up
         taken.append(wire.called_ns[-1] - edge_ns)
         accepted, filled = answers(wire.orders[-1])
-        driver.tick(accepted)  # type: ignore[arg-type]
-        driver.tick(filled)  # type: ignore[arg-type]
+        driver.tick(accepted)
+        driver.tick(filled)
     seconds = (monotonic_ns() - begun) / 1e9
     gc.unfreeze()
     return taken[200:], len(taken) / seconds
@@ -228,10 +229,9 @@ def raw_fsync_us(folder: Path, n: int = 1_000) -> tuple[float, float]:
 
 def run(say: Callable[[str], None] = print) -> dict[str, Any]:
     """All figures; about 25 s."""
-    try:
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    if find_spec("uvloop") is not None:
         from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop
     folder = Path(tempfile.mkdtemp(prefix="order-path-", dir=os.environ.get("WORKBENCH_BENCH_FOLDER")))
     figures: dict[str, Any] = {
         "loop": new_event_loop.__module__.split(".")[0],

@@ -37,9 +37,9 @@ def run(say: Callable[[str], None] = print) -> dict[str, Any]:
     engine.handle(OpenAccount(1, "BENCH", to_e8(10_000_000_000)))
     for i in recording.instruments:
         engine.handle(AddInstrument.of(1, i))
-    wide = (("max_gross", 1e12), ("max_position_qty", 1e9), ("max_daily_loss", 1e12), ("credit", 1e12))
-    wide += (("orders_per_s_account", 1e6), ("max_order_notional", 1e9))
-    engine.handle(SetLimits(1, wide, "bench"))
+    wide = {"max_gross": 1e12, "max_position_qty": 1e9, "max_daily_loss": 1e12, "credit": 1e12}
+    wide |= {"orders_per_s_account": 1e6, "max_order_notional": 1e9}
+    engine.handle(SetLimits(1, tuple(wide.items()), "bench"))
     found = strategy_source(find_strategy("RsiReversion"))
     say(f"placing {STRATEGIES:,} strategies on {SYMBOLS} symbols")
     iids = tuple(range(SYMBOLS))

@@ -31,7 +31,8 @@ def _load(name: str) -> ModuleType:
         raise UnknownName("benchmark", name, _names())
     path = _folder() / f"{name.replace('-', '_')}.py"
     spec = importlib.util.spec_from_file_location(f"benchmarks.{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise BadInput(f"benchmark file '{path}' cannot be loaded: it must be a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

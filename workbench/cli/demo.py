@@ -22,9 +22,13 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def demo(
-        headless: Annotated[bool, typer.Option(help="no browser: run the quickstart with papermill, judge, exit")] = False,
+        headless: Annotated[
+            bool, typer.Option(help="no browser: run the quickstart with papermill, judge, exit")
+        ] = False,
         data: Annotated[str, typer.Option("--data", "-d", help="recorded market")] = "SPY",
-        speed: Annotated[float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")] = 0.0,
+        speed: Annotated[
+            float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")
+        ] = 0.0,
         strategies: Annotated[int, typer.Option(min=1, help="instances a headless run places")] = 100,
         browser: Annotated[bool, typer.Option(help="open a browser when there is one")] = True,
         as_json: AsJson = False,

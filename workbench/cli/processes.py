@@ -193,8 +193,9 @@ def register(app: typer.Typer) -> None:
             [
                 f"desk '{s.name}' {s.state}, epoch {s.epoch}, market {s.market} {s.data} at {s.progress:.0%}",
                 f"  equity {a.equity:,.2f} {a.currency}  realized {a.realized:,.2f}  unrealized {a.unrealized:,.2f}",
-                f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,} records",
-                f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB  broker {h.broker} {h.broker_state}",
+                f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,}",
+                f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB",
+                f"  broker {h.broker} {h.broker_state}",
                 *([f"  KILLED: {s.kill_reason}"] if s.kill_reason else []),
             ],
         )

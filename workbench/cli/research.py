@@ -17,7 +17,9 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def backtest(
         strategy: Annotated[str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS")],
-        data: Annotated[str, typer.Option("--data", "-d", help="a name from `workbench data list`, or a file")] = "SPY",
+        data: Annotated[
+            str, typer.Option("--data", "-d", help="a name from `workbench data list`, or a file")
+        ] = "SPY",
         quantity: Annotated[float, typer.Option("--quantity", "-q", help="full size in units")] = 10.0,
         settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
         start: Annotated[str, typer.Option(help="first day or time, UTC")] = "",
@@ -46,8 +48,8 @@ def register(app: typer.Typer) -> None:
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
         if plot is not None:
-            from bokeh.resources import INLINE
             from bokeh.embed import file_html
+            from bokeh.resources import INLINE
 
             plot.write_text(file_html(result.plot(), INLINE, title=repr(result)), "utf-8")
         if as_json:

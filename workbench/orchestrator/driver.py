@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -156,25 +157,36 @@ class Driver:
         if self.stopped is not None:
             return
         inbox, engine, append = self._inbox, self.engine, self.journal.append
+        handle, by_id = engine.handle, engine.orders.by_id
         events: list[Event] = []
         effects: list[Effect] = []
+        to_send: list[Submit | Cancel] = []
         waiting: list[tuple[Waiter, Outcome]] = []
         ended: list[Order] = []
-        by_id = engine.orders.by_id
-        for _ in range(min(len(inbox), TURN_EVENTS)):
+        left = min(len(inbox), TURN_EVENTS)
+        while left:
+            left -= 1
             event, edge_ns, waiter = inbox.popleft()
             append(event)
             engine.edge_ns = edge_ns
-            kind = type(event)
-            if kind is Filled or kind is Accepted:
+            kind = event.__class__
+            order: Order | None = None
+            if kind is Filled:
                 order = by_id.get(event.order_id)  # type: ignore[union-attr]
                 if order is not None:
-                    order.stamps[FILL_SEEN if kind is Filled else ACKED] = edge_ns
-            answers = engine.handle(event)
-            for effect in answers:
-                append(effect)
+                    order.stamps[FILL_SEEN] = edge_ns
+            elif kind is Accepted:
+                order = by_id.get(event.order_id)  # type: ignore[union-attr]
+                if order is not None:
+                    order.stamps[ACKED] = edge_ns
             events.append(event)
-            effects += answers
+            answers = handle(event)
+            if answers:
+                for effect in answers:
+                    append(effect)
+                    if effect.__class__ is Submit or effect.__class__ is Cancel:
+                        to_send.append(effect)
+                effects += answers
             if kind is Filled and order is not None and order.state in TERMINAL:
                 append(Stamped(event.ts_ns, order.order_id, tuple(order.stamps)))
                 ended.append(order)
@@ -182,29 +194,27 @@ class Driver:
                 waiting.append((waiter, Outcome(self.journal.last_seq, answers)))
         self.events_handled += len(events)
         self.effects_made += len(effects)
-        to_send = [e for e in effects if type(e) is Submit or type(e) is Cancel]
         if to_send or waiting:
             self._unsynced += 1
-            self.journal.commit(lambda _seq: self._synced(to_send, waiting))
+            self.journal.commit(partial(self._synced, to_send, waiting))
         else:
             self.journal.commit(None, sync=False)
-        for order in ended:
-            self._on_done(order)
+        for done in ended:
+            self._on_done(done)
         self._on_turn(events, effects)
         if inbox and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn)
-        self._wake_idle()
+        if self._idle:
+            self._wake_idle()
 
-    def _synced(self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]]) -> None:
+    def _synced(self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]], _seq: int) -> None:
         synced_ns = _monotonic_ns()
         by_id, broker, killed = self.engine.orders.by_id, self.broker, self.engine.risk.killed
         for effect in to_send:
             if type(effect) is Submit:
                 if killed:  # the kill is durable by now: what was still on its way to the wire stays here
-                    self.post(
-                        Unsent(effect.ts_ns, effect.order_id, "held back by the kill switch before sending")
-                    )
+                    self.post(Unsent(effect.ts_ns, effect.order_id, "held back by the kill switch before sending"))
                     continue
                 stamps = by_id[effect.order_id].stamps
                 stamps[SYNCED] = synced_ns
@@ -216,7 +226,8 @@ class Driver:
             if not waiter.done():
                 waiter.set_result(outcome)
         self._unsynced -= 1
-        self._wake_idle()
+        if self._idle:
+            self._wake_idle()
 
     def _wake_idle(self) -> None:
         if self._idle and not self.busy:

@@ -107,6 +107,8 @@ class Operations:
     async def set_parameters(self, strategy_id: int, parameters: Mapping[str, Any]) -> Outcome:
         """New values for the named parameters; the others stay."""
         placed = self._placed(strategy_id)
+        if placed.cls is None:
+            raise StrategyError(f"strategy {strategy_id} never loaded ({placed.reason}): place it anew")
         merged = {**dict(placed.parameters), **parameters}
         pairs = parameters_of(make(placed.cls, tuple(merged.items())))
         return await self.driver.do(SetParameters(self.clock.now_ns(), strategy_id, pairs))

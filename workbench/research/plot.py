@@ -7,7 +7,7 @@ import numpy as np
 from workbench.model import from_e8
 
 if TYPE_CHECKING:
-    from bokeh.models import UIElement
+    from bokeh.models.ui import UIElement
 
     from workbench.research.result import Result
 
@@ -21,7 +21,8 @@ WIDTH = 900
 def result_plot(result: "Result") -> "UIElement":
     """A column of three linked figures."""
     from bokeh.layouts import column
-    from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, NumeralTickFormatter, Span
+    from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, NumeralTickFormatter
+    from bokeh.models.annotations import Span
     from bokeh.plotting import figure
 
     symbol = result.recording.symbols[0]

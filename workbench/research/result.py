@@ -13,7 +13,7 @@ from workbench.model.orders import SIDE_NAMES, STATE_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
-    from bokeh.models import UIElement
+    from bokeh.models.ui import UIElement
 
 __all__ = ["Decision", "Result"]
 
@@ -121,7 +121,8 @@ class Result:
         day = self.equity_ts // _DAY_NS
         last = np.flatnonzero(np.append(day[1:] != day[:-1], True))
         closes = np.concatenate([[self.cash], self.equity[last]])
-        return np.diff(closes) / closes[:-1]
+        returns: npt.NDArray[np.float64] = np.diff(closes) / closes[:-1]
+        return returns
 
     def __repr__(self) -> str:
         s = self.stats
