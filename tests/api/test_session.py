@@ -88,6 +88,11 @@ def session(engine: Engine) -> Iterator[Session]:
         yield made
 
 
+def play(engine: Engine) -> None:
+    """A quick ten seconds of market."""
+    engine.on_loop(lambda: [engine.desk.step() for _ in range(100)])
+
+
 def place(engine: Engine, name: str = "RsiReversion") -> None:
     asyncio.run_coroutine_threadsafe(
         engine.desk.add_strategy(name, "", {"period": 14}, ["SPY"], 10), engine.thread.loop
@@ -96,6 +101,7 @@ def place(engine: Engine, name: str = "RsiReversion") -> None:
 
 def test_looking(engine: Engine, session: Session) -> None:
     place(engine)
+    play(engine)
     shot = session.wait(until=lambda shot: len(shot.fills) > 2, timeout_s=30)
     assert shot.session.name == "fake"
     assert len(session.fills) > 2
@@ -111,7 +117,7 @@ def test_looking(engine: Engine, session: Session) -> None:
 
 def test_every_value_reads_well(engine: Engine, session: Session) -> None:
     place(engine)
-    session.wait(until=lambda shot: len(shot.fills) > 2, timeout_s=30)
+    play(engine)
     session.place("SPY", "buy", 9000)
     assert repr(session).startswith("<Session fake: running, market SPY playing")
     for value in (session.positions, session.fills, session.refusals, session.orders, session.latency):
@@ -134,7 +140,7 @@ def test_a_strategy_is_steered_by_its_handle(engine: Engine, session: Session) -
     assert handle.row.reason == "lunch"
     assert handle.resume().state == "running"
     assert handle.set(period=5).parameters == {"period": 5}
-    session.wait(until=lambda shot: any(f.strategy_id == 1 for f in shot.fills), timeout_s=30)
+    play(engine)
     assert {row.strategy_id for row in handle.fills} == {1}
     assert {order.row.strategy_id for order in handle.orders} == {1}
     assert handle.positions[0].strategy_id == 1

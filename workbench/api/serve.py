@@ -140,6 +140,8 @@ def main(argv: list[str] | None = None) -> int:
         )
     finally:
         listener.stop()
+        for file in listener.handlers:
+            file.close()
     return 0
 
 

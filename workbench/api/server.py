@@ -28,6 +28,7 @@ __all__ = ["Server", "ServerLimits", "free_socket"]
 
 logger = logging.getLogger(__name__)
 _NOBODY = Grant("", "view")
+_BEGAN_NS = web.RequestKey("began_ns", int)
 
 
 class ServerLimits(msgspec.Struct, frozen=True):
@@ -159,7 +160,7 @@ class Server:
     async def _door(
         self, request: web.Request, handler: Callable[[web.Request], object]
     ) -> web.StreamResponse:
-        request["t0_ns"] = time.perf_counter_ns()
+        request[_BEGAN_NS] = time.perf_counter_ns()
         if self._silent and (timer := self._silent.pop(request.protocol, None)) is not None:
             timer.cancel()
         resource = request.match_info.get("id")
@@ -255,7 +256,7 @@ async def _unreached(request: web.Request) -> web.StreamResponse:
 
 
 async def _stamp(request: web.Request, response: web.StreamResponse) -> None:
-    taken_ms = (time.perf_counter_ns() - request["t0_ns"]) / 1e6
+    taken_ms = (time.perf_counter_ns() - request[_BEGAN_NS]) / 1e6
     response.headers["Server-Timing"] = f"app;dur={taken_ms:.3f}"
     response.headers["X-Response-Time"] = f"{taken_ms:.3f}ms"
     response.headers["Server"] = "workbench"

@@ -12,9 +12,8 @@ from workbench.model import snapshot as rows
 if TYPE_CHECKING:
     import pandas
 
-    from workbench.strategy import Strategy
-
     from workbench.api.session import Session
+    from workbench.strategy import Strategy
 
 __all__ = ["Market", "OrderView", "Rows", "Strategies", "StrategyHandle", "Trace", "one_line"]
 
