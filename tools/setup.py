@@ -32,12 +32,13 @@ class NoWheelRefusedError(SetupRefusedError):
 
 
 def install_locked(work: Workspace, uv: Path, bootstrap_python: Path, env: dict[str, str]) -> None:
-    """Everything in the lock, each file checked against its hash; what is not in the lock goes."""
+    """Everything in the lock, each file checked against its hash; what is not in the lock goes. Bytecode is made now:
+    the engine must start fast the first time, also where the environment forbids writing it later."""
     work.progress.say("installing the locked packages")
     target = ["--python", str(work.python)]
     try:
         work.run(
-            [str(uv), "pip", "sync", *target, "--require-hashes", "--no-build", str(work.lock)],
+            [str(uv), "pip", "sync", *target, "--require-hashes", "--no-build", "--compile-bytecode", str(work.lock)],
             "installing",
             env,
         )
