@@ -5,6 +5,7 @@ line that says what to do. Heavy imports happen inside the command that needs th
 """
 
 import sys
+from importlib import import_module
 
 import typer
 
@@ -21,11 +22,12 @@ app = typer.Typer(
 )
 
 
-def _gather() -> None:
-    from workbench.cli import bench, data, demo, desk, processes, research
+GROUPS = ("demo", "processes", "desk", "research", "data", "bench")
 
-    for group in (demo, processes, desk, research, data, bench):
-        group.register(app)
+
+def _gather() -> None:
+    for group in GROUPS:
+        import_module(f"workbench.cli.{group}").register(app)
 
 
 def main() -> None:
