@@ -15,7 +15,19 @@ from workbench.kernels.indicator import Ohlcv
 from workbench.kernels.start import parameter_tuple, ring_length, sample_states
 from workbench.strategy.checks import sample_bars
 
-EVERY = [Sma(7), Ema(9), Rsi(5), StdDev(6), Bollinger(8, 1.5), Atr(4), Highest(5), Lowest(5), Sma(1), Rsi(1), Atr(1)]
+EVERY = [
+    Sma(7),
+    Ema(9),
+    Rsi(5),
+    StdDev(6),
+    Bollinger(8, 1.5),
+    Atr(4),
+    Highest(5),
+    Lowest(5),
+    Sma(1),
+    Rsi(1),
+    Atr(1),
+]
 
 # Closes and answers as published with the definitions (a chart school's worked examples), to their two digits.
 RSI_CLOSES = [
@@ -164,7 +176,7 @@ def test_rsi_stays_between_0_and_100(period: int, closes: list[float]) -> None:
 
 
 def test_a_period_below_one_is_refused() -> None:
-    with pytest.raises(BadValue, match="Sma.period = 0: give a whole number of bars from 1 up"):
+    with pytest.raises(BadValue, match=r"Sma\.period = 0: give a whole number of bars from 1 up"):
         Sma(0)
 
 
@@ -180,7 +192,11 @@ def test_bars_of_another_shape_are_refused() -> None:
 
 
 def test_every_exported_indicator_names_source_seeding_and_warm_up() -> None:
-    found = [v for v in vars(kernels).values() if isinstance(v, type) and issubclass(v, Indicator) and v is not Indicator]
+    found = [
+        v
+        for v in vars(kernels).values()
+        if isinstance(v, type) and issubclass(v, Indicator) and v is not Indicator
+    ]
     assert len(found) >= 8
     for kind in found:
         for word in ("Formula:", "Seeding:", "Warm-up:"):

@@ -122,7 +122,7 @@ class Fingerprint:
     def _code(self, code: types.CodeType) -> None:
         self.text("code", str(code.co_argcount), str(code.co_kwonlyargcount), str(code.co_posonlyargcount))
         self.text(str(code.co_flags), *code.co_varnames, "|", *code.co_freevars, "|", *code.co_cellvars, "|")
-        self.text(*code.co_names, code.co_code.hex(), code.co_exceptiontable.hex())
+        self.text(*code.co_names, "|", *_instructions(code))
         self._each("consts", code.co_consts)
 
     def _function(self, function: types.FunctionType) -> None:
@@ -204,6 +204,39 @@ def fingerprint(*values: Any) -> str:
     for value in values:
         state.add(value)
     return state.hexdigest
+
+
+_SILENT = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "PUSH_NULL", "RESUME"})
+_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+_BY_NAME = frozenset({"LOAD_ATTR", "LOAD_GLOBAL", "LOAD_METHOD", "LOAD_NAME"})
+
+
+def _instructions(code: types.CodeType) -> list[str]:
+    """The bytecode as words that do not depend on where the names it reads were imported.
+
+    Python compiles `math.sqrt(v)` in two ways, by whether `import math` stands in the same text (file or cell) or not.
+    """
+    bytecode = dis.Bytecode(code)
+    listed = [instruction for instruction in bytecode if instruction.opname not in _SILENT]
+    place: dict[int, int] = {}  # byte offset -> number of the first listed instruction from there on
+    number = len(listed)
+    for offset in range(len(code.co_code), -1, -2):
+        if number and listed[number - 1].offset == offset:
+            number -= 1
+        place[offset] = number
+    words = []
+    for instruction in listed:
+        argument: object = instruction.arg
+        if instruction.opname in _BY_NAME:
+            argument = instruction.argval
+        elif instruction.opcode in _JUMPS:
+            argument = f"to {place[instruction.argval]}"
+        words.append(f"{instruction.opname} {argument}")
+    for entry in getattr(bytecode, "exception_entries", ()):
+        words.append(
+            f"{place[entry.start]} {place[entry.end]} {place[entry.target]} {entry.depth} {entry.lasti}"
+        )
+    return words
 
 
 def global_names(code: types.CodeType) -> set[str]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from numba.core import config
-from numba.core.errors import NumbaError
 from numba.core.registry import cpu_target
 
 from workbench.kernels.compose import (
@@ -98,15 +97,7 @@ def cannot_compile(layout: Layout, decide: Callable[..., Any]) -> str:
             raise _Unfit(f"it answers {answer} where a number is needed")
     except _Unfit as error:
         return f"{what} cannot be compiled: {error} ({_where(decide.__code__, 0)})"
-    except (
-        NumbaError,
-        NotImplementedError,
-        TypeError,
-        ValueError,
-        LookupError,
-        AttributeError,
-        AssertionError,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - numba fails in many ways; each one means the interpreted form
         return f"{what} cannot be compiled: {_sentence(error, decide)}"
     return ""
 
@@ -130,7 +121,7 @@ def entries_for(layout: Layout, decide: Callable[..., Any]) -> Entries | str:
     try:
         one.compile(_ONE.args)
         many.compile(_MANY.args)
-    except NumbaError as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return f"the loop around it cannot be compiled: {_sentence(error, decide)}"
     hits = sum(one.stats.cache_hits.values()) + sum(many.stats.cache_hits.values())
     built = Entries(one.get_overload(_ONE.args), many.get_overload(_MANY.args), hits == 2)
@@ -160,7 +151,7 @@ def _one(pieces: Pieces) -> Callable[..., Any]:
         if not warm(x):
             return pos
         slots[at] = 1
-        target = float(decide(params[0], x, pos))
+        target: float = 1.0 * decide(params[0], x, pos)  # a number of any kind, truth values too
         if target - target != 0.0:  # NaN or infinite
             return float("nan")
         return min(max(target, -1.0), 1.0)
@@ -186,7 +177,7 @@ def _many(pieces: Pieces, stride: int) -> Callable[..., Any]:
             store(slots, at, state)
             if warm(x):
                 slots[at] = 1
-                target = float(decide(params[0], x, pos[k]))
+                target = 1.0 * decide(params[0], x, pos[k])
                 out[k] = min(max(target, -1.0), 1.0) if target - target == 0.0 else float("nan")
             else:
                 out[k] = pos[k]
@@ -202,7 +193,6 @@ def _sentence(error: Exception, decide: Callable[..., Any]) -> str:
         "Failed in",
         "During:",
         "File ",
-        "Use of unsupported",
         "[1]",
         "- Resolution",
         "For more",
@@ -210,13 +200,13 @@ def _sentence(error: Exception, decide: Callable[..., Any]) -> str:
     )
     said = [line for line in lines if line and not line.startswith(noise) and set(line) != {"^"}]
     code = decide.__code__
-    text = said[0] if said else type(error).__name__
+    text = said[0].partition(" Raised from ")[0] if said else type(error).__name__
     if text.startswith("No implementation of function") and len(said) > 1:
         text = f"{text} {said[1].lstrip('> ')}"
     found = re.findall(r'File "([^"]+)", line (\d+)', "\n".join(lines))
     ours = [int(line) for file, line in found if Path(file).name == Path(code.co_filename).name]
     location = getattr(error, "loc", None)
-    if not ours and location is not None and location.filename == code.co_filename:
+    if not ours and location is not None and Path(location.filename).name == Path(code.co_filename).name:
         ours = [int(location.line)]
     return f"{text.rstrip('.:')} ({_where(code, ours[-1] if ours else 0)})"
 

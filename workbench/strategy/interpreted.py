@@ -160,14 +160,16 @@ class Rows:
 
 def _kept(what: str, record: Any, state: Any) -> Any:
     """The state with each field in the kind it started with."""
-    fields: list[Any] = []
-    for name, kind, value in zip(record.names, record.kinds, state, strict=True):
-        if kind == "f":
-            fields.append(np.float64(value))
-        elif isinstance(value, (float, np.floating)):
-            raise StrategyError(
-                f"{what}: state field '{name}' starts whole in init and became the float {value!r}"
-            )
-        else:
-            fields.append(np.int64(value) if kind == "i" else np.bool_(value))
-    return record.cls(*fields)
+    try:
+        return record.cls(*[_CASTS[kind](value) for kind, value in zip(record.kinds, state, strict=True)])
+    except (TypeError, ValueError) as error:
+        raise StrategyError(f"{what}: the state {state!r} does not fit the one of init: {error}") from error
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        raise TypeError(f"a field that starts whole became the float {value!r}")
+    return np.int64(value)
+
+
+_CASTS: dict[str, Callable[[Any], Any]] = {"f": np.float64, "i": _whole, "b": np.bool_}

@@ -128,17 +128,21 @@ class _Collected:
         if _is_literal(value):
             self._pieces.append(f"{name} = {value!r}")
             return
-        text = _text(file)
-        found = [node for node in ast.parse(text).body if _assigns(node, name)] if text else []
-        if not found:
-            kind = type(value).__name__
-            raise StrategyError(
-                f"{self._owner} uses '{name}' ({kind}), which cannot travel to the engine: make it a parameter, "
-                "a number or a text, or build it in the same file or cell"
-            )
-        segment = _segment(text, found[-1])
-        self._needs(segment, scope, file)
-        self._pieces.append(segment)
+        for place in dict.fromkeys(
+            [file, *_cells()]
+        ):  # another cell may hold it; the closing hash check decides
+            text = _text(place)
+            found = [node for node in _statements(text) if _assigns(node, name)]
+            if found:
+                segment = _segment(text, found[-1])
+                self._needs(segment, scope, place)
+                self._pieces.append(segment)
+                return
+        kind = type(value).__name__
+        raise StrategyError(
+            f"{self._owner} uses '{name}' ({kind}), which cannot travel to the engine: make it a parameter, "
+            "a number or a text, or build it in the same file or cell"
+        )
 
 
 def _located(owner: str, value: Any) -> tuple[str, ast.stmt, str]:
@@ -155,11 +159,9 @@ def _located(owner: str, value: Any) -> tuple[str, ast.stmt, str]:
         text = _text(file)
         if not text:
             continue
-        try:
-            tree = ast.parse(text)
-        except SyntaxError:
-            continue
-        nodes = [n for n in ast.walk(tree) if isinstance(n, wanted) and n.name == name]
+        nodes = [
+            n for top in _statements(text) for n in ast.walk(top) if isinstance(n, wanted) and n.name == name
+        ]
         if nodes:
             exact = [node for node in nodes if _first_line(node) == line]
             return file, (exact or nodes)[-1], text
@@ -185,6 +187,20 @@ def _files(value: Any) -> list[str]:
             name for name in reversed(list(linecache.cache)) if "ipykernel" in name or name.startswith("<")
         ]
     return list(dict.fromkeys(files))
+
+
+def _cells() -> list[str]:
+    """File names of notebook cells, the newest first."""
+    return [
+        name for name in reversed(list(linecache.cache)) if "ipykernel" in name or name.startswith("<ipython")
+    ]
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    try:
+        return ast.parse(text).body
+    except SyntaxError:  # a cell of another language, or a half-typed one
+        return []
 
 
 def _text(file: str) -> str:
