@@ -125,7 +125,7 @@ def test_every_value_reads_well(engine: Engine, session: Session) -> None:
         assert len(lines) == len(value)
         assert all(0 < len(line) < 200 for line in lines)
     assert repr(session.strategies).startswith("<strategy 1 RsiReversion(period=14) on SPY: running")
-    assert repr(session.market) == "<market SPY: playing, 0% played, 60x>"
+    assert repr(session.market) == "<market SPY: playing, 1% played, 60x>"
     assert repr(session.alerts) == "[] (none yet)"
     assert "journal" in repr(session.orders[0].trace())
     assert repr(session.orders[-3:-1]).count("order ") == 2
