@@ -44,8 +44,8 @@ _monotonic_ns = time.monotonic_ns
 class Log(Protocol):
     """What the driver asks of a journal."""
 
-    last_seq: int
-
+    @property
+    def last_seq(self) -> int: ...
     def append(self, record: Record) -> int: ...
     def commit(self, on_synced: Callable[[int], None] | None, sync: bool = True) -> None: ...
 
