@@ -16,23 +16,13 @@ from typing import Any
 
 import msgspec
 
+from tests.api.fake_snapshot import SESSION_START_NS, STAGE_BUDGETS, build_snapshot
 from workbench.api.address import Address, desk_folder, remove_address, write_address
 from workbench.api.contract import MarketAction, Scalar
 from workbench.api.server import Server, ServerLimits, free_socket
 from workbench.errors import BadValue, Refused, UnknownName
 from workbench.model import Refusal
 from workbench.model import snapshot as rows
-
-STAGE_BUDGETS = {
-    "feed": 500.0,
-    "decide": 100.0,
-    "risk": 50.0,
-    "journal": 1000.0,
-    "limiter": 50.0,
-    "wire": 5000.0,
-}
-STAGE_BUDGETS |= {"fill": 10_000.0, "book": 50.0}
-SESSION_START_NS = 1_608_042_600 * 10**9  # 2020-12-15 14:30 UTC
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -333,81 +323,8 @@ class FakeDesk:
 
     def snapshot(self) -> rows.Snapshot:
         if self._cached is None:
-            self._cached = self._build()
+            self._cached = build_snapshot(self)
         return self._cached
-
-    def _build(self) -> rows.Snapshot:
-        value, open_ids = self._market_value(), set(self._active)
-        recent = [row for row in self._orders.values() if row.order_id not in open_ids][-200:]
-        window = sorted([*recent, *(self._orders[key] for key in open_ids)], key=lambda row: row.order_id)
-        positions: list[rows.PositionRow] = []
-        by_strategy: dict[int, list[float]] = {}
-        for (strategy_id, symbol), (quantity, average, realized, fees) in self._held.items():
-            unrealized = quantity * (self._px[symbol] - average)
-            positions.append(
-                rows.PositionRow(
-                    strategy_id, symbol, quantity, average, self._px[symbol], realized, unrealized, fees
-                )
-            )
-            total = by_strategy.setdefault(strategy_id, [0.0, 0.0, 0.0, 0.0])
-            for index, part in enumerate((quantity, realized, unrealized, fees)):
-                total[index] += part
-        for symbol, px in self._px.items():
-            mine = [row for row in positions if row.symbol == symbol]
-            sums = [sum(getattr(r, f) for r in mine) for f in ("quantity", "realized", "unrealized", "fees")]
-            positions.append(rows.PositionRow(-1, symbol, sums[0], 0.0, px, *sums[1:]))
-        strategies = [
-            msgspec.structs.replace(
-                row,
-                **dict(
-                    zip(
-                        ("position", "realized", "unrealized", "fees"),
-                        by_strategy.get(row.strategy_id, [0.0] * 4),
-                        strict=True,
-                    )
-                ),
-            )
-            for row in self._strategies.values()
-        ]
-        realized, unrealized, fees = (
-            sum(t[1] for t in by_strategy.values()),
-            sum(t[2] for t in by_strategy.values()),
-            sum(t[3] for t in by_strategy.values()),
-        )
-        state = "killed" if self.killed else "running"
-        done = (self._market_ns - SESSION_START_NS) / (4 * 23_400e9)
-        now_ns = time.time_ns()
-        uptime_s = (now_ns - self._started_ns) / 1e9
-        return rows.Snapshot(
-            self._seq,
-            now_ns,
-            rows.SessionRow(
-                self.name, "paper", state, self.market, self.epoch, self._started_ns, self._market_ns, self.speed,
-                min(done, 1.0), "SPY", os.getpid(), "0.1.0", self.killed,
-            ),
-            rows.AccountRow(
-                "SIM-1", "USD", 1e6, self._cash, self._cash + value, realized, unrealized, fees,
-                sum(abs(h[0]) * self._px[s] for (_, s), h in self._held.items()), value,
-            ),
-            positions,
-            window,
-            self._fills[-200:],
-            self._refusals[-200:],
-            strategies,
-            [self._latency_row(stage, values) for stage, values in self._latency.items()],
-            rows.HealthRow(
-                0.2, 0.9, 0, self._seq, self._seq, 350.0, 810.0, self._seq / 1e4, self._seq, len(self._orders),
-                self.clients, 90.0, 4.0, uptime_s, "sim", "connected", 0.1,
-            ),
-            self._alerts[-200:],
-            self._equity[-2000:],
-        )  # fmt: skip
-
-    def _latency_row(self, stage: str, values: list[float]) -> rows.LatencyRow:
-        ordered, budget = sorted(values[-5000:]) or [0.0], STAGE_BUDGETS[stage]
-        p50, p90, p99 = (ordered[int(q * (len(ordered) - 1))] for q in (0.5, 0.9, 0.99))
-        over = sum(value > budget for value in ordered) / len(ordered)
-        return rows.LatencyRow(stage, len(values), p50, p90, p99, ordered[-1], budget, over)
 
 
 async def _serve(arguments: argparse.Namespace) -> None:
