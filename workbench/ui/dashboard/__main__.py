@@ -42,12 +42,17 @@ def serve(name: str, port: int) -> None:
     Raises:
         Refused: the port is taken.
     """
+    from workbench.api.address import desk_folder, remove_address
+    from workbench.api.server import free_socket
+
+    # the exact names that may open WebSockets carry the port, so it must be known first
+    with free_socket(HOST, port) as probe:
+        port = int(probe.getsockname()[1])
+
     import panel as pn
     from bokeh.settings import settings
     from panel.io.server import get_server
 
-    from workbench.api.address import desk_folder, remove_address
-    from workbench.api.server import free_socket
     from workbench.config import home_folder
     from workbench.ui.dashboard.door import Door, load_keys
     from workbench.ui.dashboard.page import Page
@@ -57,9 +62,6 @@ def serve(name: str, port: int) -> None:
 
     folder = desk_folder(name, home_folder())
     keys = load_keys(folder)
-    # the exact names that may open WebSockets carry the port, so it must be known first
-    with free_socket(HOST, port) as probe:
-        port = int(probe.getsockname()[1])
     door = Door(name, keys, port)
     calls = DeskCalls(name)
     watch = Watch(calls)

@@ -36,19 +36,23 @@ class Page:
         self.equity = EquityChart(Colours(dark))
         self.stages = StageChart(Colours(dark))
         self.tables = {
-            "positions": SnapshotTable(frames.positions, "Positions", ("Held by", "Symbol"), **look),
+            "positions": SnapshotTable(
+                frames.positions, "Positions", ("Held by", "Symbol"), even=True, **look
+            ),
             "orders": SnapshotTable(
                 frames.orders,
                 "Orders",
                 ("Order", "Strategy", "Symbol", "Side", "Type", "State", "Why"),
                 **look,
             ),
-            "fills": SnapshotTable(frames.fills, "Fills", ("Order", "Strategy", "Symbol", "Side"), **look),
-            "latency": SnapshotTable(frames.latency, "Latency", (), page_size=None, **look),
+            "fills": SnapshotTable(
+                frames.fills, "Fills", ("Order", "Strategy", "Symbol", "Side"), even=True, **look
+            ),
+            "latency": SnapshotTable(frames.latency, "Latency", (), page_size=None, even=True, **look),
             "strategies": SnapshotTable(
                 frames.strategies, "Strategies", ("Strategy", "Symbols", "State"), selectable=True, **look
             ),
-            "engine": SnapshotTable(frames.engine, "Engine", (), page_size=None, **look),
+            "engine": SnapshotTable(frames.engine, "Engine", (), page_size=None, even=True, **look),
             "alerts": SnapshotTable(frames.alerts, "Alerts", ("Severity", "Code"), page_size=10, **look),
             "refusals": SnapshotTable(frames.refusals, "Refusals", ("Symbol", "Code"), page_size=10, **look),
         }

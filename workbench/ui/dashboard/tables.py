@@ -20,8 +20,8 @@ _SIGNED = {"Unrealized", "Realized", "P&L"}
 # underscore templates; <%- %> escapes, so a hostile symbol or reason stays text
 _TONE = (
     '<span style="color: <%= value > 0.004999 ? "var(--wb-up)" : value < -0.004999 ? "var(--wb-down)" : "inherit" %>">'
-    '<%= value === null ? "" : (value > 0.004999 ? "+" : "") + value.toLocaleString("en-US", '
-    '{minimumFractionDigits: 2, maximumFractionDigits: 2}).replace("-", "\u2212") %></span>'
+    '<%= value === null ? "" : (value > 0.004999 ? "+" : "") + (Math.abs(value) < 0.005 ? 0 : value)'
+    '.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2}).replace("-", "\u2212") %></span>'
 )
 _PRICE = '<%= value ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 4}) : "\u2013" %>'
 _STATE = '<span class="wb-chip" data-state="<%- value %>"><%- value %></span>'
@@ -40,6 +40,7 @@ class SnapshotTable:
         theme: str,
         page_size: int | None = 20,
         selectable: bool = False,
+        even: bool = False,
     ) -> None:
         self._frame = frame
         self._filled: pd.DataFrame | None = None
@@ -49,7 +50,7 @@ class SnapshotTable:
             "selectable": "checkbox" if selectable else False,
             "pagination": "local" if page_size else None,
             "page_size": page_size,
-            "layout": "fit_data_stretch",
+            "layout": "fit_columns" if even else "fit_data_stretch",
             "sizing_mode": "stretch_width",
             "theme": theme,
             "header_filters": {
@@ -68,10 +69,12 @@ class SnapshotTable:
         """Refill when something changed; filters, sorting and selection stay."""
         fresh = self._frame(now)
         if self.view is None:
+            numbers = [name for name in fresh.columns if pd.api.types.is_numeric_dtype(fresh[name])]
             self.view = pn.widgets.Tabulator(
                 fresh,
                 formatters={name: _formatter(name) for name in fresh.columns if _formatter(name) is not None},
-                text_align={n: "right" for n in fresh.columns if pd.api.types.is_numeric_dtype(fresh[n])},
+                text_align=dict.fromkeys(numbers, "right"),
+                header_align=dict.fromkeys(numbers, "right"),
                 **self._options,
             )
         elif self._filled is None or not fresh.equals(self._filled):
