@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from tests.api.fake_desk import FakeDesk
 
 STAGE_BUDGETS = {
+    "feed": 500.0,
+    "decide": 100.0,
+    "risk": 50.0,
+    "journal": 1000.0,
+    "limiter": 50.0,
+    "wire": 5000.0,
+}
 STAGE_BUDGETS |= {"fill": 10_000.0, "book": 50.0}
 SESSION_START_NS = 1_608_042_600 * 10**9  # 2020-12-15 14:30 UTC
 
@@ -82,6 +89,7 @@ def build_snapshot(desk: "FakeDesk") -> rows.Snapshot:
         desk._alerts[-200:],
         desk._equity[-2000:],
     )  # fmt: skip
+
 
 def _latency_row(stage: str, values: list[float]) -> rows.LatencyRow:
     ordered, budget = sorted(values[-5000:]) or [0.0], STAGE_BUDGETS[stage]
