@@ -104,10 +104,12 @@ class Player:
         self._start_anew()
         self._paused = False
 
-    def skip_to(self, ts_ns: int) -> None:
-        """Leave out every event up to and including `ts_ns` (what an engine that was restarted has seen). Call it
-        before `run()`; it never goes back."""
-        self._done = max(self._done, int(np.searchsorted(self._ts_ns, ts_ns, side="right")))
+    def skip_to(self, ts_ns: int, there: int | None = None) -> None:
+        """Leave out every event before `ts_ns`, and of those at `ts_ns` the first `there` (None: all): what an
+        engine that was restarted has seen. Call it before `run()`; it never goes back."""
+        before, through = (int(np.searchsorted(self._ts_ns, ts_ns, side=side)) for side in ("left", "right"))
+        done = through if there is None else min(before + there, through)
+        self._done = max(self._done, done)
         if self._done:
             self._market_ts_ns = int(self._ts_ns[self._done - 1])
             self._anchor_market = float(self._at_s[self._done - 1])

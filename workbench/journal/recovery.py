@@ -18,33 +18,42 @@ from workbench.journal.reader import Tail, read_inputs
 from workbench.journal.replay import Folding, same_effects
 from workbench.model import (
     Accepted,
+    Bar,
+    BarSlice,
     Cancelled,
     Expired,
     Filled,
     OutcomeLost,
+    Quote,
     Rejected,
     Sent,
     StartSession,
     Submit,
+    Trade,
     Unsent,
 )
 
 __all__ = ["Recovered", "recover"]
 
 _ANSWERS: Final = frozenset({Sent, Accepted, Filled, Cancelled, Rejected, Expired, OutcomeLost, Unsent})
+_MARKET: Final = frozenset({Bar, BarSlice, Quote, Trade})
 _folded = failpoints.point("recover.fold")
 _done = failpoints.point("recover.done")
 
 
 class Recovered(msgspec.Struct, frozen=True):
     """What a recovery found. `unsent` are order ids, oldest first; `epoch` is the last one a session began
-    with (0 when none did)."""
+    with (0 when none did). `market_ns` is the time of the last market event (0 when there was none) and
+    `market_there` how many events of that very time there were: reports are stamped later than the event that
+    caused them, so the engine's own time does not tell where the market stood."""
 
     last_seq: int
     epoch: int
     events: int
     seconds: float
     unsent: tuple[int, ...]
+    market_ns: int = 0
+    market_there: int = 0
 
 
 def recover(path: Path, engine: Folding) -> Recovered:
@@ -60,7 +69,7 @@ def recover(path: Path, engine: Folding) -> Recovered:
     """
     begun = time.perf_counter()
     handle = engine.handle
-    events = epoch = 0
+    events = epoch = market_ns = market_there = 0
     written_by = ""
     unsent: dict[int, None] = {}
     with Tail(path) as tail:
@@ -68,7 +77,10 @@ def recover(path: Path, engine: Folding) -> Recovered:
             _folded()
             events += 1
             kind = type(event)
-            if isinstance(event, StartSession):
+            if kind in _MARKET:
+                market_there = market_there + 1 if event.ts_ns == market_ns else 1
+                market_ns = event.ts_ns
+            elif isinstance(event, StartSession):
                 epoch, written_by = event.epoch, event.code_version
             elif kind in _ANSWERS:
                 unsent.pop(event.order_id, None)  # type: ignore[union-attr]  # _ANSWERS all name an order
@@ -84,4 +96,5 @@ def recover(path: Path, engine: Folding) -> Recovered:
                     unsent[effect.order_id] = None
         last_seq = tail.next_seq - 1
     _done()
-    return Recovered(last_seq, epoch, events, time.perf_counter() - begun, tuple(unsent))
+    seconds = time.perf_counter() - begun
+    return Recovered(last_seq, epoch, events, seconds, tuple(unsent), market_ns, market_there)

@@ -142,7 +142,7 @@ class Desk(Operations):
             settled=self._settled,
         )
         if self.recovered is not None:
-            self.player.skip_to(self.engine.now_ns)
+            self.player.skip_to(self.recovered.market_ns, self.recovered.market_there)
         await self.broker.connect(self.driver.post)
         await self._begin_epoch()
         if self.recovered is not None:
