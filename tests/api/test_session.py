@@ -90,7 +90,12 @@ def session(engine: Engine) -> Iterator[Session]:
 
 def play(engine: Engine) -> None:
     """A quick ten seconds of market."""
-    engine.on_loop(lambda: [engine.desk.step() for _ in range(100)])
+
+    def ten_seconds() -> None:
+        for _ in range(100):
+            engine.desk.step()
+
+    engine.on_loop(ten_seconds)
 
 
 def place(engine: Engine, name: str = "RsiReversion") -> None:
