@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from workbench.errors import BadInput, BadValue, UnknownName
+from workbench.errors import BadInput, BadValue, Refused, UnknownName
 
 __all__ = ["Settings", "home_folder", "load_settings"]
 
@@ -39,7 +39,9 @@ class AccountSettings(_Section):
 class MarketSettings(_Section):
     data: str = "SPY"
     symbols: tuple[str, ...] = ()
-    speed: float = Field(default=60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles")
+    speed: float = Field(
+        default=60.0, ge=0, description="replayed seconds per wall second; 0 = as fast as it settles"
+    )
     start: str = ""
     end: str = ""
 
@@ -98,18 +100,25 @@ class Settings(BaseSettings):
 
 def home_folder() -> Path:
     """Where desks keep their journals, tokens and logs: `WORKBENCH_HOME`, else `.workbench` beside the nearest
-    project file above the current folder, else `~/.workbench`. Made private (0700) when missing."""
+    project file above the current folder, else `~/.workbench`. Made private (0700) when missing.
+
+    Raises:
+        Refused: it cannot be made.
+    """
     named = os.environ.get("WORKBENCH_HOME")
     if named:
         home = Path(named).expanduser().resolve()
     else:
         here = Path.cwd().resolve()
-        roots = [p for p in (here, *here.parents) if (p / "pyproject.toml").exists() and (p / "workbench").is_dir()]
+        roots = [
+            p for p in (here, *here.parents) if (p / "pyproject.toml").exists() and (p / "workbench").is_dir()
+        ]
         home = (roots[0] if roots else Path.home()) / ".workbench"
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BadValue("WORKBENCH_HOME", str(home), f"give a folder that can be written ({error.strerror})") from error
+        text = f"folder '{home}' cannot be made ({error.strerror})"
+        raise Refused(f"{text}: set WORKBENCH_HOME to a folder that can be written") from error
     return home
 
 
@@ -155,5 +164,7 @@ def _first_complaint(error: ValidationError) -> BadInput:
         for part in where[:-1]:
             annotation = model.model_fields[part].annotation
             model = annotation if isinstance(annotation, type) else get_args(annotation)[0]
-        return UnknownName("config key", ".".join(where), [".".join([*where[:-1], k]) for k in model.model_fields])
+        return UnknownName(
+            "config key", ".".join(where), [".".join([*where[:-1], k]) for k in model.model_fields]
+        )
     return BadValue(".".join(where), first.get("input"), str(first["msg"]).lower())

@@ -21,7 +21,7 @@ class EngineHost:
     """Start order: port, journal and recovery, server, address book. `ended` is set when a client asks to stop."""
 
     def __init__(
-        self, settings: Settings, home: Path, *, play: bool = True, limits: ServerLimits | None = None
+        self, settings: Settings, home: Path, *, play: bool | None = True, limits: ServerLimits | None = None
     ) -> None:
         self.settings = settings
         self.folder = desk_folder(settings.name, home)

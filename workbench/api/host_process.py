@@ -50,7 +50,7 @@ def spawn_engine(
     argv = [sys.executable, "-m", "workbench.api.serve", "--json", "--name", name]
     argv += ["--overrides", msgspec.json.encode(overrides).decode()]
     argv += ["--config", str(config)] if config is not None else []
-    argv += [*(["--play"] if play else []), *(["--fresh"] if fresh else [])]
+    argv += ["--play" if play else "--hold", *(["--fresh"] if fresh else [])]
     with open(
         os.open(folder / "engine.out", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab"
     ) as errors_file:

@@ -58,12 +58,17 @@ _ROUTINE: Final = (Submit, Cancel)
 class Desk(Operations):
     """A running desk. Make it, `await start()`, later `await stop()`; all calls belong to one loop.
 
+    `play` says whether the market runs at once; None lets it be as it was: playing when the desk crashed while it
+    played, else waiting.
+
     Raises (start):
         AccountLocked: another engine holds the account. JournalDamaged, JournalVersion, JournalError: see `journal`.
         UnknownName: unknown data or limit name. Refused: the journal belongs to another market or account.
     """
 
-    def __init__(self, settings: Settings, home: Path, *, play: bool = True, version: str = "") -> None:
+    def __init__(
+        self, settings: Settings, home: Path, *, play: bool | None = True, version: str = ""
+    ) -> None:
         self.settings = settings
         self.home = home
         self.name = settings.name
@@ -100,7 +105,7 @@ class Desk(Operations):
     # -- life ----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Open the journal, recover, settle with the broker, and let the market run (unless `play=False`)."""
+        """Open the journal, recover, settle with the broker, and let the market run (if it shall)."""
         loop = asyncio.get_running_loop()
         market = self.settings.market
         self.recording = open_data(
@@ -148,8 +153,11 @@ class Desk(Operations):
         if self.recovered is not None:
             await settle_with_broker(self.engine, self.broker, self.driver, self.clock)
         self.differences = differences(self.engine, await self.broker.account())
-        if not self._play:
+        note = self._session.load() if self.recovered is not None else None
+        play = self._play if self._play is not None else note is not None and note.playing
+        if not play:
             self.player.pause()
+        self._save_session(playing=play)
         self.loop_lag.start()
         self.gc_pauses.install()
         gc.collect()
@@ -159,6 +167,7 @@ class Desk(Operations):
             asyncio.create_task(self._run_market(), name="market"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
+        await asyncio.sleep(0)  # the market begins: who looks now sees it playing
 
     async def stop(self) -> None:
         """Orderly end: cancel what is open, wait for the answers, close the journal."""
@@ -223,6 +232,8 @@ class Desk(Operations):
                 "speed", speed, "give replayed seconds per wall second, or 0 for as fast as it settles"
             )
         self._snapshot = None
+        if action != "speed":
+            self._save_session(playing=action == "play")
         return {"market": self.player.state, "speed": self.player.speed, "progress": self.player.progress}
 
     async def replay_check(self) -> Mapping[str, Any]:
@@ -316,9 +327,10 @@ class Desk(Operations):
                 f"'{self.settings.market.data}' ({', '.join(offered[:5])}): start with --fresh, or take another --name"
             )
 
-    def _save_session(self) -> None:
+    def _save_session(self, playing: bool = False) -> None:
         self._session.save(
             data=self.settings.market.data,
             progress=self.player.progress,
             finished=self.player.state == "finished",
+            playing=playing and self.player.state != "finished",
         )

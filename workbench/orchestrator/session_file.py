@@ -1,7 +1,8 @@
 """A small note beside the journal: which recorded market the desk plays and how far it came.
 
-Only a starter reads it, to tell a market that was left half-way (go on) from one that is over (begin anew). The
-journal stays the truth; without the note a desk goes on.
+A starter reads it, to tell a market that was left half-way (go on) from one that is over (begin anew); and a desk
+that comes back after a crash, to tell whether its market was playing. The journal stays the truth; without the note
+a desk goes on, and waits.
 """
 
 import os
@@ -17,12 +18,13 @@ __all__ = ["SessionFile", "SessionNote", "archive_journal"]
 
 
 class SessionNote(msgspec.Struct, frozen=True):
-    """`progress` is the share of the recording played, 0 to 1."""
+    """`progress` is the share of the recording played, 0 to 1; `playing` whether it was to go on by itself."""
 
     data: str
     progress: float
     finished: bool
     saved_s: float
+    playing: bool = False
 
 
 class SessionFile:
@@ -31,9 +33,9 @@ class SessionFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "session.json"
 
-    def save(self, *, data: str, progress: float, finished: bool) -> None:
+    def save(self, *, data: str, progress: float, finished: bool, playing: bool = False) -> None:
         """Write the note in one step."""
-        note = SessionNote(data, progress, finished, time.time())
+        note = SessionNote(data, progress, finished, time.time(), playing)
         draft = self.path.with_suffix(".tmp")
         draft.write_bytes(msgspec.json.encode(note))
         os.replace(draft, self.path)
