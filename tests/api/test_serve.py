@@ -130,6 +130,8 @@ def test_a_killed_engine_is_started_again_and_knows_everything(
 ) -> None:
     desk.run(quick_rsi(period=2), symbols="SPY", quantity=10)
     before = desk.wait(until=lambda shot: len(shot.fills) >= 2, timeout_s=60)
+    # what a look shows may be a sync ahead of the disk; what is on disk must come back
+    desk.wait(until=lambda shot: shot.health.journal_synced_seq >= before.seq, timeout_s=60)
     pid = desk.address.pid
     os.kill(pid, signal.SIGKILL)
     from workbench.api.host_process import wait_until_ended
