@@ -6,6 +6,7 @@ line that says what to do. Heavy imports happen inside the command that needs th
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import typer
 
@@ -22,6 +23,9 @@ app = typer.Typer(
 )
 
 
+# what typer raises for bad usage: the base of the one class of them it exports, whatever it is built on
+_USAGE: Any = typer.BadParameter.__base__
+
 GROUPS = ("demo", "processes", "desk", "research", "data", "bench")
 
 
@@ -34,10 +38,23 @@ def main() -> None:
     """Entry point of the `workbench` command."""
     _gather()
     try:
-        app()
+        answer = app(standalone_mode=False)
+    except _USAGE as error:
+        raise SystemExit(_usage(error)) from None
     except WorkbenchError as error:
         print(f"workbench: {error}", file=sys.stderr)
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         print("workbench: stopped by Ctrl-C", file=sys.stderr)
         raise SystemExit(130) from None
+    raise SystemExit(answer if isinstance(answer, int) else 0)
+
+
+def _usage(error: Any) -> int:
+    """A mistyped command or option in one line, like every other refusal, and the exit status."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    if text:  # without one the help was printed already
+        context = getattr(error, "ctx", None)
+        words = context.command_path.split()[1:] if context is not None else []
+        print(f"workbench: {text}: see `{' '.join(['workbench', *words, '--help'])}`", file=sys.stderr)
+    return int(error.exit_code)

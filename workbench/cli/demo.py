@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
             float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")
         ] = 0.0,
         strategies: Annotated[int, typer.Option(min=1, help="instances a headless run places")] = 100,
+        notebooks: Annotated[Path | None, typer.Option(help="folder JupyterLab shows; default: the project's")] = None,
         browser: Annotated[bool, typer.Option(help="open a browser when there is one")] = True,
         as_json: AsJson = False,
     ) -> None:
@@ -52,7 +53,8 @@ def register(app: typer.Typer) -> None:
                 say(line)
             emit(verdict, True)
             raise typer.Exit(0 if run.holds() else 1)
-        lab, url = lab_child(DEMO, root)
+        shown = (notebooks or root / "notebooks").resolve()
+        lab, url = lab_child(DEMO, shown, notebook="quickstart.ipynb")
 
         def ready(_: object) -> None:
             link = read_address(DEMO, "dashboard").get("link", "")

@@ -70,12 +70,12 @@ def desk_children(
     ]
 
 
-def lab_child(name: str, root: Path, port: int = 0) -> "tuple[Child, str]":
+def lab_child(name: str, root: Path, port: int = 0, notebook: str = "") -> "tuple[Child, str]":
     """JupyterLab with the workbench panel, and the address to open (it carries its token)."""
     from workbench.orchestrator.supervisor import Child
     from workbench.ui.lab import lab_launch
 
-    launch = lab_launch(name=name, root=root, port=port)
+    launch = lab_launch(name=name, root=root, port=port, notebook=notebook)
     folder = home_folder() / name
     child = Child("lab", launch.argv, launch.ready_file, folder / "lab.out", env=launch.env)
     return child, launch.url

@@ -32,17 +32,17 @@ def register(app: typer.Typer) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
+        from workbench.feeds import open_data
         from workbench.research import backtest as run
         from workbench.strategy import find_strategy
 
         chosen = find_strategy(strategy)(**pairs(settings))
+        recording = open_data(data, None, start or None, end or None)  # refuses before anything is drawn
         with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
             task = bar.add_task(strategy)
             result = run(
                 chosen,
-                data,
-                start=start or None,
-                end=end or None,
+                recording,
                 quantity=quantity,
                 cash=cash,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
