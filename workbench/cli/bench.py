@@ -33,6 +33,8 @@ def _load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"benchmarks.{path.stem}", path)
     if spec is None or spec.loader is None:
         raise BadInput(f"benchmark file '{path}' cannot be loaded: it must be a Python file")
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))  # benchmarks share pieces
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

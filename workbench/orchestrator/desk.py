@@ -21,19 +21,15 @@ from workbench.feeds import Player, Recording, open_data
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
-    Bar,
-    BarSlice,
     Cancel,
     Effect,
     Event,
     Kill,
     OpenAccount,
     Order,
-    Quote,
     SetLimits,
     StartSession,
     Submit,
-    Trade,
     to_e8,
 )
 from workbench.model.commands import Command
@@ -45,12 +41,11 @@ from workbench.orchestrator.operations import CONFIRM_S, Operations
 from workbench.orchestrator.session_file import SessionFile
 from workbench.orchestrator.snapshot import Health, take
 from workbench.orchestrator.truth import Difference, differences, settle_with_broker
-from workbench.orchestrator.view import DeskView
+from workbench.orchestrator.view import MARKET, DeskView
 
 __all__ = ["Desk"]
 
 SNAPSHOT_NS: Final = 100_000_000
-_MARKET: Final = (Bar, BarSlice, Quote, Trade)
 _COMMANDS: Final[tuple[type, ...]] = Command.__value__.__args__
 _ROUTINE: Final = (Submit, Cancel)
 
@@ -133,7 +128,7 @@ class Desk(Operations):
         )
         if self.journal.last_seq:
             self.state = "recovering"
-            self.recovered = recover(self.journal.path, self.engine)
+            self.recovered = recover(self.journal.path, self.view)
             self._check_same_market()
             sim.rebuild(self.journal.path)
         before = self.recording.start_ns - max(self.recording.bar_ns, 1)  # the first bar is still to come
@@ -273,7 +268,7 @@ class Desk(Operations):
         market = False
         for event in events:
             self.tally.count(event)
-            if isinstance(event, _MARKET):
+            if isinstance(event, MARKET):
                 market = True
             elif isinstance(event, _COMMANDS):
                 self._snapshot = None  # whoever asked must see what came of it at the next look

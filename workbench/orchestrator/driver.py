@@ -208,13 +208,17 @@ class Driver:
         if self._idle:
             self._wake_idle()
 
-    def _synced(self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]], _seq: int) -> None:
+    def _synced(
+        self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]], _seq: int
+    ) -> None:
         synced_ns = _monotonic_ns()
         by_id, broker, killed = self.engine.orders.by_id, self.broker, self.engine.risk.killed
         for effect in to_send:
             if type(effect) is Submit:
                 if killed:  # the kill is durable by now: what was still on its way to the wire stays here
-                    self.post(Unsent(effect.ts_ns, effect.order_id, "held back by the kill switch before sending"))
+                    self.post(
+                        Unsent(effect.ts_ns, effect.order_id, "held back by the kill switch before sending")
+                    )
                     continue
                 stamps = by_id[effect.order_id].stamps
                 stamps[SYNCED] = synced_ns

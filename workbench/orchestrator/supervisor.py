@@ -94,7 +94,7 @@ class Supervisor:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-            if child.state != "failed":
+            if child.state not in ("failed", "ended", "stopped"):
                 self._tell(child, "stopped")
 
     async def _keep(self, child: Child) -> None:

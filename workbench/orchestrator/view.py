@@ -10,7 +10,7 @@ from typing import Final
 
 from workbench.engine import Engine, Placed, Position
 from workbench.errors import UnknownName
-from workbench.model import Effect, Event, Filled, Order, Refusal, from_e8
+from workbench.model import Bar, BarSlice, Effect, Event, Filled, Order, Quote, Refusal, Trade, from_e8
 from workbench.model.orders import SIDE_NAMES, STATE_NAMES, TERMINAL, TIF_NAMES, TYPE_NAMES
 from workbench.model.snapshot import AccountRow, FillRow, OrderRow, PositionRow, RefusalRow, StrategyRow
 from workbench.orchestrator.equity import EquityCurve
@@ -18,6 +18,7 @@ from workbench.orchestrator.equity import EquityCurve
 __all__ = ["DeskView"]
 
 KEEP: Final = 200
+MARKET: Final = (Bar, BarSlice, Quote, Trade)
 ACCOUNT_TOTAL: Final = -1
 
 
@@ -42,11 +43,19 @@ class DeskView:
             order_id = getattr(event, "order_id", 0)
             if order_id in by_id and by_id[order_id].state in TERMINAL:
                 self._pending[order_id] = None
+                if len(self._pending) > KEEP:
+                    del self._pending[next(iter(self._pending))]
         for effect in effects:
             if type(effect) is Refusal:
                 self.refusals.append(self._refusal(effect))
         if market:
             self.curve.add(engine.now_ns, from_e8(engine.risk.equity_e8))
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Let the engine handle a journaled event and note it: a recovery through here fills the view as well."""
+        effects = self._engine.handle(event)
+        self.note((event,), effects, isinstance(event, MARKET))
+        return effects
 
     def account(self) -> AccountRow:
         """Cash, equity and exposure now."""
