@@ -6,6 +6,7 @@ Files are written beside and renamed, carry a digest, and are shared by all proc
 its digest is compiled anew. Folder: `WORKBENCH_CACHE`, else `cache` under `WORKBENCH_HOME`, else the user's cache.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -85,25 +86,39 @@ class _Impl(_CompileResultCacheImpl):  # type: ignore[misc]
 
 
 class _DigestedFile(_IndexDataCacheFile):  # type: ignore[misc]
-    """Data files that start with the sha256 of the rest; `load` answers None for one that does not fit."""
+    """Index and data files that start with the sha256 of the rest: nothing that does not fit is ever unpickled."""
+
+    def _save_index(self, overloads: Any) -> None:
+        self._write(self._index_path, (self._version, self._source_stamp, overloads))
+
+    def _load_index(self) -> Any:
+        held = self._read(self._index_path)
+        if held is None or held[:2] != (self._version, self._source_stamp):
+            return {}
+        return held[2]
 
     def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+    def _load_data(self, name: str) -> Any:
+        return self._read(self._data_path(name))
+
+    def _write(self, path: str, data: Any) -> None:
         raw = self._dump(data)
-        with self._open_for_write(self._data_path(name)) as file:
+        with self._open_for_write(path) as file:
             file.write(hashlib.sha256(raw).digest() + raw)
 
-    def load(self, key: Any) -> Any:
+    def _read(self, path: str) -> Any:
+        """What `_write` wrote; None when the file is missing or damaged (the loop is then compiled again)."""
         try:
-            name = self._load_index().get(key)
-            raw = Path(self._data_path(name)).read_bytes() if name else b""
-            if len(raw) <= 32 or hashlib.sha256(raw[32:]).digest() != raw[:32]:
-                return None
-            os.utime(self._data_path(name))
-            return pickle.loads(raw[32:])  # noqa: S301 - our own file in a private folder, digest checked
-        except (OSError, EOFError, ValueError, TypeError, AttributeError, ImportError, IndexError, KeyError):
-            return None  # damaged or foreign: the loop is compiled again and the file replaced
-        except pickle.UnpicklingError:
+            raw = Path(path).read_bytes()
+        except OSError:
             return None
+        if hashlib.sha256(raw[32:]).digest() != raw[:32]:
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # keeps it from the oldest, which are forgotten first
+        return pickle.loads(raw[32:])  # noqa: S301 - our own file in a private folder, digest checked
 
 
 class _SoundCache(_FunctionCache):  # type: ignore[misc]

@@ -63,13 +63,14 @@ class Part(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The whole row; `x` is the namedtuple class that `decide` sees."""
+    """The whole row; `x` is the namedtuple class that `decide` sees; `texts` names parameters left out."""
 
     owner: str
     params: Record
     parts: tuple[Part, ...]
     stride: int
     x: Any
+    texts: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -125,4 +126,5 @@ def layout_of(
         at += len(start)
         parts.append(Part(name, kind, ring_at, held, state))
     x = namedtuple("Inputs", (*indicators, *Ohlcv._fields))  # type: ignore[misc]
-    return Layout(owner, params, tuple(parts), at, x)
+    texts = tuple(name for name, value in parameters.items() if isinstance(value, str))
+    return Layout(owner, params, tuple(parts), at, x, texts)

@@ -40,5 +40,5 @@ class Rsi(Indicator):
         value = float("nan")
         if n == p.period:
             both = up + down
-            value = 100.0 * up / both if both > 0.0 else 50.0
+            value = 100.0 * (up / both) if both > 0.0 else 50.0
         return RsiState(n, bar.close, up, down, s.alpha), value

@@ -98,7 +98,12 @@ def cannot_compile(layout: Layout, decide: Callable[..., Any]) -> str:
     except _Unfit as error:
         return f"{what} cannot be compiled: {error} ({_where(decide.__code__, 0)})"
     except Exception as error:  # noqa: BLE001 - numba fails in many ways; each one means the interpreted form
-        return f"{what} cannot be compiled: {_sentence(error, decide)}"
+        said = _sentence(error, decide)
+        texts = [name for name in layout.texts if f"attribute '{name}'" in said]
+        if texts:
+            where = _where(decide.__code__, 0)
+            said = f"it reads the text parameter '{texts[0]}': use a whole number or a bool ({where})"
+        return f"{what} cannot be compiled: {said}"
     return ""
 
 

@@ -90,12 +90,8 @@ class Program:
 
     def restart(self, row: int, strategy: Strategy) -> None:
         """New parameters for a row: its indicators start anew and warm up again."""
-        memory = self._memory
-        memory.checked(row)
-        indicators = self._fitting(strategy)
-        sample_states(self.name, indicators)  # raises before anything is changed
-        memory.clear(row)
-        self._fill(row, strategy, indicators)
+        self._memory.checked(row)
+        self._fill(row, strategy, self._fitting(strategy))
 
     def release(self, row: int) -> None:
         """Forget a row; its number may be given out again."""

@@ -42,7 +42,7 @@ class RowMemory:
         self.at: list[int] = []  # also turns a row that does not exist into an IndexError
         self.slots: NDArray[np.int64] = np.zeros(16 * self.stride, np.int64)
         self.rings: NDArray[np.float64] = np.zeros(1024)
-        self._free: list[int] = []
+        self._free: dict[int, None] = {}
         self._rings_used = 0
         self._rings_free: dict[int, list[int]] = {}
 
@@ -54,7 +54,7 @@ class RowMemory:
     def take(self) -> int:
         """A row number: a released one, or a new one."""
         if self._free:
-            return self._free.pop()
+            return self._free.popitem()[0]
         row = self.n
         self.n += 1
         self.at.append(row * self.stride)
@@ -65,7 +65,7 @@ class RowMemory:
         return row
 
     def fill(self, row: int, strategy: Strategy, indicators: dict[str, Indicator]) -> None:
-        """Write parameters and first states into a row."""
+        """Write parameters and first states into a row; what it held before is gone, unless this raises."""
         at = self.at[row]
         starts = sample_states(self.name, indicators)
         lengths = {
@@ -73,6 +73,11 @@ class RowMemory:
             for part in self.layout.parts
             if part.ring_at >= 0
         }
+        for part in self.layout.parts:  # nothing can fail from here on
+            if part.ring_at >= 0:
+                start, length = int(self.slots[at + part.ring_at]), int(self.slots[at + part.ring_at + 1])
+                if length:
+                    self._rings_free.setdefault(length, []).append(start)
         self.slots[at : at + self.stride] = 0
         self.layout.params.write(self.slots, at, _numbers(strategy.parameters))
         for part in self.layout.parts:
@@ -82,20 +87,11 @@ class RowMemory:
                 self.slots[at + part.ring_at] = self._ring_start(lengths[part.name])
                 self.slots[at + part.ring_at + 1] = lengths[part.name]
 
-    def clear(self, row: int) -> None:
-        """Give back a row's rings; its parameters and state are gone."""
-        at = self.at[row]
-        for part in self.layout.parts:
-            if part.ring_at >= 0:
-                start, length = int(self.slots[at + part.ring_at]), int(self.slots[at + part.ring_at + 1])
-                if length:
-                    self._rings_free.setdefault(length, []).append(start)
-        self.slots[at : at + self.stride] = 0
-
     def release(self, row: int) -> None:
-        """Clear a row and let its number be given out again."""
-        self.clear(row)
-        self._free.append(row)
+        """Let a row's number be given out again. Its memory stays as it is until then."""
+        if row in self._free:
+            raise BadValue("row", row, f"{self.name} has released it already")
+        self._free[row] = None
 
     def checked(self, row: int) -> int:
         """`row`, when it exists; BadValue otherwise."""
