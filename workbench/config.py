@@ -149,8 +149,10 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
 def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
     out = dict(low)
     for key, value in high.items():
-        if isinstance(value, dict) and isinstance(out.get(key), dict):
-            out[key] = _merged(out[key], value)
+        if isinstance(value, dict):
+            inside = out.get(key)
+            if inside is None or isinstance(inside, dict):  # else the file is wrong there, and will be told so
+                out[key] = _merged(inside or {}, value)
         elif value is not None:
             out[key] = value
     return out

@@ -68,11 +68,11 @@ BAD_BODIES = [
     (b"\xff\xfe", "body is not valid JSON"),
     (b'{"symbol": "SPY", "side": "buy", "quanity": 2}', "field 'quanity' is unknown: did you mean 'quantity'"),
     (b'{"symbol": "SPY", "side": "bye", "quantity": 1}', "side 'bye' is unknown: did you mean 'buy'"),
-    (b'{"symbol": "SPY", "side": "buy", "quantity": "1"}', "quantity: expected float, got str"),
-    (b'{"symbol": "SPY", "side": "buy", "quantity": 0}', "quantity: expected float > 0"),
+    (b'{"symbol": "SPY", "side": "buy", "quantity": "1"}', "quantity = '1': expected float, got str"),
+    (b'{"symbol": "SPY", "side": "buy", "quantity": 0}', "quantity = 0: give a number above 0"),
     (b'{"symbol": "SPY", "side": "buy", "quantity": NaN}', "body is not valid JSON"),
     (b'{"symbol": "SPY", "side": "buy", "quantity": 1e999}', "quantity"),
-    (b'{"symbol": "", "side": "buy", "quantity": 1}', "symbol: expected str of length >= 1"),
+    (b'{"symbol": "", "side": "buy", "quantity": 1}', "symbol = '': expected str of length >= 1"),
     (b'{"symbol": "SPX", "side": "buy", "quantity": 1}', "symbol 'SPX' is unknown: did you mean 'SPY'"),
     (b'{"symbol": "SPY", "side": "buy", "quantity": 1, "type": "limit"}', "limit_px = 0.0: a limit order needs"),
     (b'{"symbol": ' + b"[" * 5000 + b"]" * 5000 + b"}", "symbol: expected str, got array"),
@@ -133,8 +133,8 @@ async def test_query_parameters_are_typed_and_strict(served: Served) -> None:
     assert [row["order_id"] for row in told] == [4, 5]
     for query, text in (
         ("limt=2", "did you mean 'limit'"),
-        ("limit=0", "limit: expected int >= 1"),
-        ("limit=x", "limit: expected int, got str"),
+        ("limit=0", "limit = '0': expected int >= 1"),
+        ("limit=x", "limit = 'x': expected int, got str"),
         ("limit=1&limit=2", "limit is given twice"),
         ("state=filed", "did you mean 'filled'"),
     ):

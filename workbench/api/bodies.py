@@ -172,6 +172,11 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     refusal: RefusalRow | None = None
 
 
+_ADVICE = (
+    (re.compile(r"expected (float|int) > 0(\.0)?$"), "give a number above 0"),
+    (re.compile(r"expected (float|int) >= 0(\.0)?$"), "give a number of 0 or more"),
+    (re.compile(r"expected array of length >= 1$"), "name at least one"),
+)
 _PATH = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
 
@@ -185,7 +190,7 @@ def decode_body[T](kind: type[T], raw: bytes) -> T:
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        raise _complaint(kind, error) from error
+        raise _complaint(kind, error, _given(raw)) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"body is not valid JSON: {_one_line(error)}; send one JSON object") from error
     except RecursionError as error:
@@ -197,10 +202,17 @@ def decode_query[T](kind: type[T], values: dict[str, str]) -> T:
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _complaint(kind, error) from error
+        raise _complaint(kind, error, values) from error
 
 
-def _complaint(kind: Any, error: msgspec.ValidationError) -> BadInput:
+def _given(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None  # its end cannot be read; what was wrong stands before it
+
+
+def _complaint(kind: Any, error: msgspec.ValidationError, given: Any) -> BadInput:
     text = _one_line(error)
     unknown = re.search(r"unknown field `([^`]*)`", text)
     if unknown:
@@ -216,9 +228,12 @@ def _complaint(kind: Any, error: msgspec.ValidationError) -> BadInput:
         words = _words(kind, field)
         return UnknownName(field, invalid[1][:100], words) if words else BadInput(f"{field}: {text}")
     text = text.replace("`", "")
-    return BadInput(
-        f"{field}: {text[0].lower()}{text[1:]}" if field else f"body: {text[0].lower()}{text[1:]}"
-    )
+    text = f"{text[0].lower()}{text[1:]}"
+    value = given.get(field, {}) if isinstance(given, dict) else {}
+    if isinstance(value, str | int | float) or value == []:
+        advice = next((advice for pattern, advice in _ADVICE if pattern.match(text)), text)
+        return BadValue(field, value[:100] if isinstance(value, str) else value, advice)
+    return BadInput(f"{field or 'body'}: {text}")
 
 
 def _words(kind: Any, field: str) -> tuple[str, ...]:

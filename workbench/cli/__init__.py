@@ -30,6 +30,8 @@ GROUPS = ("demo", "processes", "desk", "research", "data", "bench")
 
 
 def _gather() -> None:
+    if app.registered_commands:
+        return
     for group in GROUPS:
         import_module(f"workbench.cli.{group}").register(app)
 
@@ -38,7 +40,7 @@ def main() -> None:
     """Entry point of the `workbench` command."""
     _gather()
     try:
-        answer = app(standalone_mode=False)
+        answer = app(prog_name="workbench", standalone_mode=False)
     except _USAGE as error:
         raise SystemExit(_usage(error)) from None
     except WorkbenchError as error:
@@ -55,6 +57,7 @@ def _usage(error: Any) -> int:
     text = " ".join(error.format_message().split()).rstrip(".")
     if text:  # without one the help was printed already
         context = getattr(error, "ctx", None)
-        words = context.command_path.split()[1:] if context is not None else []
-        print(f"workbench: {text}: see `{' '.join(['workbench', *words, '--help'])}`", file=sys.stderr)
+        command = context.command_path if context is not None else "workbench"
+        joint = "" if text.endswith("?") else ":"
+        print(f"workbench: {text}{joint} see `{command} --help`", file=sys.stderr)
     return int(error.exit_code)

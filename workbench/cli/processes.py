@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["desk_children", "lab_child", "print_state", "read_address", "register", "supervise"]
 
 DataName = Annotated[
-    str, typer.Option("--data", "-d", help="recorded market: a name from `workbench data list`, or a file")
+    str | None,
+    typer.Option("--data", "-d", help="recorded market: a name from `workbench data list`, or a file"),
 ]
 Speed = Annotated[
-    float, typer.Option("--speed", help="replayed seconds per second; 0 = as fast as it settles")
+    float | None, typer.Option("--speed", help="replayed seconds per second; 0 = as fast as it settles")
 ]
 
 
@@ -39,24 +40,16 @@ def read_address(name: str, process: str) -> dict[str, Any]:
 
 
 def desk_children(
-    name: str, data: str, speed: float, cash: float, play: bool, config: Path | None
+    name: str, data: str | None, speed: float | None, cash: float | None, play: bool, config: Path | None
 ) -> "list[Child]":
-    """Engine, warehouse and dashboard, as the supervisor wants them."""
+    """Engine, warehouse and dashboard, as the supervisor wants them; what is None is left to `config`."""
     from workbench.orchestrator.supervisor import Child
 
     folder = home_folder() / name
     python = [sys.executable, "-m"]
-    engine = [
-        "workbench.api.serve",
-        "--name",
-        name,
-        "--data",
-        data,
-        "--speed",
-        str(speed),
-        "--cash",
-        str(cash),
-    ]
+    engine = ["workbench.api.serve", "--name", name]
+    for option, value in (("--data", data), ("--speed", speed), ("--cash", cash)):
+        engine += [option, str(value)] if value is not None else []
     engine += ["--play"] if play else []
     engine += ["--config", str(config)] if config is not None else []
     commands = {
@@ -134,14 +127,21 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def up(
         name: DeskName = "default",
-        data: DataName = "SPY",
-        speed: Speed = 60.0,
-        cash: Annotated[float, typer.Option(help="starting cash of a new account")] = 1_000_000.0,
+        data: DataName = None,
+        speed: Speed = None,
+        cash: Annotated[float | None, typer.Option(help="starting cash of a new account")] = None,
         play: Annotated[bool, typer.Option(help="let the recorded market run at once")] = True,
         config: Annotated[Path | None, typer.Option(help="a workbench.toml")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Start engine, warehouse and dashboard, and keep them alive until Ctrl-C."""
+        """Start engine, warehouse and dashboard, and keep them alive until Ctrl-C. What is not said comes from
+        the configuration: the SPY sample at 60 times its speed, one million."""
+        from workbench.config import load_settings
+        from workbench.feeds import open_data
+
+        market = {"data": data, "speed": speed}
+        asked = load_settings(config, name=name, market=market, account={"cash": cash}).market
+        open_data(asked.data, list(asked.symbols) or None, asked.start or None, asked.end or None)
 
         def ready(_: object) -> None:
             addresses = {
@@ -218,7 +218,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def dashboard(name: DeskName = "default", as_json: AsJson = False) -> None:
         """The Panel dashboard of a desk that runs already."""
-        child = desk_children(name, "", 0.0, 0.0, False, None)[2]
+        child = desk_children(name, None, None, None, False, None)[2]
 
         def ready(_: object) -> None:
             address = read_address(name, "dashboard")

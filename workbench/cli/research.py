@@ -1,5 +1,6 @@
 """`backtest`: a strategy over recorded bars, from the command line."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -38,7 +39,8 @@ def register(app: typer.Typer) -> None:
 
         chosen = find_strategy(strategy)(**pairs(settings))
         recording = open_data(data, None, start or None, end or None)  # refuses before anything is drawn
-        with Progress(console=Console(stderr=True), transient=True, disable=as_json) as bar:
+        hidden = as_json or not sys.stderr.isatty()
+        with Progress(console=Console(stderr=True), transient=True, disable=hidden) as bar:
             task = bar.add_task(strategy)
             result = run(
                 chosen,

@@ -32,6 +32,7 @@ from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver, Outcome
 from workbench.orchestrator.view import DeskView
 from workbench.strategy import code_hash, load_strategy, make, parameters_of, program_for
+from workbench.strategy.base import is_event
 
 __all__ = ["KillReport", "Operations"]
 
@@ -82,8 +83,9 @@ class Operations:
             raise BadValue("symbols", symbols, "name at least one symbol")
         kind = load_strategy(source, name)
         pairs = parameters_of(make(kind, tuple(parameters.items())))
-        # numba holds the interpreter only in short pieces; in a thread the loop goes on meanwhile
-        await asyncio.to_thread(program_for, kind)
+        if not is_event(kind):
+            # numba holds the interpreter only in short pieces; in a thread the loop goes on meanwhile
+            await asyncio.to_thread(program_for, kind)
         number = max(self.engine.host.strategies, default=0) + 1
         outcome = await self.driver.do(
             AddStrategy(

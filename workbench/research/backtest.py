@@ -98,6 +98,8 @@ class _Run:
     def __init__(
         self, recording: Recording, sim: SimSettings, cash: float, limits: Mapping[str, float]
     ) -> None:
+        if not 0 < cash < 9e10:
+            raise BadValue("cash", cash, "give a finite amount above 0")
         self.recording = recording
         self.engine = Engine()
         latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
