@@ -3,7 +3,8 @@
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from workbench.errors import Refused, Unreachable
@@ -27,8 +28,10 @@ class LoopThread:
             self.loop.run_until_complete(self.loop.shutdown_asyncgens())
             self.loop.close()
 
-    def call[T](self, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        """Run `work` there and wait for its result here.
+    def call[T](
+        self, work: Coroutine[Any, Any, T], timeout_s: float, waiting: Callable[[float], None] | None = None
+    ) -> T:
+        """Run `work` there and wait for its result here; `waiting(seconds)` is called about every second meanwhile.
 
         Raises:
             Refused: the session is closed, or this is the session's own thread (it would wait for itself).
@@ -39,6 +42,12 @@ class LoopThread:
             raise Refused("this is the session's own loop: await session.aio.<name>(...) instead")
         future = self.submit(work)
         try:
+            if waiting is not None:
+                begun_s = time.monotonic()
+                while (waited_s := time.monotonic() - begun_s) < timeout_s - 1.0:
+                    if concurrent.futures.wait([future], 1.0).done:
+                        break
+                    waiting(waited_s + 1.0)
             return future.result(timeout_s)
         except concurrent.futures.TimeoutError as error:
             if future.done():

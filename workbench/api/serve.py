@@ -38,7 +38,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--cash", type=float, default=None, help="starting cash of a new account")
     parser.add_argument("--port", type=int, default=None, help="0 takes a free one")
-    market = parser.add_mutually_exclusive_group()  # neither: as it was when the engine crashed, else it waits
+    market = (
+        parser.add_mutually_exclusive_group()
+    )  # neither: as it was when the engine crashed, else it waits
     market.add_argument("--play", action="store_true", default=None, help="let the market run at once")
     market.add_argument("--hold", action="store_false", dest="play", help="let the market wait")
     parser.add_argument("--fresh", action="store_true", help="move an existing journal to the archive first")

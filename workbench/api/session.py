@@ -7,6 +7,7 @@ for asynchronous code.
 
 import asyncio
 import getpass
+import sys
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -144,7 +145,15 @@ class Session:
             sizing=sizing,
             provenance=source.provenance,
         )
-        return StrategyHandle(self, self._do(work, LONG_S), source.name, type(placed))
+
+        def compiling(seconds: float) -> None:
+            print(
+                f"{source.name}: the engine compiles it, {seconds:.0f} s (the first time only)",
+                file=sys.stderr,
+            )
+
+        number = self._thread.call(work, LONG_S + MARGIN_S, compiling)
+        return StrategyHandle(self, number, source.name, type(placed))
 
     def place(
         self,
