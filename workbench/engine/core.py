@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.engine.book import Book
-from workbench.engine.exposure import Exposure
+from workbench.engine.exposure import Exposure, Line
 from workbench.engine.hashing import state_digest
 from workbench.engine.host import Program, StrategyHost
 from workbench.engine.ledger import Ledger
@@ -22,13 +22,14 @@ from workbench.engine.on_market import MARKET_EVENTS
 from workbench.engine.on_reports import REPORTS
 from workbench.engine.orders import OrderTable
 from workbench.engine.risk import DAY_NS, Risk
-from workbench.engine.rules import Verdict, first_no
+from workbench.engine.rules import Verdict, first_no, plainly_fine
 from workbench.engine.seats import OPERATOR, PAUSED, Intent, Placed, Seat
 from workbench.engine.sizing import PERCENT, full_qty_e8
 from workbench.errors import WorkbenchError
 from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
 from workbench.model.orders import DAY, LIMIT, MARKET, NEW, STOP_LIMIT, Order
 from workbench.model.records import Event
+from workbench.model.stages import RISKED
 from workbench.strategy import Programs, load_strategy
 
 __all__ = ["Engine"]
@@ -135,20 +136,25 @@ class Engine:
         seat.aim(target)
         if delta == 0:
             return
-        intent = self._intent
-        intent.seat = seat
-        intent.iid = seat.iid
-        intent.kind = MARKET
-        intent.tif = DAY
+        line = seat.line
         if delta > 0:
-            intent.side, intent.qty_e8 = 1, delta
+            side, qty = 1, delta
+            worst = line.held_e8 + line.buys_e8 + qty
         else:
-            intent.side, intent.qty_e8 = -1, -delta
+            side, qty = -1, -delta
+            worst = line.sells_e8 - line.held_e8 + qty
+        why = why or self._whys.get((before, target)) or self._why(before, target)
+        if plainly_fine(seat, side, qty, worst, self.risk):
+            self._open(seat, line, side, MARKET, DAY, qty, 0, 0, why)
+            return
+        intent = self._intent
+        intent.seat, intent.iid = seat, seat.iid
+        intent.kind, intent.tif, intent.side, intent.qty_e8 = MARKET, DAY, side, qty
         intent.limit_px_e8 = intent.stop_px_e8 = 0
-        intent.px_e8 = px = seat.line.mark_e8
-        intent.notional_e16 = intent.qty_e8 * px
+        intent.px_e8 = px = line.mark_e8
+        intent.notional_e16 = qty * px
         intent.sized = True
-        intent.why = why or self._whys.get((before, target)) or self._why(before, target)
+        intent.why = why
         if not self.send(intent):
             seat.aim(seat.truth())
 
@@ -193,19 +199,42 @@ class Engine:
         if verdict is not None:
             self.refuse(intent, verdict)
             return False
-        orders, now_ns, ts_ns = self.orders, self.now_ns, self.ts_ns
-        placed = seat.placed
-        order_id, epoch, sid, iid = orders.next_id, self.epoch, placed.strategy_id, intent.iid
-        kind, tif = intent.kind, intent.tif
-        limit_px, stop_px, why = intent.limit_px_e8, intent.stop_px_e8, intent.why
-        # fmt: off
-        order = Order(
-            order_id, epoch, sid, iid, side, kind, tif, qty, limit_px, stop_px, ts_ns,
-            NEW, 0, 0, 0, ts_ns, "", "", why,
-            [self.edge_ns, self.inbox_ns, self.decided_ns or self.inbox_ns, 0, 0, 0, 0, 0, 0],
+        self._open(
+            seat,
+            line,
+            side,
+            intent.kind,
+            intent.tif,
+            qty,
+            intent.limit_px_e8,
+            intent.stop_px_e8,
+            intent.why,
         )
+        return True
+
+    def _open(
+        self,
+        seat: Seat,
+        line: Line,
+        side: int,
+        kind: int,
+        tif: int,
+        qty: int,
+        limit_px: int,
+        stop_px: int,
+        why: str,
+    ) -> None:
+        """The rules said yes: the order exists from here on, and its Submit goes out."""
+        risk, orders, now_ns, ts_ns = self.risk, self.orders, self.now_ns, self.ts_ns
+        placed = seat.placed
+        order_id, epoch, sid, iid = orders.next_id, self.epoch, placed.strategy_id, seat.iid
+        # fmt: off
+        stamps = [self.edge_ns, self.inbox_ns, self.decided_ns or self.inbox_ns, 0, 0, 0, 0, 0, 0]
+        orders.open(Order(
+            order_id, epoch, sid, iid, side, kind, tif, qty, limit_px, stop_px, ts_ns,
+            NEW, 0, 0, 0, ts_ns, "", "", why, stamps,
+        ))
         # fmt: on
-        orders.open(order)
         self.exposure.opened(line, side, qty)
         seat.working_e8 += side * qty
         if side == seat.last_side and now_ns - seat.repeats_from_ns < risk.repeat_ns:
@@ -220,11 +249,10 @@ class Engine:
         risk.account_window.take(now_ns)
         if kind in _LIMITED:
             (line.bids if side > 0 else line.asks)[order_id] = limit_px
-        order.stamps[3] = self.stamp()  # RISKED: the rules passed and the order is open
+        stamps[RISKED] = self.stamp()
         self.effects.append(
             Submit(ts_ns, order_id, epoch, sid, iid, side, kind, tif, qty, limit_px, stop_px, why)
         )
-        return True
 
     # -- no ------------------------------------------------------------------------------------------------------
 

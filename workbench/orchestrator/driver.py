@@ -11,7 +11,7 @@ inbox as market data and commands; an urgent command (kill) goes to its head.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -89,6 +89,7 @@ class Driver:
         self._scheduled = False
         self._unsynced = 0
         self._idle: list[asyncio.Future[None]] = []
+        self._waiters: set[Waiter] = set()
 
     @property
     def inbox_length(self) -> int:
@@ -103,7 +104,10 @@ class Driver:
     def post(
         self, event: Event, edge_ns: int = 0, waiter: Waiter | None = None, urgent: bool = False
     ) -> None:
-        """Put an event into the inbox; `edge_ns` is the monotonic time it left its socket (0: now)."""
+        """Put an event into the inbox; `edge_ns` is the monotonic time it left its socket (0: now). Once the journal
+        has stopped nothing can be handled any more, and it is dropped."""
+        if self.stopped is not None:
+            return
         item = (event, edge_ns or _monotonic_ns(), waiter)
         if urgent:
             self._inbox.appendleft(item)
@@ -114,12 +118,27 @@ class Driver:
             self._loop.call_soon(self._turn)
 
     def tick(self, event: Event, edge_ns: int = 0) -> None:
-        """Handle a market event at once when nothing waits before it: saves one trip through the loop."""
-        if self._inbox:
+        """Handle an event at once when nothing waits before it: one trip through the loop and its queue less."""
+        if self._inbox or self.stopped is not None:
             self.post(event, edge_ns)
             return
-        self._inbox.append((event, edge_ns or _monotonic_ns(), None))
-        self._turn()
+        try:
+            append, engine = self.journal.append, self.engine
+            append(event)
+            engine.edge_ns = edge_ns = edge_ns or _monotonic_ns()
+            kind = event.__class__
+            if kind is Filled or kind is Accepted:
+                self._stamp_report(event, edge_ns)  # type: ignore[arg-type]
+            effects = engine.handle(event)
+            to_send: list[Submit | Cancel] = []
+            for effect in effects:
+                append(effect)
+                if effect.__class__ is Submit or effect.__class__ is Cancel:
+                    to_send.append(effect)
+            ended = [self._end_stamped(event)] if kind is Filled else []  # type: ignore[arg-type]
+            self._commit([event], effects, to_send, [], ended)
+        except JournalStopped as error:
+            self.fail(error)
 
     async def do(self, event: Event, urgent: bool = False) -> Outcome:
         """Post `event` and wait until it was handled and its effects are durable.
@@ -130,6 +149,8 @@ class Driver:
         if self.stopped is not None:
             raise self.stopped
         waiter: Waiter = self._loop.create_future()
+        self._waiters.add(waiter)
+        waiter.add_done_callback(self._waiters.discard)
         self.post(event, waiter=waiter, urgent=urgent)
         return await waiter
 
@@ -141,10 +162,11 @@ class Driver:
             await done
 
     def fail(self, error: JournalStopped) -> None:
-        """The journal cannot be written: send nothing more, and let everyone waiting know."""
-        self.stopped = error
-        for _, _, waiter in self._inbox:
-            if waiter is not None and not waiter.done():
+        """The journal cannot be written: send nothing more, and let everyone waiting know (also those whose event
+        was handled and waits for the disk)."""
+        self.stopped = self.stopped or error
+        for waiter in self._waiters:
+            if not waiter.done():
                 waiter.set_exception(error)
         self._inbox.clear()
         self._unsynced = 0
@@ -156,13 +178,18 @@ class Driver:
         self._scheduled = False
         if self.stopped is not None:
             return
+        try:
+            self._drain()
+        except JournalStopped as error:
+            self.fail(error)
+
+    def _drain(self) -> None:
         inbox, engine, append = self._inbox, self.engine, self.journal.append
-        handle, by_id = engine.handle, engine.orders.by_id
         events: list[Event] = []
         effects: list[Effect] = []
         to_send: list[Submit | Cancel] = []
         waiting: list[tuple[Waiter, Outcome]] = []
-        ended: list[Order] = []
+        ended: list[Order | None] = []
         left = min(len(inbox), TURN_EVENTS)
         while left:
             left -= 1
@@ -170,41 +197,57 @@ class Driver:
             append(event)
             engine.edge_ns = edge_ns
             kind = event.__class__
-            order: Order | None = None
-            if kind is Filled:
-                order = by_id.get(event.order_id)  # type: ignore[union-attr]
-                if order is not None:
-                    order.stamps[FILL_SEEN] = edge_ns
-            elif kind is Accepted:
-                order = by_id.get(event.order_id)  # type: ignore[union-attr]
-                if order is not None:
-                    order.stamps[ACKED] = edge_ns
+            if kind is Filled or kind is Accepted:
+                self._stamp_report(event, edge_ns)  # type: ignore[arg-type]
             events.append(event)
-            answers = handle(event)
-            if answers:
-                for effect in answers:
-                    append(effect)
-                    if effect.__class__ is Submit or effect.__class__ is Cancel:
-                        to_send.append(effect)
-                effects += answers
-            if kind is Filled and order is not None and order.state in TERMINAL:
-                append(Stamped(event.ts_ns, order.order_id, tuple(order.stamps)))
-                ended.append(order)
+            answers = engine.handle(event)
+            for effect in answers:
+                append(effect)
+                if effect.__class__ is Submit or effect.__class__ is Cancel:
+                    to_send.append(effect)
+            effects += answers
+            if kind is Filled:
+                ended.append(self._end_stamped(event))  # type: ignore[arg-type]
             if waiter is not None:
                 waiting.append((waiter, Outcome(self.journal.last_seq, answers)))
-        self.events_handled += len(events)
-        self.effects_made += len(effects)
+        self._commit(events, effects, to_send, waiting, ended)
+        if inbox and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _stamp_report(self, report: Filled | Accepted, edge_ns: int) -> None:
+        order = self.engine.orders.by_id.get(report.order_id)
+        if order is not None:
+            order.stamps[FILL_SEEN if report.__class__ is Filled else ACKED] = edge_ns
+
+    def _end_stamped(self, fill: Filled) -> Order | None:
+        """The order this fill ended, its stamps noted in the journal; None while it goes on."""
+        order = self.engine.orders.by_id.get(fill.order_id)
+        if order is None or order.state not in TERMINAL:
+            return None
+        self.journal.append(Stamped(fill.ts_ns, order.order_id, tuple(order.stamps)))
+        return order
+
+    def _commit(
+        self,
+        events: list[Event],
+        effects: list[Effect],
+        to_send: list[Submit | Cancel],
+        waiting: list[tuple[Waiter, Outcome]],
+        ended: Sequence[Order | None],
+    ) -> None:
+        """One frame for all of it; what is to be sent goes out when the frame is durable."""
         if to_send or waiting:
             self._unsynced += 1
             self.journal.commit(partial(self._synced, to_send, waiting))
         else:
             self.journal.commit(None, sync=False)
-        for done in ended:
-            self._on_done(done)
+        self.events_handled += len(events)
+        self.effects_made += len(effects)
+        for order in ended:
+            if order is not None:
+                self._on_done(order)
         self._on_turn(events, effects)
-        if inbox and not self._scheduled:
-            self._scheduled = True
-            self._loop.call_soon(self._turn)
         if self._idle:
             self._wake_idle()
 

@@ -20,6 +20,8 @@ __all__ = ["Child", "Supervisor"]
 RESTARTS_MAX = 5
 RESTART_WINDOW_S = 60.0
 STOP_S = 10.0
+RESTART_S = 0.5
+RESTART_LONGEST_S = 8.0
 
 
 class Child(msgspec.Struct):
@@ -50,6 +52,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._log_from: dict[str, int] = {}
 
     async def start(self, timeout_s: float = 60.0) -> None:
         """Start all children in order, each after the one before is ready.
@@ -67,7 +70,7 @@ class Supervisor:
                 if down or time.monotonic() > deadline:
                     await self.stop()
                     why = "ended" if down else f"not ready after {timeout_s:g} s"
-                    raise Refused(f"{child.name} {why}: {_last_line(child.log)} (log: {child.log})")
+                    raise Refused(f"{child.name} {why}: {self._last_line(child)} (log: {child.log})")
                 await asyncio.sleep(0.01)
             child.ready_s = time.monotonic() - child.started_s
             self._tell(child, "running")
@@ -118,12 +121,13 @@ class Supervisor:
                 return
             child.restarts += 1
             self._tell(child, f"died ({_exit_words(code)}), restarting")
-            await asyncio.sleep(min(8.0, 0.5 * 2 ** (len(died) - 1)))
+            await asyncio.sleep(min(RESTART_LONGEST_S, RESTART_S * 2 ** (len(died) - 1)))
 
     async def _run_once(self, child: Child) -> int:
         child.log.parent.mkdir(parents=True, exist_ok=True)
         child.ready_file.unlink(missing_ok=True)
         with child.log.open("ab") as log:
+            self._log_from[child.name] = log.tell()
             process = await asyncio.create_subprocess_exec(
                 *child.argv,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -136,6 +140,15 @@ class Supervisor:
         self._processes[child.name] = process
         return await process.wait()
 
+    def _last_line(self, child: Child) -> str:
+        """What the process that ran last said last; the log may hold the words of earlier ones."""
+        try:
+            said = child.log.read_bytes()[self._log_from.get(child.name, 0) :]
+        except OSError as error:
+            return f"no log ({error.strerror})"
+        lines = [line for line in said.decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines[-1] if lines else "it said nothing"
+
     def _tell(self, child: Child, state: str) -> None:
         child.state = state
         self._on_change(child)
@@ -143,11 +156,3 @@ class Supervisor:
 
 def _exit_words(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit status {code}"
-
-
-def _last_line(log: Path) -> str:
-    try:
-        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-    except OSError as error:
-        return f"no log ({error.strerror})"
-    return lines[-1] if lines else "it said nothing"
