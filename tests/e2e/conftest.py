@@ -79,13 +79,11 @@ def lab(desk: RunningDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (root / "desk.ipynb").write_text(json.dumps(notebook))
     monkeypatch.setenv("WORKBENCH_HOME", str(desk.home))
+    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
     launch = lab_launch(desk.name, root, notebook="desk.ipynb")
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    private = {name: str(tmp_path / name.lower()) for name in names}
     launch.ready_file.unlink(missing_ok=True)
-    with running(
-        launch.argv, tmp_path / "lab.log", launch.ready_file.exists, {**launch.env, **private}, root
-    ):
+    with running(launch.argv, tmp_path / "lab.log", launch.ready_file.exists, launch.env, root):
         yield launch.url
 
 

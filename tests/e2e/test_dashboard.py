@@ -26,7 +26,7 @@ def tab(page: Page, title: str) -> None:
     page.locator(".bk-tab", has_text=title).first.click()
 
 
-def test_numbers_move_in_every_tab(page: Page, dashboard: str, shot: Shot) -> None:
+def test_numbers_move_in_every_tab(dashboard: str, page: Page, shot: Shot) -> None:
     open_dashboard(page, dashboard)
     moves(page.locator("[data-wb=equity]"))
     expect(page.locator(".stage[data-stage=wire] .num").first).to_contain_text("s")
@@ -49,7 +49,7 @@ def test_numbers_move_in_every_tab(page: Page, dashboard: str, shot: Shot) -> No
     page.locator(".tabulator-row:visible", has_text="Loop lag p99").first.wait_for()
 
 
-def test_pause_and_resume_from_the_live_view(page: Page, dashboard: str, calls: DeskCalls) -> None:
+def test_pause_and_resume_from_the_live_view(dashboard: str, page: Page, calls: DeskCalls) -> None:
     open_dashboard(page, dashboard)
     number = calls.snapshot().strategies[0].strategy_id
     button = page.locator("[data-panel=strategies] tbody tr").first.locator("button")
@@ -62,7 +62,7 @@ def test_pause_and_resume_from_the_live_view(page: Page, dashboard: str, calls: 
     expect(button).to_have_text("Pause")
 
 
-def test_pause_of_ticked_rows(page: Page, dashboard: str, calls: DeskCalls) -> None:
+def test_pause_of_ticked_rows(dashboard: str, page: Page, calls: DeskCalls) -> None:
     open_dashboard(page, dashboard)
     tab(page, "Strategies")
     row = page.locator(".tabulator-row:visible").first
@@ -73,13 +73,13 @@ def test_pause_of_ticked_rows(page: Page, dashboard: str, calls: DeskCalls) -> N
 
 
 def test_stop_is_pressed_twice_and_acknowledged(
-    page: Page, dashboard: str, calls: DeskCalls, shot: Shot
+    dashboard: str, page: Page, calls: DeskCalls, shot: Shot
 ) -> None:
     open_dashboard(page, dashboard)
     stop = page.locator(".workbench-live [data-wb=stop]")
     stop.click()
     page.keyboard.press("Escape")
-    assert stop.get_attribute("data-phase") == "idle"
+    expect(stop).to_have_attribute("data-phase", "idle")
     assert calls.snapshot().session.state == "running"
     press_stop(stop)
     expect(page.locator(".workbench-live [data-wb=outcome]")).to_contain_text("acknowledged by the engine")
@@ -87,10 +87,10 @@ def test_stop_is_pressed_twice_and_acknowledged(
     assert calls.snapshot().session.state == "killed"
 
 
-def test_stop_is_within_reach_in_every_tab(page: Page, dashboard: str, calls: DeskCalls) -> None:
+def test_stop_is_within_reach_in_every_tab(dashboard: str, page: Page, calls: DeskCalls) -> None:
     open_dashboard(page, dashboard)
     pill = page.locator(".workbench-pill [data-wb=stop]")
-    assert not pill.is_visible()
+    expect(pill).to_be_hidden()
     tab(page, "Orders")
     pill.wait_for()
     press_stop(pill)
@@ -99,7 +99,7 @@ def test_stop_is_within_reach_in_every_tab(page: Page, dashboard: str, calls: De
 
 @pytest.mark.skipif(bool(os.environ.get("WORKBENCH_E2E_DESK")), reason="needs an engine it may freeze")
 def test_a_silent_engine_is_shown_and_stop_is_not_confirmed(
-    page: Page, dashboard: str, desk: RunningDesk, shot: Shot
+    dashboard: str, page: Page, desk: RunningDesk, shot: Shot
 ) -> None:
     open_dashboard(page, dashboard)
     moves(page.locator("[data-wb=equity]"))
@@ -118,7 +118,7 @@ def test_a_silent_engine_is_shown_and_stop_is_not_confirmed(
     expect(outcome).to_contain_text("acknowledged by the engine", timeout=60_000)
 
 
-def test_a_wrong_link_shows_the_form(page: Page, dashboard: str) -> None:
+def test_a_wrong_link_shows_the_form(dashboard: str, page: Page) -> None:
     base = dashboard.split("login")[0]
     page.goto(base)
     assert "/login" in page.url

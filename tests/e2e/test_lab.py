@@ -39,7 +39,7 @@ def run_cell(page: Page, place: int) -> None:
 
 
 def test_the_view_and_stop_do_not_need_the_kernel(
-    page: Page, lab: str, calls: DeskCalls, shot: Callable[[str], None]
+    lab: str, page: Page, calls: DeskCalls, shot: Callable[[str], None]
 ) -> None:
     open_lab(page, lab)
     page.locator(PANEL).wait_for()  # no cell ran
@@ -83,7 +83,7 @@ def test_the_view_and_stop_do_not_need_the_kernel(
     expect(pill).to_be_hidden()  # the views' own STOP is back in reach
 
 
-def test_a_reload_under_a_busy_kernel_brings_the_panel_back(page: Page, lab: str) -> None:
+def test_a_reload_under_a_busy_kernel_brings_the_panel_back(lab: str, page: Page) -> None:
     open_lab(page, lab)
     kernel_ready(page)
     run_cell(page, 1)
@@ -94,7 +94,7 @@ def test_a_reload_under_a_busy_kernel_brings_the_panel_back(page: Page, lab: str
 
 
 def test_the_saved_notebook_holds_no_secret_and_a_picture(
-    page: Page, lab: str, calls: DeskCalls, tmp_path: Path
+    lab: str, page: Page, calls: DeskCalls, tmp_path: Path
 ) -> None:
     open_lab(page, lab)
     kernel_ready(page)

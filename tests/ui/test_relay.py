@@ -32,14 +32,15 @@ class Jupyter:
 @pytest.fixture(scope="module")
 def jupyter(desk: RunningDesk, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     folder = tmp_path_factory.mktemp("jupyter")
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+    private = {name: str(folder / name.lower()) for name in names}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_HOME", str(desk.home))
+        patch.setenv("JUPYTER_RUNTIME_DIR", private["JUPYTER_RUNTIME_DIR"])
         launch = lab_launch("relay", folder)
     config = desk.home / "relay" / "lab-config.json"
     settings = json.loads(config.read_text())
     argv = [sys.executable, "-m", "jupyter_server", f"--config={config}"]
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    private = {name: str(folder / name.lower()) for name in names}
     launch.ready_file.unlink(missing_ok=True)
     with running(argv, folder / "jupyter.log", launch.ready_file.exists, {**launch.env, **private}):
         yield Jupyter(settings["ServerApp"]["port"], settings["IdentityProvider"]["token"])

@@ -149,8 +149,16 @@ class Page:
     def _actions(self) -> Any:
         pause = pn.widgets.Button(name="Pause the ticked", stylesheets=self._look)
         resume = pn.widgets.Button(name="Resume the ticked", stylesheets=self._look)
-        pause.on_click(lambda _: self._act("pause"))
-        resume.on_click(lambda _: self._act("resume"))
+
+        # Panel awaits async functions, not a lambda's coroutine
+        async def pause_ticked(_: object) -> None:
+            await self._act("pause")
+
+        async def resume_ticked(_: object) -> None:
+            await self._act("resume")
+
+        pause.on_click(pause_ticked)
+        resume.on_click(resume_ticked)
         return pn.Row(pause, resume, self.told)
 
     async def _act(self, op: str) -> None:

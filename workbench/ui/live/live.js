@@ -830,7 +830,7 @@ class Pill {
     this.outcome = new Banner(link);
     this.label = h("span", { class: "pillname" });
     this.node = h("div", { class: "workbench-pill", popover: "manual", role: "region", "aria-label": "emergency stop" });
-    this.node.style.cssText = "inset: auto; right: 14px; bottom: 40px; margin: 0; padding: 0; border: 0; background: transparent; overflow: visible; z-index: 2147483647; max-width: min(420px, 92vw)";
+    this.node.style.cssText = "position: fixed; inset: auto; right: 14px; bottom: 40px; margin: 0; padding: 0; border: 0; background: transparent; overflow: visible; z-index: 2147483647; max-width: min(420px, 92vw)";
     const root = this.node.attachShadow({ mode: "open" });
     this.box = h("div", { class: "wb pill", "data-theme": "light" }, this.outcome.node, h("div", { class: "pillrow" }, this.label, this.stop.node));
     root.append(h("style", {}, STYLE), this.box);
@@ -855,7 +855,8 @@ class Pill {
 
   check() {
     if (!this.views.size) { this.close(); return; }
-    const want = ![...this.views].some((view) => this.reachable(view));
+    this.missed = [...this.views].some((view) => this.reachable(view)) ? 0 : (this.missed ?? 0) + 1;
+    const want = this.missed > 1; // once may be a page that is still being laid out
     const modal = want && document.querySelector("dialog:modal");
     if (modal && modal !== this.modal) { this.modal = modal; if (this.node.matches(":popover-open")) this.node.hidePopover(); }
     if (!modal) this.modal = null;
@@ -985,8 +986,8 @@ export function mountPanel(el, { base }) {
 
 // ------------------------------------------------------------------------------------------------------- style
 const STYLE = `
-:host { display: block; all: initial; display: block; }
-:host(.workbench-pill) { display: contents; }
+:host { all: initial; display: block; }
+:host([popover]:not(:popover-open)) { display: none; }
 .wb {
   --bg: #ffffff; --raised: #ffffff; --sunk: #f5f7fa; --line: #e1e6ee; --text: #111827; --muted: #5b6678; --accent: #1f5fd6;
   --up: #00785a; --down: #b93a06; --warn: #8a5800; --warnbg: #fff6e0; --badbg: #ffece6; --goodbg: #e6f5ef; --chip: #eef1f6; --area: #1f5fd61c;
