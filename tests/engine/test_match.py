@@ -77,6 +77,19 @@ UP = Bar(T + MINUTE, 0, 100, 104, 97, 102, 1)  # open, low, high, close
 DOWN = Bar(T + MINUTE, 0, 100, 104, 97, 99, 1)  # open, high, low, close
 
 
+@pytest.mark.parametrize("prints", [1, 2])
+def test_an_order_decided_on_a_print_never_gets_the_open_that_was(prints: int) -> None:
+    venue = Match()
+    venue.on_market(Bar(T, 0, 99, 101, 98, 100, 1))
+    early = order(kind=LIMIT, limit=99, n=1)  # there before the bar began: it has seen all of it
+    venue.submit(early)
+    for n in range(1, prints + 1):
+        venue.on_market(Trade(T + n, 0, 100 + n))
+    venue.submit(order(ts=T + prints, n=2))  # decided on the last of the prints
+    reports = venue.on_market(Bar(T + MINUTE, 0, 101, 106, 98, 105, 1))
+    assert {r.order_id: r.px_e8 / 1e8 for r in reports if isinstance(r, Filled)} == {1: 99.0, 2: 105.0}
+
+
 @pytest.mark.parametrize(
     ("bar", "submit", "px"),
     [

@@ -36,7 +36,7 @@ class Flip(Strategy):
     def indicators(self):  # type: ignore[no-untyped-def]
         return {}
 
-    def decide(p, x, pos):  # type: ignore[no-untyped-def]  # noqa: N805
+    def decide(p, x, pos):  # type: ignore[no-untyped-def]
         return -1.0 if pos > 0.0 else 1.0
 
 

@@ -162,6 +162,37 @@ async def test_a_journal_that_stops_wakes_everybody_and_sends_nothing() -> None:
     assert rig.wire.submitted == []
 
 
+async def test_a_journal_that_stops_also_wakes_who_waits_for_the_disk() -> None:
+    rig = Rig()
+    waiting = asyncio.ensure_future(rig.driver.do(Timer(1, "handled, not yet durable")))
+    await rig.turn()
+    assert rig.log.commits == [True]
+    rig.driver.fail(JournalStopped("disk full"))
+    with pytest.raises(JournalStopped):
+        await waiting
+    rig.driver.tick(bar(2))
+    rig.driver.post(bar(3))
+    assert not rig.driver.busy  # nothing piles up that nobody will ever handle
+    await rig.driver.idle()
+
+
+async def test_a_journal_that_takes_no_record_stops_the_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    for post in (True, False):
+        rig = Rig()
+
+        def refuse(_: object) -> int:
+            raise JournalStopped("disk full")
+
+        monkeypatch.setattr(rig.log, "append", refuse)
+        if post:
+            with pytest.raises(JournalStopped):
+                await rig.driver.do(Timer(1, "t"))
+        else:
+            rig.driver.tick(bar(1))
+        assert rig.driver.stopped is not None
+        assert not rig.driver.busy
+
+
 async def test_idle_waits_for_the_disk() -> None:
     rig = Rig()
     rig.driver.tick(bar(1))

@@ -119,7 +119,8 @@ class Match:
         self._fee_per_unit_e8 = fee_per_unit_e8
         self._fee_rate_e8 = round(fee_rate * SCALE)
         self._open: dict[int, dict[int, Resting]] = {}
-        self._last_ns: dict[int, int] = {}
+        self._whole_ns: dict[int, int] = {}  # orders up to here were there for all of the coming bar
+        self._printed: set[int] = set()  # instruments with a print or quote since their last bar
 
     # -- orders --------------------------------------------------------------------------------------------------
 
@@ -173,9 +174,15 @@ class Match:
         """The orders of one instrument that may still fill, in order of arrival."""
         return list(self._open.get(iid, {}).values())
 
-    def saw(self, iid: int, ts_ns: int) -> None:
-        """Note that the market stood at `ts_ns` without filling anything (an exchange rebuilt from its reports)."""
-        self._last_ns[iid] = ts_ns
+    def saw(self, iid: int, ts_ns: int, *, bar: bool) -> None:
+        """Note that a bar closed, or a print or quote came, at `ts_ns`: the coming bar begins there. (For an exchange
+        rebuilt from its reports; `on_market` does it by itself.)"""
+        if bar:
+            self._whole_ns[iid] = ts_ns
+            self._printed.discard(iid)
+        elif iid not in self._printed:
+            self._whole_ns[iid] = ts_ns - 1
+            self._printed.add(iid)
 
     # -- market data -----------------------------------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ class Match:
                     ask_e8 = round(quote.ask_size * SCALE) if quote.ask_size > 0 else None
                     bid_e8 = round(quote.bid_size * SCALE) if quote.bid_size > 0 else None
                     reports = self._at(ts_ns, here, quote.ask, quote.bid, ask_e8, bid_e8, shared=False)
-        self._last_ns[iid] = ts_ns
+        self.saw(iid, ts_ns, bar=kind is Bar)
         return reports
 
     def _on_slice(self, event: BarSlice) -> list[Report]:
@@ -210,7 +217,7 @@ class Match:
         for place, iid in enumerate(np.frombuffer(event.iids, "<i4").tolist()):
             if self._open.get(iid):
                 reports += self._on_bar(Bar(event.ts_ns, iid, *rows[place].tolist()), self._open[iid])
-            self._last_ns[iid] = event.ts_ns
+            self.saw(iid, event.ts_ns, bar=True)
         return reports
 
     def _at(
@@ -251,7 +258,7 @@ class Match:
         ts_ns = bar.ts_ns
         turns = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
         path = (bar.open, *turns, bar.close)
-        whole_since = self._last_ns.get(bar.iid, 0)
+        whole_since = self._whole_ns.get(bar.iid, 0)
         for resting in list(here.values()):
             order = resting.order
             if order.ts_ns >= ts_ns or self._expired(resting, ts_ns, reports):

@@ -92,6 +92,12 @@ class Alerts:
         """The journal could not be written: nothing may be sent any more."""
         return self._say(ts_ns, "critical", "JOURNAL", "", f"journal stopped, no order leaves: {error}")
 
+    def part_failed(self, ts_ns: int, part: str, error: str) -> AlertRow | None:
+        """A part of the engine ended by an error of its own; the rest goes on without it."""
+        return self._say(
+            ts_ns, "critical", "FAILED", part, f"the {part} ended by an error, restart the desk: {error}"
+        )
+
     def _say(self, ts_ns: int, severity: str, code: str, subject: str, text: str) -> AlertRow | None:
         key = (code, subject)
         if key in self._open or self._said(key, ts_ns):

@@ -6,6 +6,7 @@ new epoch, then let the market run. HTTP above (`api`) calls the methods here an
 
 import asyncio
 import gc
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -44,6 +45,8 @@ from workbench.orchestrator.truth import Difference, differences, settle_with_br
 from workbench.orchestrator.view import MARKET, DeskView
 
 __all__ = ["Desk"]
+
+logger = logging.getLogger(__name__)
 
 SNAPSHOT_NS: Final = 100_000_000
 _COMMANDS: Final[tuple[type, ...]] = Command.__value__.__args__
@@ -162,6 +165,8 @@ class Desk(Operations):
             asyncio.create_task(self._run_market(), name="market"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._part_ended)
         await asyncio.sleep(0)  # the market begins: who looks now sees it playing
 
     async def stop(self) -> None:
@@ -257,6 +262,11 @@ class Desk(Operations):
     async def _run_market(self) -> None:
         await self.player.run()
         self._save_session()
+
+    def _part_ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("the %s ended by an error", task.get_name(), exc_info=error)
+            self.alerts.part_failed(time.time_ns(), task.get_name(), f"{type(error).__name__}: {error}")
 
     async def _settled(self) -> None:
         sim: Any = self.broker

@@ -20,6 +20,7 @@ __all__ = ["Child", "Supervisor"]
 RESTARTS_MAX = 5
 RESTART_WINDOW_S = 60.0
 STOP_S = 10.0
+READY_POLL_S = 0.01
 RESTART_S = 0.5
 RESTART_LONGEST_S = 8.0
 
@@ -65,15 +66,13 @@ class Supervisor:
             child.state = "starting"
             self._tasks[child.name] = asyncio.create_task(self._keep(child), name=f"keep-{child.name}")
             deadline = time.monotonic() + timeout_s
-            while not child.ready_file.exists():
+            while child.state != "running":
                 down = child.state in ("failed", "ended", "stopped")
                 if down or time.monotonic() > deadline:
                     await self.stop()
                     why = "ended" if down else f"not ready after {timeout_s:g} s"
                     raise Refused(f"{child.name} {why}: {self._last_line(child)} (log: {child.log})")
-                await asyncio.sleep(0.01)
-            child.ready_s = time.monotonic() - child.started_s
-            self._tell(child, "running")
+                await asyncio.sleep(READY_POLL_S)
 
     async def wait(self) -> None:
         """Return when `stop()` was called from elsewhere."""
@@ -138,7 +137,17 @@ class Supervisor:
             )
         child.pid, child.started_s = process.pid, time.monotonic()
         self._processes[child.name] = process
-        return await process.wait()
+        watching = asyncio.create_task(self._until_ready(child))
+        try:
+            return await process.wait()
+        finally:
+            watching.cancel()
+
+    async def _until_ready(self, child: Child) -> None:
+        while not child.ready_file.exists():  # noqa: ASYNC110 - another process makes the file
+            await asyncio.sleep(READY_POLL_S)
+        child.ready_s = time.monotonic() - child.started_s
+        self._tell(child, "running")
 
     def _last_line(self, child: Child) -> str:
         """What the process that ran last said last; the log may hold the words of earlier ones."""

@@ -81,4 +81,4 @@ def _saw(match: Match, event: Bar | BarSlice | Quote | Trade) -> None:
                 resting.at(event.ask if buys else event.bid)
             else:
                 resting.at(event.px)
-    match.saw(event.iid, event.ts_ns)
+    match.saw(event.iid, event.ts_ns, bar=isinstance(event, Bar))

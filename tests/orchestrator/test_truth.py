@@ -1,0 +1,177 @@
+"""The books against the broker: shown side by side, asked about after a restart, never mended by the desk."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.orchestrator.conftest import OpenDesk
+from tests.orchestrator.parts import HeldLog, Wire, engine_with_flip
+from tests.orchestrator.test_desk import placed, play_to
+from workbench.brokers import BrokerAccount, BrokerOrder
+from workbench.engine import Engine
+from workbench.model import Accepted, Bar, Filled, Report, Submit, to_e8
+from workbench.model.orders import FILLED, NOT_SENT, PARTIAL, WORKING
+from workbench.orchestrator import Desk, Driver, SessionClock
+from workbench.orchestrator.truth import Difference, differences, reconcile, settle_with_broker
+
+S = 1_000_000_000
+TEN = to_e8(10)
+
+
+def _engine_holding_ten() -> Engine:
+    """Flip bought ten at 100 and the fill is booked."""
+    engine = engine_with_flip()
+    [submit] = engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
+    assert isinstance(submit, Submit)
+    engine.handle(Accepted(61 * S, 1, "v"))
+    engine.handle(Filled(61 * S, 1, "x1", to_e8(100), TEN))
+    return engine
+
+
+def _account(cash: float = 999_000.0, held: float = 10.0, orders: tuple[int, ...] = ()) -> BrokerAccount:
+    return BrokerAccount(to_e8(cash), {0: to_e8(held)} if held else {}, orders)
+
+
+def test_agreement_is_silent() -> None:
+    engine = _engine_holding_ten()
+    assert differences(engine, _account()) == []
+    told = reconcile(engine, _account())
+    assert told.pop("differences") == []
+    assert told
+    assert all(told.values())
+
+
+@pytest.mark.parametrize(
+    ("account", "found", "wrong"),
+    [
+        (_account(held=11), Difference("position SPY", 10.0, 11.0), "positions_equal_broker"),
+        (_account(held=0), Difference("position SPY", 10.0, 0.0), "positions_equal_broker"),
+        (_account(cash=998_999.99), Difference("cash", 999_000.0, 998_999.99), "cash_conserved"),
+    ],
+)
+def test_a_difference_is_shown_with_both_figures(
+    account: BrokerAccount, found: Difference, wrong: str
+) -> None:
+    engine = _engine_holding_ten()
+    before = engine.digest()
+    assert differences(engine, account) == [found]
+    told = reconcile(engine, account)
+    assert told[wrong] is False
+    assert told["positions_equal_sum_of_fills"] is True  # our own books are sound
+    assert told["differences"] == [{"what": found.what, "ours": found.ours, "theirs": found.theirs}]
+    assert engine.digest() == before
+
+
+def test_an_order_only_the_broker_knows_is_told() -> None:
+    assert reconcile(_engine_holding_ten(), _account(orders=(9,)))["open_orders_equal_broker"] is False
+
+
+async def test_a_desk_never_mends_its_books(open_desk: OpenDesk) -> None:
+    desk = await open_desk()
+    await play_to(desk, 0.1)
+    await placed(desk, "SPY", "buy", 4)
+    await play_to(desk, desk.player.progress + 0.01)
+    venue = desk.broker.match  # type: ignore[attr-defined]
+    venue.positions[0] += to_e8(1)
+    venue.cash_e8 -= to_e8(5)
+    before, seq = desk.engine.digest(), desk.journal.last_seq
+    told = await desk.reconcile()
+    assert told["positions_equal_broker"] is False
+    assert told["cash_conserved"] is False
+    ours = {d["what"]: (d["ours"], d["theirs"]) for d in told["differences"]}
+    assert ours["position SPY"] == (4.0, 5.0)
+    assert ours["cash"][0] - ours["cash"][1] == pytest.approx(5.0)
+    assert (desk.engine.digest(), desk.journal.last_seq) == (before, seq)
+
+
+# -- after a restart ---------------------------------------------------------------------------------------------------
+
+
+class Asked(Wire):
+    """A broker that answers about orders from a table."""
+
+    def __init__(self, known: dict[str, BrokerOrder]) -> None:
+        super().__init__()
+        self.known = known
+        self.questions: list[str] = []
+
+    async def order(self, client_id: str) -> BrokerOrder | None:
+        self.questions.append(client_id)
+        return self.known.get(client_id)
+
+
+def _known(reports: tuple[Report, ...], state: int, filled: float = 0.0) -> BrokerOrder:
+    return BrokerOrder("wb-1-1", 1, "v", state, TEN, to_e8(filled), reports)
+
+
+async def _settled(known: BrokerOrder | None, engine: Engine | None = None) -> tuple[Engine, Asked]:
+    """An engine with one order under way, after asking a broker that answers `known`."""
+    if engine is None:
+        engine = engine_with_flip()
+        engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
+    broker = Asked({"wb-1-1": known} if known else {})
+    wire: Any = broker
+    driver = Driver(engine, HeldLog(), wire, asyncio.get_running_loop(), lambda *_: None, lambda _: None)
+    clock = SessionClock(lambda: engine.now_ns)
+    assert await settle_with_broker(engine, wire, driver, clock) == 1
+    assert broker.submitted == []  # whatever the answer: nothing is sent again
+    return engine, broker
+
+
+async def test_an_order_nobody_knows_was_not_sent() -> None:
+    engine, broker = await _settled(None)
+    order = engine.orders.by_id[1]
+    assert broker.questions == ["wb-1-1"]
+    assert order.state == NOT_SENT
+    assert "wb-1-1" in order.reason
+    assert engine.orders.active == {}
+
+
+async def test_a_fill_that_was_missed_is_booked() -> None:
+    reports = (Accepted(61 * S, 1, "v"), Filled(61 * S, 1, "x1", to_e8(100), TEN))
+    engine, _ = await _settled(_known(reports, FILLED, 10))
+    assert engine.orders.by_id[1].state == FILLED
+    assert engine.ledger.totals[0].qty_e8 == TEN
+
+
+async def test_what_was_known_already_is_booked_once() -> None:
+    engine = engine_with_flip()
+    engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
+    reports = (Accepted(61 * S, 1, "v"), Filled(61 * S, 1, "x1", to_e8(100), to_e8(4)))
+    for report in reports:
+        engine.handle(report)
+    assert engine.orders.by_id[1].state == PARTIAL
+    await _settled(_known(reports, PARTIAL, 4), engine)
+    assert engine.orders.by_id[1].state == PARTIAL
+    assert engine.ledger.totals[0].qty_e8 == to_e8(4)
+    assert engine.ledger.balanced()
+
+
+async def test_an_order_that_rests_stays_under_way() -> None:
+    engine, _ = await _settled(_known((Accepted(61 * S, 1, "v"),), WORKING))
+    assert engine.orders.by_id[1].state == WORKING
+    assert list(engine.orders.active) == [1]
+
+
+async def test_a_recovered_desk_has_asked(open_desk: OpenDesk) -> None:
+    desk: Desk = await open_desk()
+    await play_to(desk, 0.1)
+    number = await placed(desk, "SPY", "buy", 1, "limit", limit_px=350.0, tif="gtc")
+    await desk.reconcile()
+    # as after a crash: the journal is let go of without cancelling anything
+    for task in desk._tasks:
+        task.cancel()
+    await asyncio.gather(*desk._tasks, return_exceptions=True)
+    await desk.broker.close()
+    desk.loop_lag.stop()
+    desk.gc_pauses.remove()
+    desk.journal.close()
+    desk.state = "stopped"
+    again = await open_desk()
+    assert again.order(number).state == "working"
+    assert again.differences == []
+    assert (await again.reconcile())["open_orders_equal_broker"] is True
+    await again.cancel(number)
+    assert (await again.kill("sweep", "me")).unconfirmed == []
+    assert again.order(number).state == "cancelled"
