@@ -70,12 +70,19 @@ def test_the_quickstart_in_a_browser(demo: dict[str, Any], page: Page) -> None:
         # the last cell has run when its report stands there; nothing on the way raised
         last = page.locator(".jp-Notebook .jp-CodeCell").last
         last.scroll_into_view_if_needed()
-        expect(last.locator(".jp-OutputArea-output").first).to_contain_text("blocked_after_us", timeout=300_000)
-        assert page.locator("[data-mime-type='application/vnd.jupyter.error'], .jp-RenderedError").count() == 0
+        expect(last.locator(".jp-OutputArea-output").first).to_contain_text(
+            "blocked_after_us", timeout=300_000
+        )
+        assert (
+            page.locator("[data-mime-type='application/vnd.jupyter.error'], .jp-RenderedError").count() == 0
+        )
 
         board.bring_to_front()
         board.locator("[data-panel=strategies] tbody tr").first.locator("button").click()
-        until(lambda: desk.snapshot().strategies[0].state == "paused", "the strategy to be paused from the dashboard")
+        until(
+            lambda: desk.snapshot().strategies[0].state == "paused",
+            "the strategy to be paused from the dashboard",
+        )
         press_stop(board.locator("[data-wb=stop]").first)
         until(lambda: desk.snapshot().session.state == "killed", "the desk to be stopped")
         expect(board.locator("[data-wb=outcome]").first).to_contain_text("acknowledged by the engine")

@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
             float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")
         ] = 0.0,
         strategies: Annotated[int, typer.Option(min=1, help="instances a headless run places")] = 100,
-        notebooks: Annotated[Path | None, typer.Option(help="folder JupyterLab shows; default: the project's")] = None,
+        notebooks: Annotated[
+            Path | None, typer.Option(help="folder JupyterLab shows; default: the project's")
+        ] = None,
         browser: Annotated[bool, typer.Option(help="open a browser when there is one")] = True,
         as_json: AsJson = False,
     ) -> None:

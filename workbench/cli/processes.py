@@ -131,6 +131,7 @@ def register(app: typer.Typer) -> None:
         speed: Speed = None,
         cash: Annotated[float | None, typer.Option(help="starting cash of a new account")] = None,
         play: Annotated[bool, typer.Option(help="let the recorded market run at once")] = True,
+        fresh: Annotated[bool, typer.Option(help="move an existing journal to the archive first")] = False,
         config: Annotated[Path | None, typer.Option(help="a workbench.toml")] = None,
         as_json: AsJson = False,
     ) -> None:
@@ -142,6 +143,12 @@ def register(app: typer.Typer) -> None:
         market = {"data": data, "speed": speed}
         asked = load_settings(config, name=name, market=market, account={"cash": cash}).market
         open_data(asked.data, list(asked.symbols) or None, asked.start or None, asked.end or None)
+        if fresh:
+            from workbench.orchestrator.session_file import archive_journal
+
+            archived = archive_journal(home_folder() / name)
+            if archived is not None:
+                say(f"the earlier journal is kept in {archived}")
 
         def ready(_: object) -> None:
             addresses = {
@@ -196,6 +203,7 @@ def register(app: typer.Typer) -> None:
                 f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,}",
                 f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB",
                 f"  broker {h.broker} {h.broker_state}",
+                f"  dashboard {read_address(name, 'dashboard').get('link', 'is not running')}",
                 *([f"  KILLED: {s.kill_reason}"] if s.kill_reason else []),
             ],
         )

@@ -23,8 +23,8 @@ def register(app: typer.Typer) -> None:
         ] = "SPY",
         quantity: Annotated[float, typer.Option("--quantity", "-q", help="full size in units")] = 10.0,
         settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
-        start: Annotated[str, typer.Option(help="first day or time, UTC")] = "",
-        end: Annotated[str, typer.Option(help="last day or time, UTC")] = "",
+        start: Annotated[str, typer.Option(help="first day or time (the exchange's, without a zone)")] = "",
+        end: Annotated[str, typer.Option(help="last day or time (the exchange's, without a zone)")] = "",
         cash: Annotated[float, typer.Option(help="starting cash")] = 1_000_000.0,
         plot: Annotated[Path | None, typer.Option(help="write the picture to this HTML file")] = None,
         as_json: AsJson = False,

@@ -15,6 +15,7 @@ from workbench.feeds.player import Player
 from workbench.feeds.recording import Recording
 from workbench.feeds.sources import DataSet, list_data, open_data
 from workbench.feeds.synthetic import synthetic
+from workbench.feeds.timers import timer_after
 
 __all__ = [
     "CheckReport",
@@ -34,4 +35,5 @@ __all__ = [
     "open_data",
     "sessions_between",
     "synthetic",
+    "timer_after",
 ]

@@ -146,7 +146,9 @@ def _years(calendar: str, first: int, last: int) -> Sessions:
     if calendar not in names:
         raise UnknownName("calendar", calendar, names, "XNYS is New York's stock exchange, 24/7 never closes")
     try:
-        with warnings.catch_warnings():  # it lags behind pandas' newest names; nothing a user could do about it
+        with (
+            warnings.catch_warnings()
+        ):  # it lags behind pandas' newest names; nothing a user could do about it
             warnings.filterwarnings("ignore", category=DeprecationWarning, module="exchange_calendars")
             built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
     except ValueError as error:

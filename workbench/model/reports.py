@@ -91,6 +91,4 @@ class Unsent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=28):
     evidence: str
 
 
-type Report = (
-    Sent | Accepted | Filled | Cancelled | Rejected | Expired | CancelRefused | OutcomeLost | Unsent
-)
+type Report = Sent | Accepted | Filled | Cancelled | Rejected | Expired | CancelRefused | OutcomeLost | Unsent

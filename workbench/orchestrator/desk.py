@@ -18,7 +18,7 @@ from workbench.brokers.sim import SimBroker
 from workbench.config import Settings
 from workbench.engine import Engine
 from workbench.errors import BadValue, JournalStopped, Refused, UnknownName
-from workbench.feeds import Player, Recording, open_data
+from workbench.feeds import Player, Recording, open_data, timer_after
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
@@ -31,9 +31,11 @@ from workbench.model import (
     SetLimits,
     StartSession,
     Submit,
+    Timer,
     to_e8,
 )
 from workbench.model.commands import Command
+from workbench.model.market import MarketEvent
 from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
 from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
 from workbench.orchestrator.clock import SessionClock
@@ -141,7 +143,7 @@ class Desk(Operations):
             self.recording,
             speed=self.settings.market.speed,
             venue=sim.on_market,
-            deliver=self.driver.tick,
+            deliver=self._deliver,
             settled=self._settled,
         )
         if self.recovered is not None:
@@ -268,6 +270,12 @@ class Desk(Operations):
             logger.error("the %s ended by an error", task.get_name(), exc_info=error)
             self.alerts.part_failed(time.time_ns(), task.get_name(), f"{type(error).__name__}: {error}")
 
+    def _deliver(self, event: MarketEvent) -> None:
+        self.driver.tick(event)
+        timer = timer_after(event) if self.engine.host.timed else None
+        if timer is not None:
+            self.driver.tick(timer)
+
     async def _settled(self) -> None:
         sim: Any = self.broker
         while self.driver.busy or sim.pending:
@@ -306,6 +314,8 @@ class Desk(Operations):
             await asyncio.sleep(1.0)
             self.health.refresh(self)
             self.alerts.observe(self.snapshot())
+            if self.engine.risk.killed and self.engine.orders.active and self.driver.stopped is None:
+                self.driver.post(Timer(self.clock.now_ns(), "kill"))  # the engine asks for every cancel again
 
     async def _begin_epoch(self) -> None:
         now_ns, driver = self.clock.now_ns(), self.driver

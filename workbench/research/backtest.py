@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.config import SimSettings
 from workbench.engine import Engine, Latency, Match
+from workbench.engine.sizing import known_sizing
 from workbench.errors import BadValue, StrategyError
-from workbench.feeds import Recording, open_data
+from workbench.feeds import Recording, open_data, timer_after
 from workbench.model import (
     AddInstrument,
     AddStrategy,
@@ -55,7 +56,8 @@ def backtest(
         strategy: an instance with its parameters, or the class with its defaults.
         data: a name from `workbench data list`, a file, or a `Recording`.
         symbols: which of its symbols to trade; None takes all.
-        start, end: UTC dates or ns; only bars with start <= ts <= end are seen.
+        start, end: dates (whole exchange days), times (the exchange's wall time unless they carry a zone) or ns;
+            only bars with start <= ts <= end are seen.
         quantity: units a target of 1 means.
         cash: starting cash of the account.
         sim: latency and fees of the venue.
@@ -121,6 +123,7 @@ class _Run:
     def place(self, strategy: Strategy, iids: tuple[int, ...], quantity: float, sizing: str) -> None:
         if not 0 < quantity < 1e10:
             raise BadValue("quantity", quantity, "give a finite number of units above 0")
+        sizing = known_sizing(sizing)
         found = strategy_source(type(strategy))
         command = AddStrategy(
             self.begin_ns,
@@ -146,6 +149,9 @@ class _Run:
             for report in match.on_market(event):
                 self.handle(report)
             self.handle(event)
+            timer = timer_after(event) if engine.host.timed else None
+            if timer is not None:
+                self.handle(timer)
             if not self.equity_ts or self.equity_ts[-1] != event.ts_ns:
                 self.equity_ts.append(event.ts_ns)
                 self.equity.append(engine.risk.equity_e8 / 1e8)
