@@ -23,7 +23,7 @@ from workbench.model.snapshot import FillRow
 from workbench.orchestrator import Desk
 from workbench.orchestrator.view import KEEP
 from workbench.research import Result, backtest
-from workbench.research.parity import paired
+from workbench.research.parity import ParityReport, paired, parity
 from workbench.strategy import strategy_source
 
 pytestmark = pytest.mark.flow
@@ -68,6 +68,14 @@ async def _on_paper(home: Path, name: str, speed: float) -> Played:
         await desk.stop()
 
 
+@dataclass
+class Live(Played):
+    """What a live desk says of itself besides: its check, and its own comparison with backtests."""
+
+    checked: dict[str, object]
+    parity: dict[str, ParityReport]
+
+
 @pytest.fixture(scope="module")
 def backtests(home: Path) -> dict[str, Result]:
     return {
@@ -89,7 +97,7 @@ def paced(home: Path) -> Played:
 
 
 @pytest.fixture(scope="module")
-def live(home: Path) -> Iterator[tuple[Played, dict[str, object]]]:
+def live(home: Path) -> Iterator[Live]:
     """An engine in its own process, driven through the session."""
     session = wb.start("live", data="SPY", start=DAY, end=DAY, speed=0, play=False, quiet=True)
     try:
@@ -98,7 +106,9 @@ def live(home: Path) -> Iterator[tuple[Played, dict[str, object]]]:
         session.market.play()
         session.wait(finished=True, timeout_s=90)
         decisions = decided_rows(session.client_orders(limit=10_000))
-        yield Played(decisions, list(session.fills), home / "live" / "journal.sqlite"), session.check()
+        handles = {handle.name: handle for handle in session.strategies}
+        reports = {name: parity(handles[name], cls()) for name, cls in day_strategies().items()}
+        yield Live(decisions, list(session.fills), home / "live" / "journal.sqlite", session.check(), reports)
     finally:
         session.stop()
 
@@ -142,22 +152,25 @@ def test_a_paced_day_decides_as_the_backtest(paced: Played, backtests: dict[str,
 
 
 def test_a_process_driven_over_the_api_decides_as_the_backtest(
-    live: tuple[Played, dict[str, object]], backtests: dict[str, Result]
+    live: Live, backtests: dict[str, Result]
 ) -> None:
-    played, checked = live
-    _agree(played, backtests)
-    assert all(truths(checked).values()), checked
+    _agree(live, backtests)
+    assert all(truths(live.checked).values()), live.checked
 
 
-def test_desks_fill_alike_to_the_nanosecond(
-    paper: Played, paced: Played, live: tuple[Played, dict[str, object]]
-) -> None:
+def test_the_notebook_compares_live_with_a_backtest(live: Live, backtests: dict[str, Result]) -> None:
+    for name, report in live.parity.items():
+        assert report.equal, f"{name}: {report}"
+        assert (report.same, report.largest_px_gap) == (len(backtests[name].decisions), 0.0)
+
+
+def test_desks_fill_alike_to_the_nanosecond(paper: Played, paced: Played, live: Live) -> None:
     """Two reports that are on their way together may overtake each other; what they say may not change."""
 
     def by_order(played: Played) -> list[FillRow]:
         return sorted(played.fills, key=lambda fill: (fill.order_id, fill.exec_id))
 
-    assert by_order(paper) == by_order(paced) == by_order(live[0])
+    assert by_order(paper) == by_order(paced) == by_order(live)
     assert 50 < len(paper.fills) < KEEP  # the view keeps that many: all of them were compared
 
 
