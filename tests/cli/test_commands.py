@@ -1,0 +1,176 @@
+"""What commands do and answer: one JSON document for machines, text for people, and the exit status."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Cli
+from workbench.api.session import Session
+from workbench.cli.desk import pairs
+from workbench.cli.processes import desk_children
+from workbench.errors import BadValue
+from workbench.research import backtest
+from workbench.strategy import find_strategy
+
+DAY = ("--start", "2020-12-16", "--end", "2020-12-16")
+
+PATIENT = """
+from workbench.strategy import Signal, Strategy
+
+class Patient(Strategy):
+    every: int = 3
+    def on_bar(self, ctx, bar):
+        self.seen = getattr(self, "seen", 0) + 1
+        if self.seen % self.every == 0:
+            return Signal(0.0 if ctx.position > 0 else 1.0)
+"""
+
+
+def answered(told: tuple[int, str, str], status: int = 0) -> Any:
+    """The one JSON document of a command that ended with `status` and complained of nothing."""
+    code, out, err = told
+    assert (code, err) == (status, ""), told
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        *(
+            (name,)
+            for name in [
+                "demo",
+                "up",
+                "down",
+                "status",
+                "lab",
+                "dashboard",
+                "run",
+                "pause",
+                "resume",
+                "kill",
+                "arm",
+                "orders",
+            ]
+        ),
+        *((name,) for name in ["trace", "check", "query", "backtest", "data", "bench"]),
+        *(("data", name) for name in ("list", "check", "import")),
+    ],
+)
+def test_every_command_has_help(cli: Cli, words: tuple[str, ...]) -> None:
+    code, out, err = cli(*words, "--help")
+    assert (code, err) == (0, "")
+    assert "Usage: workbench" in out
+
+
+def test_parameters_from_the_command_line() -> None:
+    assert pairs(["period=10", "low=25.5", "short=true", "word=abc"]) == {
+        "period": 10,
+        "low": 25.5,
+        "short": True,
+        "word": "abc",
+    }
+    for text in ("period", "=3", "a-b=1"):
+        with pytest.raises(BadValue, match="NAME=VALUE"):
+            pairs([text])
+
+
+def test_a_backtest_answers_the_figures_of_the_library(cli: Cli) -> None:
+    told = answered(cli("backtest", "RsiReversion", "--set", "period=7", "-q", "5", *DAY, "--json"))
+    result = backtest(
+        find_strategy("RsiReversion")(period=7), "SPY", start="2020-12-16", end="2020-12-16", quantity=5
+    )
+    assert told.pop("name") == "RsiReversion"
+    assert told.pop("parameters") == result.parameters
+    assert told.pop("sharpe") is None  # one session has none, and JSON knows no NaN
+    expected = {name: value for name, value in result.stats.items() if name != "sharpe"}
+    assert told == pytest.approx(expected)
+    assert told["fills"] > 0
+
+
+def test_a_backtest_for_people_and_its_picture(cli: Cli, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.html"
+    code, out, err = cli("backtest", "RsiReversion", *DAY, "--plot", str(picture))
+    assert (code, err) == (0, "")
+    assert "max_drawdown" in out
+    assert str(picture) in "".join(out.split("\n"))
+    assert "RsiReversion" in picture.read_text("utf-8")
+
+
+def test_data_sets_are_listed_and_imported(cli: Cli, tmp_path: Path) -> None:
+    [sample] = answered(cli("data", "list", "--json"))
+    assert (sample["name"], sample["symbols"], sample["licence"]) == ("spy_1m_2020-12", ["SPY"], "Apache-2.0")
+    csv = tmp_path / "abc.csv"
+    rows = "".join(f"2020-12-16T15:{n:02d}:00Z,100,102,99,{100 + n % 2},5\n" for n in range(30))
+    csv.write_text("ts,open,high,low,close,volume\n" + rows)
+    assert answered(cli("data", "check", str(csv), "--json"))["rows"] == 30
+    done = answered(cli("data", "import", str(csv), "--name", "mine", "--licence", "own", "--json"))
+    assert (done["name"], done["rows"]) == ("mine", 30)
+    assert {d["name"]: d["licence"] for d in answered(cli("data", "list", "--json"))}["mine"] == "own"
+    assert answered(cli("backtest", "RsiReversion", "--data", "mine", "--json"))["orders"] >= 0
+    code, out, err = cli("data", "import", str(csv), "--name", "mine")
+    assert (code, out) == (2, "")
+    assert "this data set exists" in err
+
+
+def test_benchmarks_are_listed(cli: Cli) -> None:
+    assert {"order-path", "strategies"} <= answered(cli("bench", "--json")).keys()
+
+
+def test_a_desk_is_told_to_do_things(cli: Cli, desk: Session, tmp_path: Path) -> None:
+    file = tmp_path / "patient.py"
+    file.write_text(PATIENT)
+    on = ("--name", "cli", "--json")
+    status = answered(cli("status", *on))
+    assert (status["session"]["state"], status["session"]["market"]) == ("running", "paused")
+    placed = answered(cli("run", f"{file}:Patient", "--set", "every=2", "-q", "4", *on))
+    number = placed["strategy_id"]
+    assert desk.strategies["Patient"].parameters == {"every": 2}
+    assert answered(cli("pause", "Patient", "--reason", "lunch", *on)) == {
+        "strategy_id": number,
+        "state": "paused",
+    }
+    assert desk.strategies["Patient"].row.reason == "lunch"
+    answered(cli("resume", str(number), *on))
+    before = desk.snapshot().session.progress
+    desk.market.play()
+    desk.wait(until=lambda shot: shot.session.progress > before + 0.1)
+    desk.market.pause()
+    orders = answered(cli("orders", "--limit", "3", *on))
+    assert len(orders) == 3
+    assert {o["strategy"] for o in orders} == {"Patient"}
+    trace = answered(cli("trace", str(orders[0]["order_id"]), *on))
+    assert trace["total_us"] > 0
+    code, out, _ = cli("trace", str(orders[0]["order_id"]), "--name", "cli")
+    assert code == 0
+    assert "decide" in out
+
+
+def test_check_replays_and_reconciles(cli: Cli, desk: Session) -> None:
+    told = answered(cli("check", "--name", "cli", "--json"))
+    assert told["replay_hash_equal"] is True
+    assert told["positions_equal_broker"] is True
+    assert told["differences"] == []
+
+
+def test_kill_and_arm(cli: Cli, desk: Session) -> None:
+    told = answered(cli("kill", "the test says so", "--name", "cli", "--json"))
+    assert told["unconfirmed"] == []
+    assert told["blocked_after_us"] > 0
+    assert desk.snapshot().session.kill_reason == "the test says so"
+    code, out, _ = cli("status", "--name", "cli")
+    assert code == 0
+    assert "KILLED: the test says so" in out
+    assert answered(cli("arm", "--name", "cli", "--json")) == {"armed": True}
+    assert desk.snapshot().session.state == "running"
+
+
+def test_up_leaves_to_the_configuration_what_was_not_said() -> None:
+    silent, _, _ = desk_children("d", None, None, None, False, Path("my.toml"))
+    assert silent.argv[1:] == ["-m", "workbench.api.serve", "--name", "d", "--config", "my.toml"]
+    told, _, _ = desk_children("d", "SPY", 0.0, 5e5, True, None)
+    assert told.argv[5:] == ["--data", "SPY", "--speed", "0.0", "--cash", "500000.0", "--play"]
