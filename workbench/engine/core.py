@@ -230,10 +230,11 @@ class Engine:
         order_id, epoch, sid, iid = orders.next_id, self.epoch, placed.strategy_id, seat.iid
         # fmt: off
         stamps = [self.edge_ns, self.inbox_ns, self.decided_ns or self.inbox_ns, 0, 0, 0, 0, 0, 0]
-        orders.open(Order(
+        orders.by_id[order_id] = orders.active[order_id] = Order(
             order_id, epoch, sid, iid, side, kind, tif, qty, limit_px, stop_px, ts_ns,
             NEW, 0, 0, 0, ts_ns, "", "", why, stamps,
-        ))
+        )
+        orders.next_id = order_id + 1
         # fmt: on
         self.exposure.opened(line, side, qty)
         seat.working_e8 += side * qty
@@ -245,8 +246,14 @@ class Engine:
         seat.last_px_e8 = limit_px or stop_px
         seat.quiet_code = ""
         placed.orders += 1
-        placed.window.take(now_ns)
-        risk.account_window.take(now_ns)
+        for window in (
+            placed.window,
+            risk.account_window,
+        ):  # `take`, written out: this is the hot path of every order
+            taken = window.taken
+            taken.append(now_ns)
+            if len(taken) == window.most:
+                window.free_ns = taken[0] + window.span_ns
         if kind in _LIMITED:
             (line.bids if side > 0 else line.asks)[order_id] = limit_px
         stamps[RISKED] = self.stamp()

@@ -69,7 +69,7 @@ def state_digest(engine: "Engine") -> str:
         (
             orders.next_id,
             len(orders.active),
-            orders.executions_digest.hexdigest(),
+            blake2b("\n".join(orders.executions).encode(), digest_size=16).hexdigest(),
             sorted(orders.by_key.items()),
         ),
         (sorted(orders.oddities.items()), sorted(engine.oddities.items()), sorted(book.dropped.items())),

@@ -19,7 +19,7 @@ from workbench.model.reports import (
     Unsent,
 )
 from workbench.model.scale import from_e8
-from workbench.model.stages import BOOKED, FILL_SEEN
+from workbench.model.stages import ACKED, BOOKED, FILL_SEEN
 
 if TYPE_CHECKING:
     from workbench.engine.core import Engine
@@ -52,8 +52,8 @@ def on_accepted(engine: "Engine", event: Accepted) -> None:
         text = f"order {order.order_id} is accepted by the venue, but was {was}: reconcile the account"
         engine.say_no("CONTRADICTION", text, order.strategy_id, order.iid)
         return
-    placed = engine.host.seats[order.strategy_id, order.iid].placed
-    placed.rejects_running = 0
+    order.stamps[ACKED] = engine.edge_ns or engine.inbox_ns
+    engine.host.seats[order.strategy_id, order.iid].placed.rejects_running = 0
 
 
 def on_filled(engine: "Engine", event: Filled) -> None:

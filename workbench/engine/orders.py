@@ -12,7 +12,6 @@ What a report means for cash, positions and strategies is decided in `core`, not
 """
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Final
 
 from workbench.model.orders import (
@@ -44,14 +43,13 @@ class OrderTable:
     """Orders by id: `by_id` all of them, `active` those that may still fill (both in order of id), `by_key` the order
     each idempotency key opened. `oddities` counts by reason what a report said that did not fit."""
 
-    __slots__ = ("active", "by_id", "by_key", "executions", "executions_digest", "next_id", "oddities")
+    __slots__ = ("active", "by_id", "by_key", "executions", "next_id", "oddities")
 
     def __init__(self) -> None:
         self.by_id: dict[int, Order] = {}
         self.active: dict[int, Order] = {}
         self.by_key: dict[str, int] = {}
-        self.executions: set[str] = set()
-        self.executions_digest = blake2b(digest_size=16)
+        self.executions: dict[str, None] = {}  # in order of arrival
         self.oddities: dict[str, int] = {}
         self.next_id = 1
 
@@ -107,8 +105,7 @@ class OrderTable:
         if exec_id in executions:
             self.odd("execution reported again")
             return FLAG_TWICE
-        executions.add(exec_id)
-        self.executions_digest.update(f"{exec_id}\n".encode())
+        executions[exec_id] = None
         cumulative = order.filled_e8 + qty_e8
         order.filled_e8 = cumulative
         order.updated_ns = ts_ns

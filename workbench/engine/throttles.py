@@ -13,10 +13,10 @@ class Window:
     [True, True, False, True, False]
     """
 
-    __slots__ = ("_taken", "free_ns", "most", "span_ns")
+    __slots__ = ("free_ns", "most", "span_ns", "taken")
 
     def __init__(self, most: int, span_ns: int) -> None:
-        self._taken: deque[int] = deque(maxlen=most)
+        self.taken: deque[int] = deque(maxlen=most)
         self.most = most
         self.span_ns = span_ns
         self.free_ns = 0  # from this instant on there is room
@@ -27,7 +27,7 @@ class Window:
 
     def take(self, now_ns: int) -> bool:
         """Count one at `now_ns` (the oldest falls out); always True."""
-        taken = self._taken
+        taken = self.taken
         taken.append(now_ns)
         if len(taken) == self.most:
             self.free_ns = taken[0] + self.span_ns
@@ -35,11 +35,11 @@ class Window:
 
     def count(self, now_ns: int) -> int:
         """How many lie inside the window that ends at `now_ns`."""
-        return sum(1 for ns in self._taken if now_ns - ns < self.span_ns)
+        return sum(1 for ns in self.taken if now_ns - ns < self.span_ns)
 
     def resized(self, most: int, span_ns: int) -> "Window":
         """The same history under another limit."""
         window = Window(most, span_ns)
-        for taken_ns in self._taken:
+        for taken_ns in self.taken:
             window.take(taken_ns)
         return window

@@ -21,7 +21,6 @@ from workbench.brokers.contract import Broker
 from workbench.engine import Engine
 from workbench.errors import JournalStopped
 from workbench.model import (
-    Accepted,
     Cancel,
     Effect,
     Event,
@@ -33,7 +32,7 @@ from workbench.model import (
     Unsent,
 )
 from workbench.model.orders import TERMINAL
-from workbench.model.stages import ACKED, CALLED, FILL_SEEN, SYNCED
+from workbench.model.stages import CALLED, SYNCED
 
 __all__ = ["Driver", "Log", "Outcome"]
 
@@ -125,17 +124,14 @@ class Driver:
         try:
             append, engine = self.journal.append, self.engine
             append(event)
-            engine.edge_ns = edge_ns = edge_ns or _monotonic_ns()
-            kind = event.__class__
-            if kind is Filled or kind is Accepted:
-                self._stamp_report(event, edge_ns)  # type: ignore[arg-type]
+            engine.edge_ns = edge_ns or _monotonic_ns()
             effects = engine.handle(event)
             to_send: list[Submit | Cancel] = []
             for effect in effects:
                 append(effect)
                 if effect.__class__ is Submit or effect.__class__ is Cancel:
                     to_send.append(effect)
-            ended = [self._end_stamped(event)] if kind is Filled else []  # type: ignore[arg-type]
+            ended = [self._end_stamped(event)] if event.__class__ is Filled else []
             self._commit([event], effects, to_send, [], ended)
         except JournalStopped as error:
             self.fail(error)
@@ -196,9 +192,6 @@ class Driver:
             event, edge_ns, waiter = inbox.popleft()
             append(event)
             engine.edge_ns = edge_ns
-            kind = event.__class__
-            if kind is Filled or kind is Accepted:
-                self._stamp_report(event, edge_ns)  # type: ignore[arg-type]
             events.append(event)
             answers = engine.handle(event)
             for effect in answers:
@@ -206,19 +199,14 @@ class Driver:
                 if effect.__class__ is Submit or effect.__class__ is Cancel:
                     to_send.append(effect)
             effects += answers
-            if kind is Filled:
-                ended.append(self._end_stamped(event))  # type: ignore[arg-type]
+            if event.__class__ is Filled:
+                ended.append(self._end_stamped(event))
             if waiter is not None:
                 waiting.append((waiter, Outcome(self.journal.last_seq, answers)))
         self._commit(events, effects, to_send, waiting, ended)
         if inbox and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._turn)
-
-    def _stamp_report(self, report: Filled | Accepted, edge_ns: int) -> None:
-        order = self.engine.orders.by_id.get(report.order_id)
-        if order is not None:
-            order.stamps[FILL_SEEN if report.__class__ is Filled else ACKED] = edge_ns
 
     def _end_stamped(self, fill: Filled) -> Order | None:
         """The order this fill ended, its stamps noted in the journal; None while it goes on."""

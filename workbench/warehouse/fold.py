@@ -191,7 +191,7 @@ class Fold:
             for order, seq, ended_seq in found:
                 self.restore_order(order, seq, ended_seq)
                 self._touched_orders.add(order.order_id)
-            self.orders.executions |= known
+            self.orders.executions |= dict.fromkeys(known)
 
     def _add(self, table: str, *row: Any) -> None:
         self._rows.setdefault(table, []).append(row)
