@@ -230,7 +230,7 @@ def test_a_home_that_cannot_be_written_is_one_line(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "file" / "home"))
-    assert main([]) == 2
+    assert main([]) == 1
     assert "WORKBENCH_HOME" in capfd.readouterr().err
 
 
