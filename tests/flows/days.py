@@ -7,7 +7,7 @@ compared in the order they were decided.
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 
 from workbench.engine import Engine
 from workbench.model import from_e8
@@ -77,10 +77,10 @@ def decided_rows(rows: Iterable[OrderRow]) -> ByStrategy:
     return found
 
 
-def until[T](ask: Callable[[], T], what: str, timeout_s: float = 60.0) -> T:
+def until[T](ask: Callable[[], T | Literal[False]], what: str, timeout_s: float = 60.0) -> T:
     """Ask until the answer is true, and give that answer."""
     deadline_s = monotonic() + timeout_s
-    while not (answer := ask()):
+    while (answer := ask()) is False or not answer:
         assert monotonic() < deadline_s, f"{what}: not within {timeout_s:g} s"
         sleep(0.02)
     return answer
