@@ -49,7 +49,12 @@ async def engine_process(home: Path) -> None:
         host.desk.loop_lag.histogram = lag = Histogram()
         await asyncio.sleep(seconds)
         p50, p99, p999 = lag.percentiles((50, 99, 99.9))
-        figures = {"p50_ms": p50 / 1e6, "p99_ms": p99 / 1e6, "p999_ms": p999 / 1e6, "max_ms": lag.max_ns / 1e6}
+        figures = {
+            "p50_ms": p50 / 1e6,
+            "p99_ms": p99 / 1e6,
+            "p999_ms": p999 / 1e6,
+            "max_ms": lag.max_ns / 1e6,
+        }
         print(json.dumps({**figures, "samples": lag.count, "timer": host.desk.loop_lag.source}), flush=True)
     await host.stop()
 

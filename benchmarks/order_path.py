@@ -7,7 +7,6 @@ while later ones are under way (10,000 a second). `raw_fsync` is 256 bytes and o
 """
 
 import asyncio
-import gc
 import os
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from workbench.model import (
     to_e8,
 )
 from workbench.orchestrator import Driver
+from workbench.orchestrator.interpreter import release, settle
 from workbench.strategy import strategy_source
 
 SOURCE = """
@@ -52,6 +52,7 @@ class Flip(Strategy):
         return -1.0 if pos > 0.0 else 1.0
 """
 MS = 1_000_000
+FILL_PX_E8 = to_e8(400)
 HOT_ORDERS, PACED_ORDERS, SINGLE_ORDERS, OPEN_LOOP_S, OPEN_LOOP_RATE = 40_000, 5_000, 5_000, 5, 10_000
 
 
@@ -122,7 +123,7 @@ def bars(n: int) -> list[Bar]:
 
 def answers(order: Submit) -> tuple[Accepted, Filled]:
     accepted = Accepted(order.ts_ns, order.order_id, "v")
-    return accepted, Filled(order.ts_ns, order.order_id, f"x{order.order_id}", to_e8(400), order.qty_e8)
+    return accepted, Filled(order.ts_ns, order.order_id, f"x{order.order_id}", FILL_PX_E8, order.qty_e8)
 
 
 def percentiles(ns: list[int]) -> tuple[float, float, float]:
@@ -135,8 +136,7 @@ def direct(ticks: list[Bar], pace_ns: int, loop: asyncio.AbstractEventLoop) -> t
     driver, wire = desk(NoLog(), loop)
     taken: list[int] = []
     monotonic_ns = time.monotonic_ns
-    gc.collect()
-    gc.freeze()
+    settle()
     begun = monotonic_ns()
     for i, bar in enumerate(ticks):
         if pace_ns:
@@ -153,7 +153,7 @@ def direct(ticks: list[Bar], pace_ns: int, loop: asyncio.AbstractEventLoop) -> t
         driver.tick(accepted)
         driver.tick(filled)
     seconds = (monotonic_ns() - begun) / 1e9
-    gc.unfreeze()
+    release()
     return taken[200:], len(taken) / seconds
 
 
@@ -165,8 +165,7 @@ async def one_at_a_time(ticks: list[Bar], folder: Path) -> list[int]:
         driver, wire = desk(journal, loop)
         sent = asyncio.Event()
         wire.on_order = lambda order: sent.set()
-        gc.collect()
-        gc.freeze()
+        settle()
         for bar in ticks:
             sent.clear()
             before = len(wire.called_ns)
@@ -178,7 +177,7 @@ async def one_at_a_time(ticks: list[Bar], folder: Path) -> list[int]:
                 for report in answers(wire.orders[-1]):
                     driver.post(report)
                 await driver.idle()
-        gc.unfreeze()
+        release()
     return taken[100:]
 
 
@@ -196,8 +195,7 @@ async def open_loop(ticks: list[Bar], folder: Path, rate: int) -> list[int]:
                 driver.post(report)
 
         wire.on_order = on_order
-        gc.collect()
-        gc.freeze()
+        settle()
         step_ns = 1_000_000_000 // rate
         begun, at = time.monotonic_ns() + 1_000_000, 0
         while at < len(ticks):
@@ -208,7 +206,7 @@ async def open_loop(ticks: list[Bar], folder: Path, rate: int) -> list[int]:
                 at += 1
             await asyncio.sleep(0)
         await driver.idle()
-        gc.unfreeze()
+        release()
     return taken[rate // 10 :]
 
 

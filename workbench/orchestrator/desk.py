@@ -5,7 +5,6 @@ new epoch, then let the market run. HTTP above (`api`) calls the methods here an
 """
 
 import asyncio
-import gc
 import logging
 import os
 import time
@@ -38,6 +37,7 @@ from workbench.model.commands import Command
 from workbench.model.market import MarketEvent
 from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
 from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
+from workbench.orchestrator import interpreter
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver
 from workbench.orchestrator.operations import CONFIRM_S, Operations
@@ -160,8 +160,7 @@ class Desk(Operations):
         self._save_session(playing=play)
         self.loop_lag.start()
         self.gc_pauses.install()
-        gc.collect()
-        gc.freeze()
+        interpreter.settle()
         self.state = "running"
         self._tasks = [
             asyncio.create_task(self._run_market(), name="market"),
@@ -186,7 +185,7 @@ class Desk(Operations):
         self.gc_pauses.remove()
         await self.driver.idle()
         self.journal.close()
-        gc.unfreeze()
+        interpreter.release()
 
     # -- what others read ----------------------------------------------------------------------------------------
 
