@@ -398,7 +398,7 @@ class Curve {
       parts.push(h("svg:line", { x1: this.left, x2: this.wide - this.right, y1: y, y2: y }));
       parts.push(h("svg:text", { x: this.left - 8, y: Number(y) + 3.5, "text-anchor": "end" }, fixed(value, digits)));
     }
-    let day = "", lastLabel = -1e9;
+    let day = "", taken = -1e9; // labels may not reach into the one before
     const everyLabel = Math.max(1, Math.floor(points.length / Math.max(2, Math.floor(this.wide / 130))));
     points.forEach(([ns], i) => {
       const date = iso(ns).slice(0, 10);
@@ -406,9 +406,10 @@ class Curve {
       if (day && date !== day) parts.push(h("svg:line", { class: "day", x1: x.toFixed(1), x2: x.toFixed(1), y1: 4, y2: this.high - this.bottom }));
       const fresh = date !== day;
       day = date;
-      if ((fresh || i % everyLabel === 0) && x - lastLabel > 74 && x < this.wide - 34) {
+      const half = fresh ? 36 : 16;
+      if ((fresh || i % everyLabel === 0) && (i ? x - half : x) > taken + 12 && x < this.wide - 34) {
         parts.push(h("svg:text", { x: x.toFixed(1), y: this.high - 5, "text-anchor": i ? "middle" : "start" }, fresh ? date.slice(5) + " " + clock(ns).slice(0, 5) : clock(ns).slice(0, 5)));
-        lastLabel = x;
+        taken = i ? x + half : x + 2 * half;
       }
     });
     this.grid.replaceChildren(...parts);
@@ -1102,7 +1103,7 @@ th.num, td.num { text-align: right; }
 .wb[data-link="stale"] .figures, .wb[data-link="stale"] .upper, .wb[data-link="stale"] .lower, .wb[data-link="stale"] .when time { filter: grayscale(1); opacity: .45; }
 .wb[data-link="stale"] .age { color: var(--down); font-weight: 600; }
 .wb[data-link="stale"] .inner { border-color: var(--down); }
-@container (max-width: 899px) { .figures { grid-template-columns: repeat(3, 1fr); } }
+@container (max-width: 1019px) { .figures { grid-template-columns: repeat(3, 1fr); } }
 @container (max-width: 1119px) {
   .lower .panel .filter { position: static; width: 100%; margin-bottom: 6px; }
   .notice { position: static; max-width: none; display: block; }
