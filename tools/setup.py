@@ -38,7 +38,16 @@ def install_locked(work: Workspace, uv: Path, bootstrap_python: Path, env: dict[
     target = ["--python", str(work.python)]
     try:
         work.run(
-            [str(uv), "pip", "sync", *target, "--require-hashes", "--no-build", "--compile-bytecode", str(work.lock)],
+            [
+                str(uv),
+                "pip",
+                "sync",
+                *target,
+                "--require-hashes",
+                "--no-build",
+                "--compile-bytecode",
+                str(work.lock),
+            ],
             "installing",
             env,
         )

@@ -151,7 +151,9 @@ def _merged(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
     for key, value in high.items():
         if isinstance(value, dict):
             inside = out.get(key)
-            if inside is None or isinstance(inside, dict):  # else the file is wrong there, and will be told so
+            if inside is None or isinstance(
+                inside, dict
+            ):  # else the file is wrong there, and will be told so
                 out[key] = _merged(inside or {}, value)
         elif value is not None:
             out[key] = value
