@@ -215,3 +215,29 @@ def test_flip_is_what_the_tests_think() -> None:
     decide: Callable[..., float] = Flip.decide
     assert decide(None, None, 0.0) == 1.0
     assert decide(None, None, 1.0) == -1.0
+
+
+async def test_what_one_round_of_the_loop_brings_shares_a_frame_while_a_sync_is_under_way() -> None:
+    rig = Rig()
+    rig.driver.tick(bar(1))
+    assert rig.log.commits == [True]
+    rig.driver.tick(bar(2))
+    rig.driver.tick(bar(3))
+    assert rig.log.commits == [True]  # the writer is at work: nothing is gained by a frame each
+    await rig.turn()
+    assert rig.log.commits == [True, True]
+    assert rig.driver.busy
+    rig.log.sync()
+    assert [order.order_id for order in rig.wire.submitted] == [1, 2, 3]
+    assert not rig.driver.busy
+
+
+async def test_what_is_gathered_is_not_sent_when_the_journal_stops() -> None:
+    rig = Rig()
+    rig.driver.tick(bar(1))
+    rig.driver.tick(bar(2))
+    rig.driver.fail(JournalStopped("disk full"))
+    await rig.turn()
+    rig.log.sync()
+    assert rig.wire.submitted == []
+    assert not rig.driver.busy

@@ -4,8 +4,9 @@
                                                                              -> (synced) -> broker.submit / cancel
 
 One turn drains the inbox for at most `TURN_EVENTS` events and then hands one frame to the journal, so a burst
-costs one sync. Nothing reaches a broker before the frame that holds its intent is on disk. Reports enter the same
-inbox as market data and commands; an urgent command (kill) goes to its head.
+costs one sync; while a sync is under way, all that one round of the loop brings shares the next frame. Nothing
+reaches a broker before the frame that holds its intent is on disk. Reports enter the same inbox as market data and
+commands; an urgent command (kill) goes to its head.
 """
 
 import asyncio
@@ -57,6 +58,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 type Waiter = asyncio.Future[Outcome]
+type Held = tuple[list[Submit | Cancel], list[tuple[Waiter, Outcome]]]
 
 
 class Driver:
@@ -87,6 +89,7 @@ class Driver:
         self._inbox: deque[tuple[Event, int, Waiter | None]] = deque()
         self._scheduled = False
         self._unsynced = 0
+        self._held: Held | None = None
         self._idle: list[asyncio.Future[None]] = []
         self._waiters: set[Waiter] = set()
 
@@ -165,6 +168,7 @@ class Driver:
             if not waiter.done():
                 waiter.set_exception(error)
         self._inbox.clear()
+        self._held = None
         self._unsynced = 0
         self._wake_idle()
 
@@ -226,8 +230,18 @@ class Driver:
     ) -> None:
         """One frame for all of it; what is to be sent goes out when the frame is durable."""
         if to_send or waiting:
-            self._unsynced += 1
-            self.journal.commit(partial(self._synced, to_send, waiting))
+            if self._held is not None:
+                self._held[0].extend(to_send)
+                self._held[1].extend(waiting)
+            elif (
+                self._unsynced
+            ):  # the writer is at work: gather what this round of the loop brings into one frame
+                self._unsynced += 1
+                self._held = (to_send, waiting)
+                self._loop.call_soon(self._hand_over)
+            else:
+                self._unsynced += 1
+                self.journal.commit(partial(self._synced, to_send, waiting))
         else:
             self.journal.commit(None, sync=False)
         self.events_handled += len(events)
@@ -239,9 +253,20 @@ class Driver:
         if self._idle:
             self._wake_idle()
 
+    def _hand_over(self) -> None:
+        held, self._held = self._held, None
+        if held is None or self.stopped is not None:
+            return
+        try:
+            self.journal.commit(partial(self._synced, *held))
+        except JournalStopped as error:
+            self.fail(error)
+
     def _synced(
         self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]], _seq: int
     ) -> None:
+        if self.stopped is not None:
+            return  # the next start asks the broker about what was durable and is not sent now
         synced_ns = _monotonic_ns()
         by_id, broker, killed = self.engine.orders.by_id, self.broker, self.engine.risk.killed
         for effect in to_send:
