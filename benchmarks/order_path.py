@@ -3,7 +3,9 @@
 Three pacings, each stated in the figures' names: hot (as fast as the loop turns, no sync), paced (one tick a
 millisecond, caches cold, no sync), synced (through the real journal: one at a time, and 10,000 orders a second).
 Every tick makes one order, which is acknowledged and filled before the next one (hot, paced, one at a time) or
-while later ones are under way (10,000 a second). `raw_fsync` is 256 bytes and one fdatasync in the same folder.
+while later ones are under way (10,000 a second). `engine_orders_per_s` is the hot path alone, tick in to broker called;
+`engine_cycles_per_s` counts the acknowledgement and the fill of each order too. `raw_fsync` is
+256 bytes and one fdatasync in the same folder.
 """
 
 import asyncio
@@ -239,7 +241,8 @@ def run(say: Callable[[str], None] = print) -> dict[str, Any]:
     say(f"hot: {HOT_ORDERS:,} orders")
     hot, per_s = direct(bars(HOT_ORDERS), 0, loop)
     figures["engine_p50_us"], figures["engine_p99_us"], figures["engine_p999_us"] = percentiles(hot)
-    figures["engine_orders_per_s"] = round(per_s)
+    figures["engine_orders_per_s"] = round(len(hot) / sum(hot) * 1e9)
+    figures["engine_cycles_per_s"] = round(per_s)
     figures["engine_orders"] = len(hot)
     say(f"paced: {PACED_ORDERS:,} orders, one a millisecond")
     paced, _ = direct(bars(PACED_ORDERS), MS, loop)
