@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -227,6 +228,12 @@ def raw_fsync_us(folder: Path, n: int = 1_000) -> tuple[float, float]:
     return percentiles(taken)[:2]
 
 
+def raw_append_ns() -> float:
+    """One `list.append`, the best of five: how fast this interpreter on this machine is just now."""
+    append: Callable[[int], None] = [].append
+    return round(min(timeit.repeat(lambda: append(1), number=200_000, repeat=5)) / 200_000 * 1e9, 1)
+
+
 def run(say: Callable[[str], None] = print) -> dict[str, Any]:
     """All figures; about 25 s."""
     new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
@@ -247,6 +254,7 @@ def run(say: Callable[[str], None] = print) -> dict[str, Any]:
     say(f"paced: {PACED_ORDERS:,} orders, one a millisecond")
     paced, _ = direct(bars(PACED_ORDERS), MS, loop)
     figures["paced_p50_us"], figures["paced_p99_us"], _ = percentiles(paced)
+    figures["raw_append_ns"] = raw_append_ns()
     figures["raw_fsync_p50_us"], figures["raw_fsync_p99_us"] = raw_fsync_us(folder)
     say(
         f"synced: {SINGLE_ORDERS:,} orders one at a time, then {OPEN_LOOP_S} s of {OPEN_LOOP_RATE:,} a second"
