@@ -17,7 +17,7 @@ ALLOWED = "not-a-secret"
 UNWANTED = (
     (re.compile(r"(?<![\w.~$}-])/(?:[r]oot|[U]sers/\w+|[h]ome/\w+|[w]ork)/"), "a folder of one machine"),
     (
-        re.compile(r"[f]iles\.pythonhosted\.org|[p]ypi\.org/simple|--[i]ndex-url|--[e]xtra-index-url"),
+        re.compile(r"[f]iles\.p[y]thonhosted\.org|[p]ypi\.org/simple|--[i]ndex-url|--[e]xtra-index-url"),
         "a package index",
     ),
     (re.compile(r"-----[B]EGIN [A-Z ]*PRIVATE KEY-----"), "a private key"),
