@@ -49,7 +49,7 @@ class Program(Protocol):
 class Cohort:
     """All seats of one program. `targets[slot]` is the seat's target as the batch call reads it."""
 
-    __slots__ = ("_plans", "bars", "on", "program", "rows", "seats", "targets")
+    __slots__ = ("_plans", "bars", "on", "program", "rounds", "rows", "seats", "targets")
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -57,6 +57,7 @@ class Cohort:
         self.rows: list[int] = []
         self.on: dict[int, list[int]] = {}
         self.targets: Floats = np.zeros(16)
+        self.rounds = 0  # slices that stepped every seat; `bars` holds what a seat saw besides
         self.bars: npt.NDArray[np.int64] = np.zeros(16, np.int64)
         self._plans: dict[bytes, Plan] = {}
 
@@ -67,6 +68,7 @@ class Cohort:
         if slot == len(self.targets):
             self.targets = np.concatenate([self.targets, np.zeros(slot)])
             self.bars = np.concatenate([self.bars, np.zeros(slot, np.int64)])
+        self.bars[slot] = -self.rounds  # it has seen none of the rounds so far
         self.seats.append(seat)
         self.rows.append(row)
         self.on.setdefault(seat.iid, []).append(slot)
@@ -110,7 +112,7 @@ class Cohort:
         before = self.targets[: len(slots)] if every else self.targets[slots]
         targets = self.program.step_many(rows, bar_of_row, ohlcv, before)
         if every:
-            self.bars[: len(slots)] += 1
+            self.rounds += 1
         else:
             self.bars[slots] += 1
         changed = np.flatnonzero(targets != before)
@@ -257,5 +259,5 @@ class StrategyHost:
         batched = 0
         for seat in placed.seats:
             if seat.cohort is not None:
-                batched += int(seat.cohort.bars[seat.slot])
+                batched += int(seat.cohort.bars[seat.slot]) + seat.cohort.rounds
         return placed.bars + batched
