@@ -27,6 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 FALLBACK_PYTHON = "3.13"  # what uv downloads where no Python fits
 
 
+# Everything comes as a ready-made wheel, but for plain Python that its authors ship as source only (tests use it).
+WHEELS_ONLY = ["--only-binary", ":all:", "--no-binary", "ibind"]
+
+
 class NoWheelRefusedError(SetupRefusedError):
     """This Python has no ready-made file of some locked package; an older Python may."""
 
@@ -44,7 +48,9 @@ def install_locked(work: Workspace, uv: Path, bootstrap_python: Path, env: dict[
                 "sync",
                 *target,
                 "--require-hashes",
-                "--no-build",
+                *WHEELS_ONLY,
+                "--build-constraints",
+                "tools/build_constraints.txt",
                 "--compile-bytecode",
                 str(work.lock),
             ],
@@ -58,7 +64,7 @@ def install_locked(work: Workspace, uv: Path, bootstrap_python: Path, env: dict[
         work.progress.say("uv could not; once more with pip, as this machine has it configured (slower)")
         pip = [str(bootstrap_python), "-m", "pip", "--disable-pip-version-check", *target, "install", "-q"]
         work.run(
-            [*pip, "--only-binary", ":all:", "--require-hashes", "-r", str(work.lock)], "installing with pip"
+            [*pip, "--no-deps", *WHEELS_ONLY, "--require-hashes", "-r", str(work.lock)], "installing with pip"
         )
     own = [str(uv), "pip", "install", *target, "-q", "--offline", "--no-deps", "--no-build-isolation"]
     work.run([*own, "--editable", "."], "installing the project itself", env)

@@ -66,7 +66,7 @@ def rows(event: MarketEvent) -> Iterator[tuple[int, int, list[float]]]:
         yield event.ts_ns, event.iid, [event.open, event.high, event.low, event.close, event.volume]
     elif isinstance(event, Quote):
         yield event.ts_ns, event.iid, [event.bid, event.bid_size, event.ask, event.ask_size, 0.0]
-    elif event.size:
+    elif isinstance(event, Trade) and event.size:
         yield event.ts_ns, event.iid, [event.px, event.size, float(event.side), 0.0, 0.0]
 
 

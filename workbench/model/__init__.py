@@ -3,8 +3,10 @@
 from workbench.model.commands import (
     AddInstrument,
     AddStrategy,
+    AmendOrder,
     Arm,
     CancelOrder,
+    Flatten,
     Kill,
     OpenAccount,
     PauseStrategy,
@@ -16,15 +18,18 @@ from workbench.model.commands import (
     StartSession,
     Timer,
 )
-from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
+from workbench.model.effects import Amend, Cancel, Effect, Refusal, StrategyHalted, Submit
 from workbench.model.instrument import Instrument
-from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
+from workbench.model.market import Bar, BarSlice, Dividend, MarketEvent, Quote, Split, Trade
 from workbench.model.orders import Order
 from workbench.model.records import Event, Record, Stamped
 from workbench.model.reports import (
     Accepted,
+    Amended,
+    AmendRefused,
     Cancelled,
     CancelRefused,
+    CashMoved,
     Expired,
     Filled,
     OutcomeLost,
@@ -40,17 +45,24 @@ __all__ = [
     "Accepted",
     "AddInstrument",
     "AddStrategy",
+    "Amend",
+    "AmendOrder",
+    "AmendRefused",
+    "Amended",
     "Arm",
     "Bar",
     "BarSlice",
     "Cancel",
     "CancelOrder",
     "CancelRefused",
+    "CashMoved",
     "Cancelled",
+    "Dividend",
     "Effect",
     "Event",
     "Expired",
     "Filled",
+    "Flatten",
     "Instrument",
     "Kill",
     "MarketEvent",
@@ -69,6 +81,7 @@ __all__ = [
     "Sent",
     "SetLimits",
     "SetParameters",
+    "Split",
     "Stamped",
     "StartSession",
     "StrategyHalted",

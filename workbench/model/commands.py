@@ -7,9 +7,11 @@ from workbench.model.instrument import Instrument
 __all__ = [
     "AddInstrument",
     "AddStrategy",
+    "AmendOrder",
     "Arm",
     "CancelOrder",
     "Command",
+    "Flatten",
     "Kill",
     "OpenAccount",
     "PauseStrategy",
@@ -106,7 +108,11 @@ class SetParameters(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=48):
-    """A manual order (strategy 0). `key` makes a repeated request harmless."""
+    """A manual order (strategy 0). `key` makes a repeated request harmless.
+
+    With `take_profit_px_e8` or `stop_loss_px_e8` it becomes a bracket: exits of the same quantity on the other side, at
+    the venue from the start, that work once this order has filled and cancel one another (`stop_loss_limit_px_e8`
+    makes the stop a stop-limit order)."""
 
     ts_ns: int
     iid: int
@@ -118,6 +124,11 @@ class PlaceOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=48)
     stop_px_e8: int = 0
     key: str = ""
     why: str = ""
+    trail_e8: int = 0
+    trail_rate_e8: int = 0
+    take_profit_px_e8: int = 0
+    stop_loss_px_e8: int = 0
+    stop_loss_limit_px_e8: int = 0
 
 
 class CancelOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=49):
@@ -155,6 +166,26 @@ class Timer(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=53):
     name: str
 
 
+class AmendOrder(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=54):
+    """Change a working order; 0 keeps what it has."""
+
+    ts_ns: int
+    order_id: int
+    qty_e8: int = 0
+    limit_px_e8: int = 0
+    stop_px_e8: int = 0
+
+
+class Flatten(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=55):
+    """Close everything held in `iid` (-1: in all instruments): its strategies are paused, their open orders
+    cancelled, and each sends a market order for what it holds."""
+
+    ts_ns: int
+    iid: int
+    reason: str
+    by: str
+
+
 type Command = (
     StartSession
     | OpenAccount
@@ -166,6 +197,8 @@ type Command = (
     | SetParameters
     | PlaceOrder
     | CancelOrder
+    | AmendOrder
+    | Flatten
     | Kill
     | Arm
     | SetLimits

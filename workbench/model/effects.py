@@ -2,11 +2,12 @@
 
 import msgspec
 
-__all__ = ["Cancel", "Effect", "Refusal", "StrategyHalted", "Submit"]
+__all__ = ["Amend", "Cancel", "Effect", "Refusal", "StrategyHalted", "Submit"]
 
 
 class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=70):
-    """Send this order to its venue, once."""
+    """Send this order to its venue, once. Trail, parent and group as on `Order`; the orders of one bracket come one
+    right after another, the parent first."""
 
     ts_ns: int
     order_id: int
@@ -20,6 +21,10 @@ class Submit(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=70):
     limit_px_e8: int
     stop_px_e8: int
     why: str = ""
+    trail_e8: int = 0
+    trail_rate_e8: int = 0
+    parent_id: int = 0
+    group: int = 0
 
     @property
     def client_id(self) -> str:
@@ -56,4 +61,15 @@ class StrategyHalted(msgspec.Struct, frozen=True, gc=False, array_like=True, tag
     text: str
 
 
-type Effect = Submit | Cancel | Refusal | StrategyHalted
+class Amend(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=74):
+    """Ask the venue to change a working order. All three are the wanted values; `qty_e8` is the whole quantity, filled
+    parts included; a price the kind does not have is 0. Until the answer either version may trade."""
+
+    ts_ns: int
+    order_id: int
+    qty_e8: int
+    limit_px_e8: int
+    stop_px_e8: int
+
+
+type Effect = Submit | Cancel | Amend | Refusal | StrategyHalted

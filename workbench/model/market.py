@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["Bar", "BarSlice", "MarketEvent", "Quote", "Trade"]
+__all__ = ["Bar", "BarSlice", "Dividend", "MarketEvent", "Quote", "Split", "Trade"]
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=1):
@@ -51,4 +51,21 @@ class BarSlice(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=4):
     ohlcv: bytes
 
 
-type MarketEvent = Bar | Quote | Trade | BarSlice
+class Split(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=5):
+    """Every unit held becomes `numerator / denominator` units before the first trade of the day (7 for 1: 7, 1)."""
+
+    ts_ns: int
+    iid: int
+    numerator: int
+    denominator: int
+
+
+class Dividend(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=6):
+    """The instrument goes ex `amount_e8` of cash a unit. Venues pay it (`CashMoved`); nobody decides on it."""
+
+    ts_ns: int
+    iid: int
+    amount_e8: int
+
+
+type MarketEvent = Bar | Quote | Trade | BarSlice | Split | Dividend

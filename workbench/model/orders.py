@@ -22,6 +22,7 @@ __all__ = [
     "BUY",
     "CANCELLED",
     "CANCELLING",
+    "CLS",
     "DAY",
     "EXPIRED",
     "FILLED",
@@ -32,6 +33,7 @@ __all__ = [
     "MARKET",
     "NEW",
     "NOT_SENT",
+    "OPG",
     "Order",
     "PARTIAL",
     "REJECTED",
@@ -43,6 +45,7 @@ __all__ = [
     "STOP_LIMIT",
     "TERMINAL",
     "TIF_NAMES",
+    "TRAILING",
     "TYPE_NAMES",
     "UNKNOWN",
     "WORKING",
@@ -56,13 +59,16 @@ MARKET: Final = 0
 LIMIT: Final = 1
 STOP: Final = 2
 STOP_LIMIT: Final = 3
-TYPE_NAMES: Final = ("market", "limit", "stop", "stop_limit")
+TRAILING: Final = 4  # a stop that follows the market at a distance, then a market order
+TYPE_NAMES: Final = ("market", "limit", "stop", "stop_limit", "trailing")
 
 DAY: Final = 0
 GTC: Final = 1
 IOC: Final = 2
 FOK: Final = 3
-TIF_NAMES: Final = ("day", "gtc", "ioc", "fok")
+OPG: Final = 4  # at the opening of a session only: market- or limit-on-open
+CLS: Final = 5  # at its close only: market- or limit-on-close
+TIF_NAMES: Final = ("day", "gtc", "ioc", "fok", "opg", "cls")
 
 NEW: Final = 0
 SENT: Final = 1
@@ -111,6 +117,11 @@ class Order(msgspec.Struct, gc=False):
 
     `order_id` is dense over the journal's life and never reused; `epoch` is the session that opened it.
     `strategy_id` 0 is the operator (a manual order).
+
+    A TRAILING order follows the best price since it began to work at `trail_e8` (a price distance) or `trail_rate_e8`
+    (a fraction of that price, in 1e-8); one of the two is 0. Orders of one `group` (not 0) cancel one another: when one
+    fills, the others end. An order with a `parent_id` waits at the venue until that order has filled, and covers no
+    more than what has. `counted`: it can enlarge the account's position, so exposure counts it.
     """
 
     order_id: int
@@ -134,6 +145,11 @@ class Order(msgspec.Struct, gc=False):
     why: str = ""
     # set up by the engine when the order opens; see model/stages.py
     stamps: list[int] = msgspec.field(default_factory=lambda: [0] * N_STAMPS)
+    trail_e8: int = 0
+    trail_rate_e8: int = 0
+    parent_id: int = 0
+    group: int = 0
+    counted: bool = True
 
     @property
     def client_id(self) -> str:

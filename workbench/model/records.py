@@ -22,7 +22,7 @@ class Stamped(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=90):
 
 type Record = Event | Effect | Stamped
 
-EFFECT_TAGS = frozenset({70, 71, 72, 73})
+EFFECT_TAGS = frozenset({70, 71, 72, 73, 74})
 
 
 def is_effect(record: Record) -> bool:

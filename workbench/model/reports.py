@@ -4,6 +4,9 @@ import msgspec
 
 __all__ = [
     "Accepted",
+    "AmendRefused",
+    "Amended",
+    "CashMoved",
     "CancelRefused",
     "Cancelled",
     "Expired",
@@ -91,4 +94,52 @@ class Unsent(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=28):
     evidence: str
 
 
-type Report = Sent | Accepted | Filled | Cancelled | Rejected | Expired | CancelRefused | OutcomeLost | Unsent
+class Amended(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=29):
+    """The venue has changed the order: these hold from now on. `venue_id` is the order's id there since (some venues
+    give a new one)."""
+
+    ts_ns: int
+    order_id: int
+    qty_e8: int
+    limit_px_e8: int
+    stop_px_e8: int
+    venue_id: str = ""
+
+
+class AmendRefused(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=30):
+    """The venue would not change the order (too late, or not possible): the old one holds."""
+
+    ts_ns: int
+    order_id: int
+    code: str
+    text: str
+
+
+class CashMoved(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=31):
+    """The venue moved cash without a trade: a dividend, interest, a fee for borrowed stock, a transfer.
+
+    `move_id` is the venue's and counts once for ever; `iid` is -1 when it is about no instrument. `order_id` is always
+    0: no order's."""
+
+    ts_ns: int
+    move_id: str
+    amount_e8: int
+    iid: int
+    reason: str
+    order_id: int = 0
+
+
+type Report = (
+    Sent
+    | Accepted
+    | Filled
+    | Cancelled
+    | Rejected
+    | Expired
+    | CancelRefused
+    | OutcomeLost
+    | Unsent
+    | Amended
+    | AmendRefused
+    | CashMoved
+)
