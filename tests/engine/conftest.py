@@ -85,7 +85,7 @@ class FakeProgram:
     def step(self, row: int, bar: Bar, pos: float) -> float:
         return self._decide(row, bar.close, pos)
 
-    def step_many(self, rows: Any, bar_of_row: Any, ohlcv: Any, pos: Any) -> Any:
+    def step_many(self, rows: Any, bar_of_row: Any, ohlcv: Any, pos: Any, ts_ns: int) -> Any:
         out = np.zeros(len(rows))
         for k, row in enumerate(rows.tolist()):
             try:

@@ -60,7 +60,7 @@ def streamed(indicator: Indicator, bars: np.ndarray) -> list[object]:
     ring = np.zeros(ring_length("test", indicator)) if kind.has_ring() else None  # type: ignore[attr-defined]
     out = []
     for bar in bars:
-        state, value = kind.step(p, state, ring, Ohlcv(*bar))  # type: ignore[attr-defined]
+        state, value = kind.step(p, state, ring, Ohlcv(*(*bar, 0.0)))  # type: ignore[attr-defined]
         out.append(value)
     return out
 

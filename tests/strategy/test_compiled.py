@@ -37,7 +37,7 @@ def test_a_fused_loop_over_the_pieces_decides_as_the_live_entry() -> None:
         params, windows, state = load(slots, rings, 0)
         target = 0.0
         for k in range(ohlcv.shape[0]):
-            bar = Ohlcv(ohlcv[k, 0], ohlcv[k, 1], ohlcv[k, 2], ohlcv[k, 3], ohlcv[k, 4])
+            bar = Ohlcv(ohlcv[k, 0], ohlcv[k, 1], ohlcv[k, 2], ohlcv[k, 3], ohlcv[k, 4], 0.0)
             state, x = advance(params, windows, state, bar)
             if warm(x):
                 target = 1.0 * decided(params[0], x, target)

@@ -41,7 +41,7 @@ class Program(Protocol):
     def restart(self, row: int, strategy: Any) -> None: ...
     def release(self, row: int) -> None: ...
     def step(self, row: int, bar: Bar, pos: float) -> float: ...
-    def step_many(self, rows: Ints, bar_of_row: Ints, ohlcv: Floats, pos: Floats) -> Floats: ...
+    def step_many(self, rows: Ints, bar_of_row: Ints, ohlcv: Floats, pos: Floats, ts_ns: int) -> Floats: ...
     def warm(self, row: int) -> bool: ...
     def complaint(self, row: int) -> str: ...
 
@@ -103,14 +103,14 @@ class Cohort:
             plan = self._plans[iids] = (row_array, np.array(bars, np.int32)[order], slot_array)
         return plan
 
-    def step_slice(self, iids: bytes, ohlcv: Floats) -> tuple[list[int], list[float]]:
+    def step_slice(self, iids: bytes, ohlcv: Floats, ts_ns: int) -> tuple[list[int], list[float]]:
         """Step every seat that has a bar in the slice; slots and targets of those whose answer is new (or NaN)."""
         rows, bar_of_row, slots = self.plan(iids)
         if not len(rows):
             return [], []
         every = len(slots) == len(self.seats)
         before = self.targets[: len(slots)] if every else self.targets[slots]
-        targets = self.program.step_many(rows, bar_of_row, ohlcv, before)
+        targets = self.program.step_many(rows, bar_of_row, ohlcv, before, ts_ns)
         if every:
             self.rounds += 1
         else:

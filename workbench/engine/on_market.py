@@ -101,7 +101,7 @@ def _step_one(engine: "Engine", cohort: Cohort, slot: int, bar: Bar) -> None:
 def _step_batch(
     engine: "Engine", cohort: Cohort, iids: bytes, ohlcv: "np.ndarray[Any, np.dtype[np.float64]]"
 ) -> None:
-    slots, targets = cohort.step_slice(iids, ohlcv)
+    slots, targets = cohort.step_slice(iids, ohlcv, engine.ts_ns)
     if slots:
         engine.decided_ns = engine.stamp()
         seats = cohort.seats

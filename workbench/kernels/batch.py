@@ -16,17 +16,20 @@ __all__ = ["as_bars", "batch"]
 type Floats = NDArray[np.float64]
 
 
-def batch(indicator: Indicator, bars: Any) -> Floats | dict[str, Floats]:
+def batch(indicator: Indicator, bars: Any, ts_ns: Any = None) -> Floats | dict[str, Floats]:
     """The indicator's value after every bar: float64[n], or one such array by name for several outputs.
 
-    `bars` is float64[n, 5] (open, high, low, close, volume), or float64[n] of closes. NaN while warming up.
-    Imports numba and compiles on first use (kept on disk).
+    `bars` is float64[n, 5] (open, high, low, close, volume), or float64[n] of closes; `ts_ns` int64[n] (UTC) is needed
+    only by indicators that read the time. NaN while warming up. Imports numba and compiles on first use (kept on disk).
 
     >>> from workbench.kernels import Sma
     >>> batch(Sma(2), [1.0, 2.0, 4.0])
     array([nan, 1.5, 3. ])
     """
     ohlcv = as_bars(bars)
+    times = np.zeros(len(ohlcv), np.int64) if ts_ns is None else np.ascontiguousarray(ts_ns, np.int64)
+    if len(times) != len(ohlcv):
+        raise BadValue("ts_ns", len(times), f"give one time a bar, {len(ohlcv)} of them")
     layout = layout_of(
         type(indicator).__name__, {}, {"value": indicator}, sample_states("batch", {"value": indicator})
     )
@@ -39,7 +42,7 @@ def batch(indicator: Indicator, bars: Any) -> Floats | dict[str, Floats]:
         slots[part.ring_at + 1] = len(rings)
     names = _outputs(indicator)
     out = np.empty((len(ohlcv), max(1, len(names))))
-    _loop(layout)(slots, rings, ohlcv, out)
+    _loop(layout)(slots, rings, ohlcv, times, out)
     return {name: out[:, k] for k, name in enumerate(names)} if names else out[:, 0]
 
 
@@ -61,7 +64,7 @@ def _outputs(indicator: Indicator) -> tuple[str, ...]:
     state = sample_states("batch", {"value": indicator})["value"]
     with np.errstate(all="ignore"):
         _, value = kind.step(
-            parameter_tuple(indicator.parameters), state, ring, Ohlcv(*[np.float64(1.0)] * 5)
+            parameter_tuple(indicator.parameters), state, ring, Ohlcv(*[np.float64(1.0)] * len(Ohlcv._fields))
         )
     return getattr(value, "_fields", ())
 
@@ -79,10 +82,10 @@ def _loop(layout: Layout) -> Any:
         return _LOOPS[key]
     load, advance, _, store, _, emit = compose(layout, (compiling_freezer().function(step),), None)
 
-    def loop(slots: Any, rings: Any, ohlcv: Any, out: Any) -> None:
+    def loop(slots: Any, rings: Any, ohlcv: Any, times: Any, out: Any) -> None:
         params, windows, state = load(slots, rings, 0)
         for k in range(ohlcv.shape[0]):
-            bar = Ohlcv(ohlcv[k, 0], ohlcv[k, 1], ohlcv[k, 2], ohlcv[k, 3], ohlcv[k, 4])
+            bar = Ohlcv(ohlcv[k, 0], ohlcv[k, 1], ohlcv[k, 2], ohlcv[k, 3], ohlcv[k, 4], times[k] / 1e9)
             state, x = advance(params, windows, state, bar)
             emit(out, k, x)
         store(slots, 0, state)
@@ -91,7 +94,7 @@ def _loop(layout: Layout) -> Any:
     if not state.unseen:
         remember(compiled, key)
     table = types.Array(types.float64, 2, "C")
-    compiled.compile((SLOTS, RINGS, table, table))
+    compiled.compile((SLOTS, RINGS, table, SLOTS, table))
     if not state.unseen:
         _LOOPS[key] = compiled
     return compiled

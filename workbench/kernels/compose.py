@@ -45,7 +45,7 @@ OPTIONS = {"error_model": "numpy", "nogil": False, "boundscheck": False, "fastma
 
 SLOTS = types.Array(types.int64, 1, "C")
 RINGS = types.Array(types.float64, 1, "C")
-BAR = types.NamedUniTuple(types.float64, 5, Ohlcv)
+BAR = types.NamedUniTuple(types.float64, len(Ohlcv._fields), Ohlcv)
 _KIND = {"i": types.int64, "f": types.float64, "b": types.boolean}
 _WORD = ir.IntType(64)
 _DOUBLE = ir.DoubleType()
@@ -208,7 +208,7 @@ def _compose_advance(layout: Layout, steps: tuple[Any, ...]) -> Any:
 
     def advance(typingctx: Any, params: Any, windows: Any, state: Any, bar: Any) -> Any:
         signatures, values = step_signatures(layout, steps, typingctx)
-        x_type = types.BaseTuple.from_types((*values, *(types.float64,) * 5), layout.x)
+        x_type = types.BaseTuple.from_types((*values, *BAR.types), layout.x)
         answer = types.Tuple((row.state, x_type))
         functions = [typingctx.resolve_value_type(step) for step in steps]
 
@@ -240,7 +240,7 @@ def _compose_advance(layout: Layout, steps: tuple[Any, ...]) -> Any:
                     xs.append(context.make_tuple(builder, values[k], floats))
                 else:
                     xs.append(context.cast(builder, value, answered, types.float64))
-            xs += [builder.extract_value(bar, k) for k in range(5)]
+            xs += [builder.extract_value(bar, k) for k in range(len(BAR.types))]
             held = [context.make_tuple(builder, row.state, states), context.make_tuple(builder, x_type, xs)]
             return context.make_tuple(builder, answer, held)
 

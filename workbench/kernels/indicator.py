@@ -8,7 +8,8 @@
 
 `p` is a namedtuple of the parameters and stands where `self` would: `step` is a pure function, so the same text runs
 compiled (live, sweeps) and interpreted. `value` is a float, or a namedtuple of floats for several outputs.
-`bar` has `open high low close volume`. A state field keeps the kind (whole or float) it has in `init`.
+`bar` has `open high low close volume ts_s`, the last one its close in seconds since 1970 (UTC). A state field keeps
+the kind (whole or float) it has in `init`.
 """
 
 from collections import namedtuple
@@ -19,7 +20,7 @@ from workbench.kernels.parameters import Parametrised
 
 __all__ = ["Indicator", "Ohlcv"]
 
-Ohlcv = namedtuple("Ohlcv", "open high low close volume")
+Ohlcv = namedtuple("Ohlcv", "open high low close volume ts_s")
 
 
 class Indicator(Parametrised):

@@ -32,11 +32,11 @@ from workbench.kernels.layout import Layout
 
 __all__ = ["Entries", "cannot_compile", "entries_for", "pieces_for"]
 
-_ONE = types.float64(SLOTS, RINGS, types.int64, *(types.float64,) * 6)
+_ONE = types.float64(SLOTS, RINGS, types.int64, *(types.float64,) * 5, types.int64, types.float64)
 _I32 = types.Array(types.int32, 1, "C")
 _F64 = types.Array(types.float64, 1, "C")
 _BARS = types.Array(types.float64, 2, "C")
-_MANY = types.none(SLOTS, RINGS, _I32, _I32, _BARS, _F64, _F64, SLOTS)
+_MANY = types.none(SLOTS, RINGS, _I32, _I32, _BARS, types.int64, _F64, _F64, SLOTS)
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -148,10 +148,19 @@ def _one(pieces: Pieces) -> Callable[..., Any]:
     load, advance, warm, store, decide, _ = pieces
 
     def one(
-        slots: Any, rings: Any, at: Any, o: float, h: float, low: float, c: float, v: float, pos: float
+        slots: Any,
+        rings: Any,
+        at: Any,
+        o: float,
+        h: float,
+        low: float,
+        c: float,
+        v: float,
+        ts_ns: int,
+        pos: float,
     ) -> float:
         params, windows, state = load(slots, rings, at)
-        state, x = advance(params, windows, state, Ohlcv(o, h, low, c, v))
+        state, x = advance(params, windows, state, Ohlcv(o, h, low, c, v, ts_ns / 1e9))
         store(slots, at, state)
         if not warm(x):
             return pos
@@ -168,8 +177,9 @@ def _many(pieces: Pieces, stride: int) -> Callable[..., Any]:
     load, advance, warm, store, decide, _ = pieces
 
     def many(
-        slots: Any, rings: Any, rows: Any, bar_of: Any, ohlcv: Any, pos: Any, out: Any, done: Any
+        slots: Any, rings: Any, rows: Any, bar_of: Any, ohlcv: Any, ts_ns: int, pos: Any, out: Any, done: Any
     ) -> None:
+        ts_s = ts_ns / 1e9
         for k in range(done[0], rows.shape[0]):
             done[0] = k  # where a raising decide leaves off
             b = bar_of[k]
@@ -177,7 +187,7 @@ def _many(pieces: Pieces, stride: int) -> Callable[..., Any]:
                 raise IndexError("no such row or bar")
             at = rows[k] * stride
             params, windows, state = load(slots, rings, at)
-            bar = Ohlcv(ohlcv[b, 0], ohlcv[b, 1], ohlcv[b, 2], ohlcv[b, 3], ohlcv[b, 4])
+            bar = Ohlcv(ohlcv[b, 0], ohlcv[b, 1], ohlcv[b, 2], ohlcv[b, 3], ohlcv[b, 4], ts_s)
             state, x = advance(params, windows, state, bar)
             store(slots, at, state)
             if warm(x):

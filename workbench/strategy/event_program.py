@@ -146,7 +146,7 @@ class _Row:
     def advance(self, symbol: str, bar: Bar) -> bool:
         """Move the symbol's indicators by one bar; whether all have answered."""
         x, warm = self._rows.advance(
-            self._number(symbol), (bar.open, bar.high, bar.low, bar.close, bar.volume)
+            self._number(symbol), (bar.open, bar.high, bar.low, bar.close, bar.volume), bar.ts_ns
         )
         if warm:
             self.x[symbol] = x

@@ -111,7 +111,9 @@ class Rows:
             part = self._layout.parts[k]
             row = next(iter(self._rows.values()))
             ring = None if row.rings[k] is None else row.rings[k].copy()
-            _, value = self._steps[k](row.parts[k], row.states[k], ring, Ohlcv(*[np.float64(1.0)] * 5))
+            _, value = self._steps[k](
+                row.parts[k], row.states[k], ring, Ohlcv(*[np.float64(1.0)] * len(Ohlcv._fields))
+            )
             if not isinstance(value, tuple):
                 raise StrategyError(
                     f"{self._layout.owner}.{part.name}: the saved state has several values, the indicator one"
@@ -119,10 +121,10 @@ class Rows:
             self._value_classes[k] = type(value)
         return self._value_classes[k]
 
-    def advance(self, row: int, ohlcv: tuple[float, ...]) -> tuple[Any, bool]:
-        """Move a row's indicators by one bar: `x`, and whether all of them answered."""
+    def advance(self, row: int, ohlcv: tuple[float, ...], ts_ns: int) -> tuple[Any, bool]:
+        """Move a row's indicators by one bar that closes at `ts_ns`: `x`, and whether all of them answered."""
         live = self._rows[row]
-        bar = Ohlcv(*map(np.float64, ohlcv))
+        bar = Ohlcv(*map(np.float64, (*ohlcv, ts_ns / 1e9)))
         values = []
         warm = True
         with np.errstate(all="ignore"):
@@ -143,9 +145,9 @@ class Rows:
                 values.append(value)
         return self._layout.x(*values, *bar), bool(warm)
 
-    def step(self, row: int, ohlcv: tuple[float, ...], pos: float) -> tuple[float, bool]:
+    def step(self, row: int, ohlcv: tuple[float, ...], ts_ns: int, pos: float) -> tuple[float, bool]:
         """The new target and whether all indicators answered."""
-        x, warm = self.advance(row, ohlcv)
+        x, warm = self.advance(row, ohlcv, ts_ns)
         if not warm:
             return pos, False
         with np.errstate(all="ignore"):

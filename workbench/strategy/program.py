@@ -109,7 +109,9 @@ class Program:
         """
         memory = self._memory
         if self._one is None:
-            return self._step_python(row, (bar.open, bar.high, bar.low, bar.close, bar.volume), pos)
+            return self._step_python(
+                row, (bar.open, bar.high, bar.low, bar.close, bar.volume), bar.ts_ns, pos
+            )
         try:
             return self._one(
                 memory.slots,
@@ -120,6 +122,7 @@ class Program:
                 bar.low,
                 bar.close,
                 bar.volume,
+                bar.ts_ns,
                 pos,
             )
         except Exception as error:
@@ -131,8 +134,10 @@ class Program:
         bar_of_row: NDArray[np.int32],
         ohlcv: Floats,
         pos: Floats,
+        ts_ns: int = 0,
     ) -> Floats:
-        """Move many rows in one call: row `rows[k]` by bar `ohlcv[bar_of_row[k]]` with target `pos[k]` held.
+        """Move many rows in one call: row `rows[k]` by bar `ohlcv[bar_of_row[k]]`, which closes at `ts_ns`, with target
+        `pos[k]` held.
 
         Shapes: int32[k], int32[k], float64[n, 5] (open, high, low, close, volume), float64[k]; every row at most once.
         Answers float64[k] new targets, in a buffer that the next call overwrites; NaN for a row that failed
@@ -144,7 +149,7 @@ class Program:
         out = self._out[:k]
         self._complaints.clear()
         if self._many is None:
-            return self._many_python(rows, bar_of_row, ohlcv, pos, out)
+            return self._many_python(rows, bar_of_row, ohlcv, ts_ns, pos, out)
         memory, done = self._memory, self._done
         rows = np.ascontiguousarray(rows, np.int32)
         bar_of_row = np.ascontiguousarray(bar_of_row, np.int32)
@@ -156,7 +161,7 @@ class Program:
         done[0], done[1] = 0, memory.n
         while done[0] < k:
             try:
-                self._many(memory.slots, memory.rings, rows, bar_of_row, ohlcv, pos, out, done)
+                self._many(memory.slots, memory.rings, rows, bar_of_row, ohlcv, ts_ns, pos, out, done)
             except Exception as error:  # noqa: BLE001 - user code; told per row, the others go on
                 failed = int(done[0])
                 out[failed] = np.nan
@@ -255,18 +260,20 @@ class Program:
             self._python.open(row, strategy, indicators)
             self._python.fetch(row, memory.slots, memory.at[row], memory.rings)
 
-    def _step_python(self, row: int, ohlcv: tuple[float, ...], pos: float) -> float:
+    def _step_python(self, row: int, ohlcv: tuple[float, ...], ts_ns: int, pos: float) -> float:
         memory = self._memory
         assert self._python is not None
-        target, warm = self._python.step(memory.checked(row), ohlcv, pos)
+        target, warm = self._python.step(memory.checked(row), ohlcv, ts_ns, pos)
         if warm:
             memory.slots[memory.at[row]] = 1
         return target
 
-    def _many_python(self, rows: Any, bar_of_row: Any, ohlcv: Any, pos: Any, out: Floats) -> Floats:
+    def _many_python(
+        self, rows: Any, bar_of_row: Any, ohlcv: Any, ts_ns: int, pos: Any, out: Floats
+    ) -> Floats:
         for k, row in enumerate(rows):
             try:
-                out[k] = self._step_python(int(row), tuple(ohlcv[bar_of_row[k]]), float(pos[k]))
+                out[k] = self._step_python(int(row), tuple(ohlcv[bar_of_row[k]]), ts_ns, float(pos[k]))
             except StrategyError as error:
                 out[k] = np.nan
                 self._complaints[int(row)] = str(error)
