@@ -13,7 +13,6 @@ from bokeh.models.renderers import GlyphRenderer
 from bokeh.resources import INLINE
 
 from tests.research.test_backtest import CROSS, HOLD, recording, strategy, walk
-from workbench.model import from_e8
 from workbench.research import Result, backtest
 
 # Four sessions of two bars each; opens equal the close before, so that only closes count.
@@ -56,7 +55,7 @@ def test_the_main_figures_by_hand(held: Result) -> None:
 
 def test_a_drawdown_is_never_above_zero_and_zero_at_peaks(busy: Result) -> None:
     assert np.all(busy.drawdown <= 0)
-    assert busy.drawdown[int(np.argmax(busy.equity))] == 0
+    assert busy.drawdown.iloc[int(np.argmax(busy.equity))] == 0
     assert busy.stats["max_drawdown"] == busy.drawdown.min() < 0
 
 
@@ -66,9 +65,8 @@ def test_too_few_sessions_have_no_sharpe(busy: Result) -> None:
 
 def test_realized_is_the_sum_of_closed_trades(busy: Result) -> None:
     held = cost = realized = 0.0
-    for fill in busy.fills:
-        side = busy.engine.orders.by_id[fill.order_id].side
-        quantity, px = side * from_e8(fill.qty_e8), from_e8(fill.px_e8)
+    for side, quantity, px in busy.fills[["side", "quantity", "px"]].itertuples(index=False):
+        quantity *= 1 if side == "buy" else -1
         closing = (
             -held
             if held * quantity < 0 and abs(quantity) > abs(held)
@@ -104,19 +102,19 @@ def test_the_picture_shows_price_fills_equity_and_drawdown(busy: Result) -> None
     glyphs: list[Any] = [r for r in price.renderers if isinstance(r, GlyphRenderer)]
     assert [type(r.glyph) for r in glyphs] == [Line, Scatter, Scatter]
     _, buys, sells = glyphs
-    sides = [busy.engine.orders.by_id[f.order_id].side for f in busy.fills]
+    sides = busy.run.fills["side"].tolist()
     assert (len(buys.data_source.data["x"]), len(sells.data_source.data["x"])) == (
         sides.count(1),
         sides.count(-1),
     )
     assert min(sides.count(1), sides.count(-1)) > 3
     assert sorted([*buys.data_source.data["y"], *sells.data_source.data["y"]]) == sorted(
-        from_e8(f.px_e8) for f in busy.fills
+        busy.run.fills["px"].tolist()
     )
     assert [type(r.glyph) for r in equity.renderers] == [Line]
     assert [type(r.glyph) for r in drawdown.renderers] == [VArea]
     assert price.x_range is equity.x_range is drawdown.x_range
-    assert list(equity.renderers[0].data_source.data["y"]) == list(busy.equity)
+    assert list(equity.renderers[0].data_source.data["y"]) == list(busy.run.equity)
 
 
 def test_the_picture_needs_nothing_from_the_network(busy: Result) -> None:

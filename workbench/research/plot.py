@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.model import from_e8
-
 if TYPE_CHECKING:
     from bokeh.models.ui import UIElement
 
@@ -33,16 +31,10 @@ def result_plot(result: "Result") -> "UIElement":
         title=f"{result.name} on {symbol}", y_axis_label=f"{symbol} price",
     )  # fmt: skip
     price.line(_ms(ts_ns), ohlcv[:, 3], color="#555555", line_width=1)
-    orders = result.engine.orders.by_id
+    fills = result.run.fills[result.run.fills["iid"] == 0]
     for side, colour, marker, word in ((1, GREEN, "triangle", "buy"), (-1, RED, "inverted_triangle", "sell")):
-        mine = [f for f in result.fills if orders[f.order_id].side == side and orders[f.order_id].iid == 0]
-        source = ColumnDataSource(
-            {
-                "x": _ms(np.array([f.ts_ns for f in mine], dtype=np.int64)),
-                "y": [from_e8(f.px_e8) for f in mine],
-                "quantity": [from_e8(f.qty_e8) for f in mine],
-            }
-        )
+        mine = fills[fills["side"] == side]
+        source = ColumnDataSource({"x": _ms(mine["ts_ns"]), "y": mine["px"], "quantity": mine["qty"]})
         drawn = price.scatter("x", "y", source=source, marker=marker, size=8, color=colour, legend_label=word)
         price.add_tools(
             HoverTool(
@@ -58,7 +50,7 @@ def result_plot(result: "Result") -> "UIElement":
         )
     price.legend.location = "top_left"
     price.legend.click_policy = "hide"
-    x = _ms(result.equity_ts)
+    x = _ms(result.run.ts_ns)
     equity = figure(
         width=WIDTH,
         height=180,
@@ -67,7 +59,7 @@ def result_plot(result: "Result") -> "UIElement":
         tools=tools,
         y_axis_label="equity",
     )
-    equity.line(x, result.equity, color=BLUE, line_width=2)
+    equity.line(x, result.run.equity, color=BLUE, line_width=2)
     equity.yaxis.formatter = NumeralTickFormatter(format="0,0")
     drawdown = figure(
         width=WIDTH,
@@ -77,7 +69,7 @@ def result_plot(result: "Result") -> "UIElement":
         tools=tools,
         y_axis_label="drawdown",
     )
-    drawdown.varea(x, 0, result.drawdown, color=ORANGE, alpha=0.6)
+    drawdown.varea(x, 0, result.drawdown.to_numpy(), color=ORANGE, alpha=0.6)
     drawdown.yaxis.formatter = NumeralTickFormatter(format="0.00%")
     line = Span(dimension="height", line_dash="dotted", line_width=1)
     for part in (price, equity, drawdown):

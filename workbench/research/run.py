@@ -25,7 +25,8 @@ class Run:
     `loop` names the loop: "compiled", "events" or "engine". `cash` is the starting cash. `ts_ns` int64[n] (UTC,
     strictly rising) and `equity` float64[n]: cash plus everything held at the last prices, after all that happened at
     that instant. `fills` and `orders` are arrays of `model.dtypes.FILL` and `ORDER`, in the order they happened; `iid`
-    numbers `recording.instruments`. `cash_moves` is the sum of dividends, interest and borrowing fees.
+    numbers `recording.instruments`. `cash_moves` is the sum of dividends, interest and borrowing fees. `why` is one
+    sentence when a faster loop could not be taken, else "".
     """
 
     recording: Recording
@@ -37,3 +38,4 @@ class Run:
     orders: npt.NDArray[np.void]
     refusals: list[Refusal] = field(default_factory=list)
     cash_moves: float = 0.0
+    why: str = ""

@@ -1,0 +1,236 @@
+"""The live engine and the simulated venue in one plain loop over a recording: the loop every other one must equal.
+
+Nothing here decides: the same `Engine`, the same risk rules, the same `Match` as on paper, the same order of events
+(the venue sees an event first, its reports are handled, then the engine sees the event).
+
+With `fill="close"` the venue gets one more print, 1 ns after the bar, at the bar's close: what was decided on the close
+fills there. Not here: what the arguments mean (plan.py), what is made of the run (result.py).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from workbench.engine import Engine, Latency, Match
+from workbench.errors import StrategyError
+from workbench.feeds import timer_after
+from workbench.model import (
+    AddInstrument,
+    AddStrategy,
+    Cancel,
+    Effect,
+    Event,
+    Filled,
+    Flatten,
+    OpenAccount,
+    Refusal,
+    SetLimits,
+    StartSession,
+    StrategyHalted,
+    Submit,
+    to_e8,
+)
+from workbench.model.dtypes import FILL, ORDER
+from workbench.model.market import Bar, BarSlice, Trade
+from workbench.model.orders import Order
+from workbench.model.scale import SCALE
+from workbench.research.plan import CLOSE, Placement, Plan
+from workbench.research.run import Run
+from workbench.strategy import parameters_of, strategy_source
+
+__all__ = ["engine_run"]
+
+
+def engine_run(plan: Plan, why: str = "") -> Run:
+    """Run a plan through the engine. `why` says what kept a faster loop from it.
+
+    Raises:
+        StrategyError: a strategy's own code raised or answered NaN.
+    """
+    desk = _Desk(plan)
+    for number, placement in enumerate(plan.placements, 1):
+        desk.place(number, placement)
+    desk.play()
+    if plan.flat_at_end:
+        desk.flatten()
+    engine = desk.engine
+    moved = engine.ledger.cash_e8 - to_e8(plan.cash) - desk.traded_e8
+    return Run(
+        recording=plan.recording,
+        loop="engine",
+        cash=plan.cash,
+        ts_ns=desk.instants,
+        equity=desk.equity,
+        fills=_fills(engine, desk.fills),
+        orders=_orders(engine.orders.by_id.values()),
+        refusals=desk.refusals,
+        cash_moves=moved / SCALE,
+        why=why,
+    )
+
+
+class _Desk:
+    """One engine, one venue, and what they say to each other."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        recording, sim = plan.recording, plan.sim
+        self.engine = Engine()
+        latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
+        self.match = Match(to_e8(plan.cash), latency, to_e8(sim.fee_per_unit), sim.fee_rate)
+        self.fills: list[Filled] = []
+        self.refusals: list[Refusal] = []
+        self.instants = np.unique(recording.ts_ns)
+        self.equity = np.zeros(len(self.instants))
+        now = recording.start_ns - max(recording.bar_ns, 1)
+        self.begin_ns = now
+        self.handle(StartSession(now, 1, "backtest", "backtest", ""))
+        self.handle(OpenAccount(now, "BACKTEST", to_e8(plan.cash)))
+        for instrument in recording.instruments:
+            self.handle(AddInstrument.of(now, instrument))
+        if plan.limits:
+            self.handle(SetLimits(now, tuple(sorted(plan.limits.items())), "backtest"))
+
+    @property
+    def traded_e8(self) -> int:
+        """What all fills did to the cash: the rest of its change was dividends, interest and the like."""
+        total = 0
+        for order in self.engine.orders.by_id.values():
+            total -= order.side * order.notional_e8 + order.fee_e8
+        return total
+
+    def place(self, number: int, placement: Placement) -> None:
+        found = strategy_source(type(placement.strategy))
+        command = AddStrategy(
+            self.begin_ns,
+            number,
+            found.name,
+            found.source,
+            found.code_hash,
+            parameters_of(placement.strategy),
+            placement.iids,
+            placement.sizing,
+            to_e8(placement.quantity),
+            found.provenance,
+        )
+        self.handle(command)
+
+    def play(self) -> None:
+        plan, engine, match = self.plan, self.engine, self.match
+        total = plan.recording.n_events
+        step, progress = max(1, total // 100), plan.progress
+        at_close = plan.fill == CLOSE
+        instants, equity, last = self.instants.tolist(), self.equity, len(self.instants) - 1
+        k = -1
+        for number, event in enumerate(plan.recording.events()):
+            for report in match.on_market(event):
+                self.handle(report)
+            self.handle(event)
+            if at_close:
+                self.close_print(event)
+            timer = timer_after(event) if engine.host.timed else None
+            if timer is not None:
+                self.handle(timer)
+                if at_close:
+                    self.close_print(event)
+            # an opening print stands between two instants of the recording: what it moved shows at the next
+            if k < last and instants[k + 1] == event.ts_ns:
+                k += 1
+            if k >= 0 and instants[k] == event.ts_ns:
+                equity[k] = engine.risk.equity_e8 / SCALE
+            if progress is not None and number % step == 0:
+                progress(number, total)
+        if progress is not None:
+            progress(total, total)
+
+    def close_print(self, event: Event) -> None:
+        """Let the venue trade once more at the close of the bars that have just closed."""
+        if isinstance(event, Bar):
+            closes: Iterable[tuple[int, float]] = ((event.iid, event.close),)
+        elif isinstance(event, BarSlice):
+            bars = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5)
+            closes = zip(np.frombuffer(event.iids, "<i4").tolist(), bars[:, 3].tolist(), strict=True)
+        else:
+            return
+        for iid, close in closes:
+            if self.match.resting(iid):
+                for report in self.match.on_market(Trade(event.ts_ns + 1, iid, close)):
+                    self.handle(report)
+
+    def flatten(self) -> None:
+        """Close everything at the last closes, 1 ns after the end."""
+        engine, end_ns = self.engine, self.plan.recording.end_ns
+        self.handle(Flatten(end_ns, -1, "the end of the data", "backtest"))
+        for iid in range(len(engine.book.instruments)):
+            if self.match.resting(iid):
+                for report in self.match.on_market(Trade(end_ns + 1, iid, engine.book.last_px[iid])):
+                    self.handle(report)
+        self.equity[-1] = engine.risk.equity_e8 / SCALE
+
+    def handle(self, event: Event) -> None:
+        """One event and all that follows from it at once."""
+        if type(event) is Filled:
+            self.fills.append(event)
+        self.follow(self.engine.handle(event))
+
+    def follow(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if type(effect) is Submit:
+                reports: list[Any] = self.match.submit(effect)
+            elif type(effect) is Cancel:
+                reports = self.match.cancel(effect)
+            elif isinstance(effect, StrategyHalted) and effect.code in ("ERROR", "NAN", "TARGET", "LOAD"):
+                raise StrategyError(effect.text)
+            else:
+                if isinstance(effect, Refusal):
+                    self.refusals.append(effect)
+                continue
+            for report in reports:
+                self.handle(report)
+
+
+def _fills(engine: Engine, fills: list[Filled]) -> Any:
+    """Fills as rows of `FILL`."""
+    orders = engine.orders.by_id
+    rows = np.empty(len(fills), FILL)
+    for at, fill in enumerate(fills):
+        order = orders[fill.order_id]
+        rows[at] = (
+            fill.ts_ns,
+            fill.order_id,
+            order.strategy_id,
+            order.iid,
+            order.side,
+            fill.px_e8 / SCALE,
+            fill.qty_e8 / SCALE,
+            fill.fee_e8 / SCALE,
+        )
+    return rows
+
+
+def _orders(orders: Iterable[Order]) -> Any:
+    """Orders as rows of `ORDER`."""
+    return np.array(
+        [
+            (
+                order.ts_ns,
+                order.order_id,
+                order.strategy_id,
+                order.iid,
+                order.side,
+                order.kind,
+                order.tif,
+                order.state,
+                order.qty_e8 / SCALE,
+                order.limit_px_e8 / SCALE,
+                order.stop_px_e8 / SCALE,
+                order.filled_e8 / SCALE,
+                order.notional_e8 / order.filled_e8 if order.filled_e8 else 0.0,
+                order.fee_e8 / SCALE,
+                order.updated_ns,
+            )
+            for order in orders
+        ],
+        ORDER,
+    )
