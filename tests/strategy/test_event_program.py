@@ -146,3 +146,24 @@ def test_the_shared_check_covers_event_strategies() -> None:
     results = check_strategy(Crossing)
     assert [r for r in results if not r.ok] == []
     assert len(results) == 3
+
+
+def test_hooks_see_plain_floats_that_can_be_kept() -> None:
+    class Keeping(Strategy):
+        def indicators(self) -> dict[str, Indicator]:
+            return {"mean": Sma(2), "bands": Bollinger(2)}
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            self.kept = [ctx.x.mean, *ctx.x.bands, ctx.x.close, ctx.x.ts_s]
+
+    program = EventProgram(Keeping)
+    row = program.add(Keeping())
+    for k in range(4):
+        call(program, row, k, 10.0 + k)
+    assert {type(value) for value in program.instance(row).kept} == {float}  # type: ignore[attr-defined]
+    other = program.add(Keeping())
+    program.load_state(other, program.state_bytes(row))
+    assert program.state_bytes(other) == program.state_bytes(row)
+    seen = Context(9, "SPY", 0.0, 1.0)
+    program.call(other, "on_quote", seen, Quote(9, 0, 1.0, 1.0, 2.0, 1.0))
+    assert {type(value) for value in (*seen.x.bands, seen.x.mean)} == {float}

@@ -128,7 +128,7 @@ class Recording:
     @property
     def n_events(self) -> int:
         """How many events `events()` yields, opening prints included."""
-        return len(self._planned(True)[0])
+        return len(self.units(True)[0])
 
     @property
     def start_ns(self) -> int:
@@ -221,12 +221,12 @@ class Recording:
 
     def event_ts(self, opening_prints: bool = True) -> npt.NDArray[np.int64]:
         """The times of `events()`, int64[n_events]."""
-        return self._planned(opening_prints)[0]
+        return self.units(opening_prints)[0]
 
     def events(self, opening_prints: bool = True, first: int = 0) -> Iterator[MarketEvent]:
         """Every event in order of time, from event number `first` on; bars of several symbols that close together
         come as one `BarSlice`."""
-        unit_ts, row_of, count = self._planned(opening_prints)
+        unit_ts, row_of, count = self.units(opening_prints)
         ohlcv, iids = self.values, self.iid
         for low in range(first, len(unit_ts), _CHUNK):
             chunk = slice(low, low + _CHUNK)
@@ -253,8 +253,9 @@ class Recording:
                 else:
                     yield Trade(ts, iid, a, b, int(c))
 
-    def _planned(self, opening_prints: bool) -> tuple[npt.NDArray[np.int64], ...]:
-        """(time, first row, number of rows) of every event; 0 rows marks the opening print of that row's bar."""
+    def units(self, opening_prints: bool = True) -> tuple[npt.NDArray[np.int64], ...]:
+        """The events as arrays, int64[n_events] each: time, first row, number of rows (0 marks the opening print of
+        that row's bar)."""
         planned = self._units.get(opening_prints)
         if planned is not None:
             return planned

@@ -13,7 +13,7 @@ from workbench.strategy.base import HOOKS, Strategy, is_event
 from workbench.strategy.events import Context, OrderRequest, Signal
 from workbench.strategy.interpreted import Rows
 
-__all__ = ["Answer", "EventProgram"]
+__all__ = ["Answer", "EventProgram", "plain_inputs"]
 
 type Answer = Signal | OrderRequest
 
@@ -70,7 +70,15 @@ class EventProgram:
         try:
             answer = method(ctx, event)
         except Exception as error:
-            raise StrategyError(told(f"{self.name}.{hook}", error)) from error
+            raise self.raised(hook, error) from error
+        return self.answers(hook, answer)
+
+    def answers(self, hook: str, answer: Any) -> list[Answer]:
+        """What a hook answered, as a list.
+
+        Raises:
+            StrategyError: it is, or holds, something else.
+        """
         if answer is None:
             return []
         answers = list(answer) if isinstance(answer, (list, tuple)) else [answer]
@@ -80,6 +88,14 @@ class EventProgram:
                     f"{self.name}.{hook} answered {item!r}: give a Signal, an OrderRequest, a list of them, or nothing"
                 )
         return answers
+
+    def raised(self, hook: str, error: Exception) -> StrategyError:
+        """What is said about a hook that raised: its name, the error, the user's line."""
+        return StrategyError(told(f"{self.name}.{hook}", error))
+
+    def instance(self, row: int) -> Strategy:
+        """The strategy object whose hooks a row calls."""
+        return self._row(row).strategy
 
     def warm(self, row: int) -> bool:
         """Whether every symbol seen so far has warm indicators (True without indicators)."""
@@ -130,6 +146,12 @@ class EventProgram:
         return self._rows[row]
 
 
+def plain_inputs(x: Any) -> Any:
+    """`x` in Python's own floats, as hooks see it: what they keep of it can be saved, and compares quickly."""
+    values: list[Any] = list(x)
+    return x._make([v._make(map(float, v)) if hasattr(v, "_make") else float(v) for v in values])
+
+
 class _Row:
     """One instance with the indicators of each of its symbols."""
 
@@ -149,19 +171,19 @@ class _Row:
             self._number(symbol), (bar.open, bar.high, bar.low, bar.close, bar.volume), bar.ts_ns
         )
         if warm:
-            self.x[symbol] = x
+            self.x[symbol] = plain_inputs(x)
         return warm
 
     def indicator_bytes(self, symbol: str) -> list[Any]:
         x = self.x.get(symbol)
-        last = None if x is None else [[float(v) for v in i] if isinstance(i, tuple) else float(i) for i in x]
+        last = None if x is None else [list(i) if isinstance(i, tuple) else i for i in x]
         return [self._rows.saved(self.numbers[symbol]), last]
 
     def load_indicators(self, symbol: str, saved: list[Any]) -> None:
         states, last = saved
         self._rows.restored(self._number(symbol), states)
         if last is not None:
-            self.x[symbol] = self._rows.inputs(last)
+            self.x[symbol] = plain_inputs(self._rows.inputs(last))
 
     def _number(self, symbol: str) -> int:
         if symbol not in self.numbers:
