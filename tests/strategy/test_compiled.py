@@ -60,6 +60,34 @@ def test_a_fused_loop_over_the_pieces_decides_as_the_live_entry() -> None:
     assert memory.saved(0) == _without_flag(program.state_bytes(row), memory)
 
 
+def middle(a: Any, b: Any, c: Any) -> Any:
+    held = [a, b, c]
+    held.sort()
+    return held[1]
+
+
+class Sorts(Strategy):
+    """A helper makes a list: it needs memory management, which functions are compiled without where they can be."""
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return 1.0 if middle(x.open, x.close, x.low) == x.close else -pos
+
+
+def test_what_makes_lists_compiles_too() -> None:
+    bars = sample_bars(500)
+    program = Program(Sorts)
+    assert program.form == "compiled", program.why_interpreted
+    plain = decisions(Program(Sorts, compiled=False), Sorts(), bars)
+    assert np.array_equal(decisions(program, Sorts(), bars), plain)
+
+
+def test_a_ring_costs_no_count_of_its_users() -> None:
+    program = Program(Both)
+    decide: Any = Both.decide
+    step = pieces_for(program.layout, decide).decide
+    assert "_nrt" in step._compiler.targetoptions  # private: tells when numba changes under us
+
+
 def _bar(k: int, values: list[float]) -> Any:
     from workbench.model.market import Bar
 

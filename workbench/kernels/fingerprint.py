@@ -12,6 +12,7 @@ import datetime
 import decimal
 import dis
 import fractions
+import functools
 import hashlib
 import inspect
 import re
@@ -211,7 +212,10 @@ _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _BY_NAME = frozenset({"LOAD_ATTR", "LOAD_GLOBAL", "LOAD_METHOD", "LOAD_NAME"})
 
 
-def _instructions(code: types.CodeType) -> list[str]:
+@functools.lru_cache(
+    maxsize=2_048
+)  # a code object never changes; taking it apart is most of a fingerprint's time
+def _instructions(code: types.CodeType) -> tuple[str, ...]:
     """The bytecode as words that do not depend on where the names it reads were imported.
 
     Python compiles `math.sqrt(v)` in two ways, by whether `import math` stands in the same text (file or cell) or not.
@@ -236,15 +240,16 @@ def _instructions(code: types.CodeType) -> list[str]:
         words.append(
             f"{place[entry.start]} {place[entry.end]} {place[entry.target]} {entry.depth} {entry.lasti}"
         )
-    return words
+    return tuple(words)
 
 
-def global_names(code: types.CodeType) -> set[str]:
+@functools.lru_cache(maxsize=2_048)
+def global_names(code: types.CodeType) -> frozenset[str]:
     """Every global or builtin name the code, or code nested in it, reads."""
     names = {str(i.argval) for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for nested in _nested(code):
         names |= global_names(nested)
-    return names
+    return frozenset(names)
 
 
 def attribute_names(code: types.CodeType) -> set[str]:
