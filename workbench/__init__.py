@@ -15,10 +15,20 @@ if TYPE_CHECKING:
     from workbench.api.session import Session
     from workbench.api.starting import attach, start
     from workbench.research import backtest, parity
-    from workbench.strategy import Context, OrderRequest, Signal, Strategy, strategies
+    from workbench.strategy import (
+        AmendRequest,
+        CancelRequest,
+        Context,
+        OrderRequest,
+        Signal,
+        Strategy,
+        strategies,
+    )
     from workbench.warehouse.client import query
 
 __all__ = [
+    "AmendRequest",
+    "CancelRequest",
     "Context",
     "OrderRequest",
     "Session",
@@ -33,6 +43,8 @@ __all__ = [
 ]
 
 _WHERE = {
+    "AmendRequest": "workbench.strategy",
+    "CancelRequest": "workbench.strategy",
     "Context": "workbench.strategy",
     "OrderRequest": "workbench.strategy",
     "Session": "workbench.api.session",

@@ -44,6 +44,7 @@ class Judge:
         intent.seat, intent.iid, intent.side, intent.qty_e8 = seat, seat.iid, side, qty_e8
         intent.kind, intent.tif, intent.limit_px_e8, intent.stop_px_e8 = MARKET, DAY, 0, 0
         intent.px_e8, intent.worst_e8, intent.sized = seat.line.mark_e8, worst_e8, True
+        intent.more_e8 = qty_e8
         intent.notional_e16 = qty_e8 * intent.px_e8
         intent.why = ""
         verdict = first_no(intent, risk)

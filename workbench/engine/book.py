@@ -103,6 +103,12 @@ class Book:
         self.last_ts[iid] = ts_ns
         self.mark_e8[iid] = int(px * SCALE + 0.5)
 
+    def split(self, iid: int, numerator: int, denominator: int) -> None:
+        """All prices of a known instrument in its new units; when they were seen stays."""
+        for column in (self.last_px, self.previous_px, self.bid, self.ask):
+            column[iid] = column[iid] * denominator / numerator
+        self.mark_e8[iid] = int(self.last_px[iid] * SCALE + 0.5)
+
     def drop(self, reason: str, count: int = 1) -> bool:
         """Count refused data under `reason`; always False, so that callers can return it."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count

@@ -5,29 +5,33 @@
     commands    -> the same, as said by a person, a session or the clock
 
 `Engine` holds the state and the few moves every event shares (send, refuse, halt, cancel); what each class of event
-does is in `on_market`, `on_reports` and `on_commands`. Time is `event.ts_ns`. `handle` never raises for anything an
-outside can say: what does not fit is counted (`oddities`) or answered with a `Refusal`.
+does is in `on_market`, `on_reports`, `on_commands` and `on_changes`. Time is `event.ts_ns`. `handle` never raises for
+anything an outside can say: what does not fit is counted (`oddities`) or answered with a `Refusal`.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from workbench.engine.book import Book
+from workbench.engine.claims import Claims
 from workbench.engine.exposure import Exposure, Line
+from workbench.engine.flatten import close_out
 from workbench.engine.hashing import state_digest
 from workbench.engine.host import Program, StrategyHost
 from workbench.engine.ledger import Ledger
+from workbench.engine.linked import open_order
+from workbench.engine.on_changes import CHANGES
 from workbench.engine.on_commands import COMMANDS
 from workbench.engine.on_market import MARKET_EVENTS
 from workbench.engine.on_reports import REPORTS
 from workbench.engine.orders import OrderTable
 from workbench.engine.risk import DAY_NS, Risk
-from workbench.engine.rules import Verdict, first_no, plainly_fine
-from workbench.engine.seats import OPERATOR, PAUSED, Intent, Placed, Seat
+from workbench.engine.rules import first_no, plainly_fine
+from workbench.engine.seats import OPERATOR, PAUSED, Intent, Placed, Seat, Verdict
 from workbench.engine.sizing import PERCENT, full_qty_e8
 from workbench.errors import WorkbenchError
 from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
-from workbench.model.orders import DAY, LIMIT, MARKET, NEW, STOP_LIMIT, Order
+from workbench.model.orders import DAY, LIMIT, MARKET, NEW, STOP_LIMIT, TRAILING, Order
 from workbench.model.records import Event
 from workbench.model.stages import RISKED
 from workbench.strategy import Programs, load_strategy
@@ -76,6 +80,8 @@ class Engine:
         self.ledger = Ledger()
         self.exposure = Exposure()
         self.orders = OrderTable()
+        self.claims = Claims(self.orders, self.exposure)
+        self.flattening: dict[tuple[int, int], str] = {}  # seats to be closed once their orders have ended
         self.risk = Risk(self.book, self.ledger, self.exposure, self.orders)
         self.host = StrategyHost(programs or Programs(), load)
         self.operator = Placed(OPERATOR, "operator", self.risk.strategy_windows())
@@ -83,7 +89,12 @@ class Engine:
         self._next_day_ns = 0
         self._intent = Intent()
         self._whys: dict[tuple[float, float], str] = {}
-        self._routes: dict[type, Callable[[Engine, Any], None]] = {**MARKET_EVENTS, **REPORTS, **COMMANDS}
+        self._routes: dict[type, Callable[[Engine, Any], None]] = {
+            **MARKET_EVENTS,
+            **REPORTS,
+            **COMMANDS,
+            **CHANGES,
+        }
 
     def handle(self, event: Event) -> list[Effect]:
         """Everything that `event` leads to, in order. The list is the caller's."""
@@ -150,7 +161,7 @@ class Engine:
         intent = self._intent
         intent.seat, intent.iid = seat, seat.iid
         intent.kind, intent.tif, intent.side, intent.qty_e8 = MARKET, DAY, side, qty
-        intent.limit_px_e8 = intent.stop_px_e8 = 0
+        intent.limit_px_e8 = intent.stop_px_e8 = intent.trail_e8 = intent.trail_rate_e8 = 0
         intent.px_e8 = px = line.mark_e8
         intent.notional_e16 = qty * px
         intent.sized = True
@@ -174,12 +185,15 @@ class Engine:
         limit_px_e8: int,
         stop_px_e8: int,
         why: str,
+        trail_e8: int = 0,
+        trail_rate_e8: int = 0,
     ) -> bool:
-        """An order somebody asks for in so many words; True when it was sent."""
+        """An order somebody asks for in so many words; True when it was sent. Brackets and groups: `linked`."""
         intent = self._intent
         intent.seat, intent.iid = seat, seat.iid
         intent.side, intent.kind, intent.tif, intent.qty_e8 = side, kind, tif, qty_e8
         intent.limit_px_e8, intent.stop_px_e8 = limit_px_e8, stop_px_e8
+        intent.trail_e8, intent.trail_rate_e8 = trail_e8, trail_rate_e8
         intent.px_e8 = limit_px_e8 or stop_px_e8 or seat.line.mark_e8
         intent.notional_e16 = qty_e8 * intent.px_e8
         intent.sized = False
@@ -191,6 +205,7 @@ class Engine:
         risk = self.risk
         seat, side, qty = intent.seat, intent.side, intent.qty_e8
         line = seat.line
+        intent.more_e8 = qty
         if side > 0:
             intent.worst_e8 = line.held_e8 + line.buys_e8 + qty
         else:
@@ -199,6 +214,11 @@ class Engine:
         if verdict is not None:
             self.refuse(intent, verdict)
             return False
+        if intent.kind == TRAILING:
+            open_order(self, intent)
+            self.exposure.opened(line, side, qty)
+            seat.working_e8 += side * qty
+            return True
         self._open(
             seat,
             line,
@@ -246,6 +266,8 @@ class Engine:
         seat.last_px_e8 = limit_px or stop_px
         seat.quiet_code = ""
         placed.orders += 1
+        if placed.open_orders is not None:
+            placed.open_orders[order_id] = orders.by_id[order_id]
         for window in (
             placed.window,
             risk.account_window,
@@ -335,12 +357,23 @@ class Engine:
     def release(self, order: Order, open_e8: int) -> None:
         """An order has ended with `open_e8` unfilled: that can no longer happen, and the strategy must know."""
         seat = self.host.seats[order.strategy_id, order.iid]
-        line = seat.line
-        self.exposure.closed(line, order.side, open_e8)
-        seat.working_e8 -= order.side * open_e8
-        (line.bids if order.side > 0 else line.asks).pop(order.order_id, None)
+        if order.order_id in self.claims.by_order:
+            self.claims.changed(order)
+        else:
+            self.exposure.closed(seat.line, order.side, open_e8)
+            seat.working_e8 -= order.side * open_e8
         if open_e8:
             seat.aim(seat.truth())
+        self.over(seat, order)
+
+    def over(self, seat: Seat, order: Order) -> None:
+        """An order has ended and is counted: whoever kept it in view forgets it."""
+        line, placed = seat.line, seat.placed
+        (line.bids if order.side > 0 else line.asks).pop(order.order_id, None)
+        if placed.open_orders is not None:
+            placed.open_orders.pop(order.order_id, None)
+        if self.flattening:
+            close_out(self, seat)
 
     def digest(self) -> str:
         """A hash of the whole deterministic state: equal after a replay, whatever process and hash seed."""

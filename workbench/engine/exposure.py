@@ -84,6 +84,15 @@ class Exposure:
             self.value_e16 -= qty_e8 * mark
         self._settle(line)
 
+    def split(self, line: Line, held_e8: int, mark_e8: int) -> None:
+        """The instrument in new units: another quantity held, another mark; what is open stays until the venue says
+        otherwise."""
+        self.value_e16 += held_e8 * mark_e8 - line.held_e8 * line.mark_e8
+        self.buys_e16 += line.buys_e8 * (mark_e8 - line.mark_e8)
+        self.gross_e16 += line.worst_e8 * (mark_e8 - line.mark_e8)
+        line.held_e8, line.mark_e8 = held_e8, mark_e8
+        self._settle(line)
+
     def _settle(self, line: Line) -> None:
         high = line.held_e8 + line.buys_e8
         low = line.sells_e8 - line.held_e8

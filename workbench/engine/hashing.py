@@ -65,12 +65,15 @@ def state_digest(engine: "Engine") -> str:
         engine.epoch,
         engine.events,
         (ledger.account, str(ledger.cash_e8), str(ledger.start_cash_e8), str(ledger.fees_e8), ledger.fills),
+        (str(ledger.moved_e8), blake2b("\n".join(ledger.moves).encode(), digest_size=16).hexdigest()),
         (risk.killed, risk.kill_reason, str(risk.day_equity_e8), msgspec.to_builtins(risk.limits)),
         (
             orders.next_id,
             len(orders.active),
             blake2b("\n".join(orders.executions).encode(), digest_size=16).hexdigest(),
             sorted(orders.by_key.items()),
+            [msgspec.structs.astuple(amend) for _, amend in sorted(orders.amending.items())],
+            sorted(engine.flattening.items()),
         ),
         (sorted(orders.oddities.items()), sorted(engine.oddities.items()), sorted(book.dropped.items())),
         [(i.iid, i.symbol, i.venue, i.currency, i.tick_e8, i.lot_e8) for i in book.instruments],
@@ -85,7 +88,17 @@ def state_digest(engine: "Engine") -> str:
     for books in (ledger.positions, by_instrument):
         for key, p in sorted(books.items()):
             digest.update(
-                _encode((key, str(p.qty_e8), str(p.cost_e8), str(p.realized_e8), str(p.fees_e8), p.fills))
+                _encode(
+                    (
+                        key,
+                        str(p.qty_e8),
+                        str(p.cost_e8),
+                        str(p.realized_e8),
+                        str(p.fees_e8),
+                        p.fills,
+                        str(p.split_e8),
+                    )
+                )
             )
     for order in orders.by_id.values():  # in order of id
         digest.update(_encode([getattr(order, name) for name in _ORDER_FIELDS]))

@@ -1,28 +1,27 @@
-"""Event strategies: which hooks are called with what, and what their answers become.
+"""Event strategies: which hooks are called, and what they see.
 
-A hook sees a `Context` with what was known at the event's time and nothing later. A Signal becomes a target, an
-OrderRequest an order; both go through sizing and risk like everything else. A paused strategy's hooks still run (it
-keeps learning) but its requests are refused; one that was halted is not called until it is resumed.
+A hook sees a `Context` with what was known at the event's time and nothing later; `on_fill` sees a `Fill`, `on_order`
+an `OpenOrder`, the others the market's own event. A paused strategy's hooks still run (it keeps learning) but its
+requests are refused; one that was halted is not called until it is resumed. What its answers become: `requests`.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from workbench.engine.seats import Placed, Seat
-from workbench.errors import UnknownName
+from workbench.engine.requests import perform
+from workbench.engine.seats import Placed
 from workbench.model.market import Bar
-from workbench.model.orders import BUY, SELL, TIF_NAMES, TYPE_NAMES
+from workbench.model.orders import SIDE_NAMES, STATE_NAMES, TYPE_NAMES, Order
+from workbench.model.reports import Filled
 from workbench.model.scale import SCALE
-from workbench.strategy import Context, OrderRequest, Signal
+from workbench.strategy import Context, Fill, OpenOrder
 
 if TYPE_CHECKING:
     from workbench.engine.core import Engine
 
-__all__ = ["call_hook"]
+__all__ = ["call_hook", "tell", "tell_fill"]
 
-_SIDES: Final = {"buy": BUY, "sell": SELL}
-_KINDS: Final = {name: kind for kind, name in enumerate(TYPE_NAMES)}
-_TIFS: Final = {name: tif for tif, name in enumerate(TIF_NAMES)}
-_LARGEST: Final = 1e15
+_NAN: Final = float("nan")
 
 
 def call_hook(engine: "Engine", placed: Placed, hook: str, iid: int, event: object) -> None:
@@ -39,66 +38,71 @@ def call_hook(engine: "Engine", placed: Placed, hook: str, iid: int, event: obje
         return
     if isinstance(event, Bar):
         placed.bars += 1
-    if not answers:
-        return
-    engine.decided_ns = engine.stamp()
-    was_running = placed.running
-    for n, answer in enumerate(answers):
-        symbol = answer.symbol
-        seat = _seat(engine, placed, symbol, iid)
-        if seat is None:
-            own = [s.instrument.symbol for s in placed.seats]
-            engine.user_error(
-                placed, UnknownName("symbol", symbol, own, "name one of the strategy's own symbols")
-            )
-        elif isinstance(answer, Signal):
-            if answer.target != seat.target:
-                engine.retarget(seat, answer.target, answer.why)
-        else:
-            _request(engine, seat, answer)
-        if was_running and not placed.running:
-            dropped = len(answers) - n - 1
-            if dropped:
-                engine.odd("requests dropped by a halt", dropped)
-                placed.reason += f"; {dropped} more requests were dropped"
-            return
+    if answers:
+        engine.decided_ns = engine.stamp()
+        perform(engine, placed, iid, answers)
+
+
+def tell(engine: "Engine", order: Order) -> None:
+    """Something became of an order: its strategy hears it by `on_order`, when it listens."""
+    placed = engine.host.seats[order.strategy_id, order.iid].placed
+    program = placed.event_program
+    if program is not None and "on_order" in program.hooks:
+        call_hook(engine, placed, "on_order", order.iid, _view(order, engine.book.symbol(order.iid)))
+
+
+def tell_fill(engine: "Engine", placed: Placed, order: Order, event: Filled) -> None:
+    """An execution of one of its orders, by `on_fill`."""
+    program = placed.event_program
+    if program is not None and "on_fill" in program.hooks:
+        fill = Fill(
+            engine.book.symbol(order.iid),
+            SIDE_NAMES[order.side],
+            event.qty_e8 / SCALE,
+            event.px_e8 / SCALE,
+            event.fee_e8 / SCALE,
+            order.order_id,
+            event.ts_ns,
+        )
+        call_hook(engine, placed, "on_fill", order.iid, fill)
 
 
 def _context(engine: "Engine", placed: Placed, iid: int) -> Context:
     book, seats = engine.book, placed.seats
+    orders = _orders(placed) if placed.open_orders else None
     if len(seats) == 1 and iid >= 0:
         position, last_px = seats[0].held_e8 / SCALE, book.last_px[iid] or _NAN
-        return Context(engine.ts_ns, seats[0].instrument.symbol, position, last_px)
+        return Context(engine.ts_ns, seats[0].instrument.symbol, position, last_px, orders=orders)
     positions = {seat.instrument.symbol: seat.held_e8 / SCALE for seat in seats}
     prices = {seat.instrument.symbol: book.last_px[seat.iid] or _NAN for seat in seats}
     symbol = book.symbol(iid) if iid >= 0 else ""
-    return Context(
-        engine.ts_ns, symbol, positions.get(symbol, 0.0), prices.get(symbol, _NAN), positions, prices
+    position, last_px = positions.get(symbol, 0.0), prices.get(symbol, _NAN)
+    return Context(engine.ts_ns, symbol, position, last_px, positions, prices, orders=orders)
+
+
+def _orders(placed: Placed) -> Callable[[str], tuple[OpenOrder, ...]]:
+    """What `ctx.orders` calls when a hook looks at it."""
+    held = placed.open_orders or {}
+    symbols = {seat.iid: seat.instrument.symbol for seat in placed.seats}
+
+    def of(symbol: str) -> tuple[OpenOrder, ...]:
+        here = [(order, symbols[order.iid]) for order in held.values()]
+        return tuple(_view(order, name) for order, name in here if symbol in ("", name))
+
+    return of
+
+
+def _view(order: Order, symbol: str) -> OpenOrder:
+    return OpenOrder(
+        order.order_id,
+        symbol,
+        SIDE_NAMES[order.side],
+        TYPE_NAMES[order.kind],
+        order.qty_e8 / SCALE,
+        order.filled_e8 / SCALE,
+        order.limit_px_e8 / SCALE,
+        order.stop_px_e8 / SCALE,
+        STATE_NAMES[order.state],
+        order.why,
+        order.reason,
     )
-
-
-_NAN: Final = float("nan")
-
-
-def _seat(engine: "Engine", placed: Placed, symbol: str, iid: int) -> Seat | None:
-    if symbol:
-        iid = engine.book.iid_of.get(symbol, -1)
-    return engine.host.seats.get((placed.strategy_id, iid))
-
-
-def _request(engine: "Engine", seat: Seat, request: OrderRequest) -> None:
-    engine.order(
-        seat,
-        _SIDES[request.side],
-        _KINDS[request.type],
-        _TIFS[request.tif],
-        _e8(request.quantity),
-        _e8(request.limit_px),
-        _e8(request.stop_px),
-        request.why,
-    )
-
-
-def _e8(value: float) -> int:
-    """The exact integer; what is beyond every grid becomes the smallest number that GRID refuses."""
-    return round(value * SCALE) if value < _LARGEST else int(_LARGEST) * SCALE

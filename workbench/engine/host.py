@@ -175,6 +175,7 @@ class StrategyHost:
                 program = self.event_programs[cls] = EventProgram(cls)
             placed.event_row = program.add(strategy)
             placed.event_program, placed.form = program, program.form
+            placed.open_orders = {}
             for instrument, line in seats:
                 self.seat(placed, instrument, line)
                 self.hooked[instrument.iid].append(placed)

@@ -1,7 +1,8 @@
 """Money and positions: exact integers, booked fill by fill. Nothing here estimates, rounds up or forgets.
 
 Average cost is kept as the whole cost of what is held, so partial exits split it without losing a unit:
-`cash + cost of everything held - realized + fees = starting cash`, exactly, at all times.
+`cash + cost of everything held - realized + fees - moved = starting cash`, exactly, at all times; `moved` is cash
+that came or went without a trade.
 Market value (unrealized profit) belongs to `exposure`, which knows the marks.
 """
 
@@ -11,7 +12,8 @@ __all__ = ["Ledger", "Position"]
 
 
 class Position:
-    """What is held of one instrument. `qty_e8` is signed; `cost_e8` is its signed cost (negative when short).
+    """What is held of one instrument. `qty_e8` is signed; `cost_e8` is its signed cost (negative when short);
+    `split_e8` is what splits added to the sum of the fills.
 
     >>> p = Position()
     >>> p.book(10 * SCALE, 1_000 * SCALE, 0)        # buy 10 at 100
@@ -20,7 +22,7 @@ class Position:
     (-5, 110.0, 100)
     """
 
-    __slots__ = ("cost_e8", "fees_e8", "fills", "qty_e8", "realized_e8")
+    __slots__ = ("cost_e8", "fees_e8", "fills", "qty_e8", "realized_e8", "split_e8")
 
     def __init__(self) -> None:
         self.qty_e8 = 0
@@ -28,6 +30,7 @@ class Position:
         self.realized_e8 = 0
         self.fees_e8 = 0
         self.fills = 0
+        self.split_e8 = 0
 
     def book(self, signed_qty_e8: int, value_e8: int, fee_e8: int) -> None:
         """Add one fill: signed quantity, its signed value (same sign), and the fee paid."""
@@ -57,7 +60,8 @@ class Position:
 
 
 class Ledger:
-    """The account's books: cash, fees, positions by (strategy_id, iid) and totals by iid.
+    """The account's books: cash, fees, positions by (strategy_id, iid) and totals by iid; `moves` holds the ids of the
+    cash moves counted, in order of arrival, and `moved_e8` their sum.
 
     `realized_e8` of an instrument's total follows the account's own average cost, so it may differ from the sum over
     strategies that hold opposite sides; realized plus unrealized agree.
@@ -69,6 +73,8 @@ class Ledger:
         "currency",
         "fees_e8",
         "fills",
+        "moved_e8",
+        "moves",
         "opened",
         "positions",
         "start_cash_e8",
@@ -83,6 +89,8 @@ class Ledger:
         self.cash_e8 = 0
         self.fees_e8 = 0
         self.fills = 0
+        self.moved_e8 = 0
+        self.moves: dict[str, None] = {}
         self.positions: dict[tuple[int, int], Position] = {}
         self.totals: dict[int, Position] = {}
 
@@ -91,6 +99,15 @@ class Ledger:
         self.account, self.currency, self.opened = account, currency, True
         self.start_cash_e8 += cash_e8
         self.cash_e8 += cash_e8
+
+    def move(self, move_id: str, amount_e8: int) -> bool:
+        """Book cash the venue moved without a trade; False when this move was counted before."""
+        if move_id in self.moves:
+            return False
+        self.moves[move_id] = None
+        self.cash_e8 += amount_e8
+        self.moved_e8 += amount_e8
+        return True
 
     def book(self, strategy_id: int, iid: int, side: int, px_e8: int, qty_e8: int, fee_e8: int) -> int:
         """Book one fill and return its unsigned value in cash units."""
@@ -130,5 +147,6 @@ class Ledger:
         return sum(total.realized_e8 for total in self.totals.values())
 
     def balanced(self) -> bool:
-        """Whether cash, cost, realized profit and fees add up to the starting cash, to the last unit."""
-        return self.cash_e8 + self.cost_e8 - self.realized_e8 + self.fees_e8 == self.start_cash_e8
+        """Whether cash, cost, realized profit, fees and moves add up to the starting cash, to the last unit."""
+        booked = self.cash_e8 + self.cost_e8 - self.realized_e8 + self.fees_e8 - self.moved_e8
+        return booked == self.start_cash_e8

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from workbench.engine.exposure import Line
 from workbench.engine.hooks import call_hook
+from workbench.engine.linked import send_bracket, wanted
 from workbench.engine.seats import OPERATOR, PAUSED, REMOVED, RUNNING, Placed
 from workbench.engine.sizing import known_sizing
 from workbench.errors import BadInput, BadValue, UnknownName, WorkbenchError
@@ -203,9 +204,13 @@ def on_place_order(engine: "Engine", event: PlaceOrder) -> None:
         return
     order_id = orders.next_id
     seat = engine.host.seats[OPERATOR, iid]
-    sent = engine.order(
-        seat, event.side, event.kind, event.tif, event.qty_e8, event.limit_px_e8, event.stop_px_e8, event.why
-    )
+    words = (event.side, event.kind, event.tif, event.qty_e8, event.limit_px_e8, event.stop_px_e8, event.why)
+    exits = (event.take_profit_px_e8, event.stop_loss_px_e8, event.stop_loss_limit_px_e8)
+    if any(exits):
+        entry = wanted(seat, *words, event.trail_e8, event.trail_rate_e8)
+        sent = send_bracket(engine, entry, *exits) != 0
+    else:
+        sent = engine.order(seat, *words, event.trail_e8, event.trail_rate_e8)
     if sent and event.key:
         orders.by_key[event.key] = order_id
 
@@ -225,6 +230,7 @@ def on_cancel_order(engine: "Engine", event: CancelOrder) -> None:
 def on_kill(engine: "Engine", event: Kill) -> None:
     """Block first, then cancel all that is open. A second kill sweeps again."""
     engine.risk.kill(event.reason, event.by)
+    engine.flattening.clear()  # what was to be closed waits for a person's new word
     engine.cancel_all()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from workbench.engine.hooks import call_hook
+from workbench.engine.hooks import tell, tell_fill
 from workbench.engine.orders import FLAG_NONE, FLAG_OVER, FLAG_TWICE
 from workbench.engine.seats import OPERATOR
 from workbench.model.orders import CANCELLED, EXPIRED, REJECTED, STATE_NAMES, TERMINAL, Order
@@ -53,7 +53,10 @@ def on_accepted(engine: "Engine", event: Accepted) -> None:
         engine.say_no("CONTRADICTION", text, order.strategy_id, order.iid)
         return
     order.stamps[ACKED] = engine.edge_ns or engine.inbox_ns
-    engine.host.seats[order.strategy_id, order.iid].placed.rejects_running = 0
+    placed = engine.host.seats[order.strategy_id, order.iid].placed
+    placed.rejects_running = 0
+    if placed.event_program is not None:
+        tell(engine, order)
 
 
 def on_filled(engine: "Engine", event: Filled) -> None:
@@ -74,13 +77,16 @@ def on_filled(engine: "Engine", event: Filled) -> None:
     order.notional_e8 += engine.ledger.book(strategy_id, iid, side, event.px_e8, qty, event.fee_e8)
     order.fee_e8 += event.fee_e8
     seat = engine.host.seats[strategy_id, iid]
-    line = seat.line
-    part = qty if qty < was_open else was_open
-    engine.exposure.filled(line, side, qty, part)
     seat.held_e8 += side * qty
-    seat.working_e8 -= side * part
+    if order.order_id in engine.claims.by_order:
+        engine.exposure.filled(seat.line, side, qty, 0)
+        engine.claims.changed(order)
+    else:
+        part = qty if qty < was_open else was_open
+        engine.exposure.filled(seat.line, side, qty, part)
+        seat.working_e8 -= side * part
     if order.state in TERMINAL:
-        (line.bids if side > 0 else line.asks).pop(order.order_id, None)
+        engine.over(seat, order)
     placed = seat.placed
     placed.fills += 1
     placed.rejects_running = 0
@@ -96,7 +102,8 @@ def on_filled(engine: "Engine", event: Filled) -> None:
         order.reason = f"{code}: {text}"
         engine.say_no(code, text, strategy_id, iid)
     if placed.event_program is not None:
-        call_hook(engine, placed, "on_fill", iid, event)
+        seat.aim(seat.truth())  # its orders need not come from a target
+        tell_fill(engine, placed, order, event)
 
 
 def _ended(engine: "Engine", order: Order | None, state: int, ts_ns: int, reason: str) -> bool:
@@ -106,7 +113,26 @@ def _ended(engine: "Engine", order: Order | None, state: int, ts_ns: int, reason
     if not engine.orders.ended(order, state, ts_ns, reason):
         return False
     engine.release(order, open_e8)
+    if state == REJECTED:
+        _close_exits(engine, order, ts_ns)
+    tell(engine, order)
     return True
+
+
+def _close_exits(engine: "Engine", entry: Order, ts_ns: int) -> None:
+    """The entry is proved never to have lived, so nothing can set off its exits: those without a word of the venue end
+    with it. What the venue has answered for stays until the venue says more."""
+    claim = engine.claims.behind.get(entry.order_id)
+    if claim is None or entry.filled_e8:
+        return
+    for order in tuple(claim.members):
+        if order.state in TERMINAL or order.venue_id or order.filled_e8:
+            continue
+        open_e8 = order.open_e8
+        evidence = f"its entry, order {entry.order_id}, is {STATE_NAMES[entry.state]}"
+        if engine.orders.unsent(order, ts_ns, evidence):
+            engine.release(order, open_e8)
+            tell(engine, order)
 
 
 def on_cancelled(engine: "Engine", event: Cancelled) -> None:
@@ -152,6 +178,8 @@ def on_unsent(engine: "Engine", event: Unsent) -> None:
     open_e8 = order.open_e8
     if engine.orders.unsent(order, event.ts_ns, event.evidence):
         engine.release(order, open_e8)
+        _close_exits(engine, order, event.ts_ns)
+        tell(engine, order)
 
 
 REPORTS: Final[dict[type, Callable[["Engine", Any], None]]] = {

@@ -6,7 +6,9 @@ The states and their arrows are drawn in `model/orders.py`. Reports may come lat
 - an `exec_id` counts once for ever;
 - a fill is booked whatever the state, because it is money: beyond the quantity or after the end it is flagged;
 - a cancel that lost the race against a fill ends as FILLED;
-- UNKNOWN ends by evidence of the broker only (any of its own reports, or a proof that the order never arrived).
+- UNKNOWN ends by evidence of the broker only (any of its own reports, or a proof that the order never arrived);
+- while an amendment is under way either version of the order may trade: until its answer the larger quantity decides
+  whether it is filled.
 
 What a report means for cash, positions and strategies is decided in `core`, not here.
 """
@@ -14,6 +16,7 @@ What a report means for cash, positions and strategies is decided in `core`, not
 from collections.abc import Iterator
 from typing import Final
 
+from workbench.model.effects import Amend
 from workbench.model.orders import (
     ALLOWED,
     CANCELLING,
@@ -37,18 +40,21 @@ FLAG_OVER: Final = 2  # more filled than was ordered: booked and flagged
 FLAG_LATE: Final = 3  # filled after the order had ended: booked and flagged
 
 _UNANSWERED: Final = frozenset({NEW, SENT})
+_AMENDABLE: Final = frozenset({WORKING, PARTIAL})
 
 
 class OrderTable:
     """Orders by id: `by_id` all of them, `active` those that may still fill (both in order of id), `by_key` the order
-    each idempotency key opened. `oddities` counts by reason what a report said that did not fit."""
+    each idempotency key opened, `amending` what was asked of orders whose amendment has no answer yet. `oddities`
+    counts by reason what a report said that did not fit."""
 
-    __slots__ = ("active", "by_id", "by_key", "executions", "next_id", "oddities")
+    __slots__ = ("active", "amending", "by_id", "by_key", "executions", "next_id", "oddities")
 
     def __init__(self) -> None:
         self.by_id: dict[int, Order] = {}
         self.active: dict[int, Order] = {}
         self.by_key: dict[str, int] = {}
+        self.amending: dict[int, Amend] = {}
         self.executions: dict[str, None] = {}  # in order of arrival
         self.oddities: dict[str, int] = {}
         self.next_id = 1
@@ -75,6 +81,8 @@ class OrderTable:
         order.updated_ns = ts_ns
         if state in TERMINAL:
             del self.active[order.order_id]
+            if self.amending:
+                self.amending.pop(order.order_id, None)
         return True
 
     def odd(self, reason: str) -> None:
@@ -109,14 +117,20 @@ class OrderTable:
         cumulative = order.filled_e8 + qty_e8
         order.filled_e8 = cumulative
         order.updated_ns = ts_ns
-        state = order.state
-        over = cumulative > order.qty_e8
+        state, most = order.state, order.qty_e8
+        if self.amending:
+            amend = self.amending.get(order.order_id)
+            if amend is not None and amend.qty_e8 > most:
+                most = amend.qty_e8
+        over = cumulative > most
         if state in TERMINAL:
             self.odd("overfill" if over else "fill after the end")
             return FLAG_OVER if over else FLAG_LATE
-        if cumulative >= order.qty_e8:
+        if cumulative >= most:
             order.state = FILLED  # allowed from every active state
             del self.active[order.order_id]
+            if self.amending:
+                self.amending.pop(order.order_id, None)
         elif state != CANCELLING:  # a cancel stays asked for while parts fill
             order.state = PARTIAL
         if over:
@@ -127,7 +141,8 @@ class OrderTable:
     def ended(self, order: Order, state: int, ts_ns: int, reason: str) -> bool:
         """The venue says cancelled, rejected or expired. False when the order had already ended."""
         if order.state in TERMINAL:
-            if order.state != state:
+            # an exit that was closed with its entry hears the venue's own word for it afterwards
+            if order.state != state and not (order.state == NOT_SENT and order.parent_id):
                 self.odd(f"{STATE_NAMES[state]} after {STATE_NAMES[order.state]}")
             return False
         if self.move(order, state, ts_ns):
@@ -161,6 +176,8 @@ class OrderTable:
 
     def unsent(self, order: Order, ts_ns: int, evidence: str) -> bool:
         """Proof that it never reached the venue. Refused (False) when the venue itself had answered or filled."""
+        if order.state == NOT_SENT:
+            return False
         if order.state in TERMINAL or order.filled_e8 or order.venue_id:
             self.odd(f"unsent after {STATE_NAMES[order.state]}")
             return False
@@ -168,6 +185,51 @@ class OrderTable:
             self.move(order, UNKNOWN, ts_ns)
         self.move(order, NOT_SENT, ts_ns)
         order.reason = evidence
+        return True
+
+    def can_amend(self, order: Order) -> str:
+        """Why this order cannot be amended now; "" when it can."""
+        if order.state not in _AMENDABLE:
+            return (
+                f"order {order.order_id} is {STATE_NAMES[order.state]}: only a working order can be amended"
+            )
+        if order.order_id in self.amending:
+            return f"order {order.order_id} has an amendment under way: wait for the venue's answer"
+        return ""
+
+    def amend_asked(self, amend: Amend) -> None:
+        """We asked for a change; both versions may trade until the answer."""
+        self.amending[amend.order_id] = amend
+
+    def amended(
+        self, order: Order, ts_ns: int, qty_e8: int, limit_px_e8: int, stop_px_e8: int, venue_id: str
+    ) -> bool:
+        """The order is changed, whether we asked or the venue did it by itself. False when it had ended."""
+        if order.state in TERMINAL:
+            self.odd(f"amended after {STATE_NAMES[order.state]}")
+            return False
+        self.amending.pop(order.order_id, None)
+        order.qty_e8, order.limit_px_e8, order.stop_px_e8 = qty_e8, limit_px_e8, stop_px_e8
+        order.venue_id = venue_id or order.venue_id
+        order.updated_ns = ts_ns
+        if order.filled_e8 >= qty_e8:
+            self.move(order, FILLED, ts_ns)
+        elif order.state in _UNANSWERED or order.state == UNKNOWN:
+            self.move(order, PARTIAL if order.filled_e8 else WORKING, ts_ns)
+        return True
+
+    def amend_refused(self, order: Order, ts_ns: int, text: str) -> bool:
+        """The old version holds. False when no amendment was under way."""
+        if self.amending.pop(order.order_id, None) is None:
+            if order.state not in TERMINAL:
+                self.odd("amend refused that nobody asked for")
+            return False
+        order.reason = text
+        order.updated_ns = ts_ns
+        if order.filled_e8 >= order.qty_e8:  # it had filled while the larger version was still possible
+            if order.filled_e8 > order.qty_e8:
+                self.odd("overfill")
+            self.move(order, FILLED, ts_ns)
         return True
 
     def new_epoch(self, ts_ns: int) -> list[Order]:

@@ -5,26 +5,24 @@
 
 All positions are worst cases: everything open, UNKNOWN included, is taken as filled on the side that hurts. An order
 whose worst case does not pass zero can only make the account's position smaller: POSITION, GROSS, CREDIT and DAILY_LOSS
-let it through. A rule reads; it changes
-nothing. Market hours proper (holidays, half days) belong to the feed's calendar; HOURS is a plain daily window.
+let it through; so do they an exit that waits for its entry, and an amendment that asks for no more. A rule reads; it
+changes nothing. Market hours proper (holidays, half days) belong to the feed's calendar; HOURS is a plain daily window.
 """
 
 from typing import TYPE_CHECKING, Final
 
-from workbench.engine.seats import Intent, Seat
-from workbench.model.orders import BUY, DAY, FOK, LIMIT, MARKET, SELL, STOP, STOP_LIMIT
+from workbench.engine.grid import grid
+from workbench.engine.seats import Intent, Seat, Verdict
+from workbench.model.orders import BUY, MARKET, SELL, STOP_LIMIT, TRAILING
 from workbench.model.scale import SCALE, from_e8
 
 if TYPE_CHECKING:
     from workbench.engine.risk import Risk
 
-__all__ = ["Verdict", "first_no"]
-
-type Verdict = tuple[str, str, tuple[tuple[str, float], ...]]
+__all__ = ["first_no", "first_no_to_amend", "plainly_fine"]
 
 _E16: Final = SCALE * SCALE
 _DAY_NS: Final = 86_400_000_000_000
-_LARGEST_E8: Final = 10**15 * SCALE
 
 
 def killed(intent: Intent, risk: "Risk") -> Verdict | None:
@@ -37,59 +35,10 @@ def killed(intent: Intent, risk: "Risk") -> Verdict | None:
 def paused(intent: Intent, risk: "Risk") -> Verdict | None:
     """PAUSED: a strategy that does not run sends nothing."""
     placed = intent.seat.placed
-    if placed.running:
+    if placed.running or intent.closing:
         return None
     text = f"strategy {placed.strategy_id} {placed.name} is {placed.state} ({placed.reason}): resume it first"
     return "PAUSED", text, (("strategy_id", float(placed.strategy_id)),)
-
-
-def grid(intent: Intent, risk: "Risk") -> Verdict | None:
-    """GRID: known words, a positive quantity on the lot grid, prices on the tick grid where the kind needs them.
-    What the engine has sized itself is on the grid by construction."""
-    if intent.sized:
-        return None
-    qty, instrument, kind = intent.qty_e8, intent.seat.instrument, intent.kind
-    limit_px, stop_px = intent.limit_px_e8, intent.stop_px_e8
-    if (
-        kind == MARKET
-        and 0 < qty < _LARGEST_E8
-        and qty % instrument.lot_e8 == 0
-        and not limit_px
-        and not stop_px
-    ):
-        if (intent.side == BUY or intent.side == SELL) and DAY <= intent.tif <= FOK:
-            return None
-    if intent.side not in (BUY, SELL):
-        return (
-            "GRID",
-            f"side {intent.side} is unknown: give 1 (buy) or -1 (sell)",
-            (("side", float(intent.side)),),
-        )
-    if not MARKET <= kind <= STOP_LIMIT:
-        return "GRID", f"order type {kind} is unknown: give 0 to 3", (("type", float(kind)),)
-    if not DAY <= intent.tif <= FOK:
-        return "GRID", f"time in force {intent.tif} is unknown: give 0 to 3", (("tif", float(intent.tif)),)
-    if not 0 < qty < _LARGEST_E8 or qty % instrument.lot_e8:
-        lot = from_e8(instrument.lot_e8)
-        text = (
-            f"quantity {from_e8(qty):g} is not a positive multiple of the lot {lot:g} of {instrument.symbol}"
-        )
-        return "GRID", text, (("quantity", from_e8(qty)), ("lot", lot))
-    for name, px, needed in (
-        ("limit", limit_px, kind in (LIMIT, STOP_LIMIT)),
-        ("stop", stop_px, kind in (STOP, STOP_LIMIT)),
-    ):
-        if needed and not 0 < px < _LARGEST_E8:
-            return "GRID", f"a price above 0 is needed: {name} price {from_e8(px):g}", ((name, from_e8(px)),)
-        if not needed and px:
-            text = f"{name} price {from_e8(px):g} has no meaning for this order type: leave it out"
-            return "GRID", text, ((name, from_e8(px)),)
-        if px % instrument.tick_e8:
-            tick = from_e8(instrument.tick_e8)
-            near = from_e8(instrument.round_px(px))
-            text = f"{name} price {from_e8(px):.10g} is off the tick {tick:g} of {instrument.symbol}: try {near:.10g}"
-            return "GRID", text, ((name, from_e8(px)), ("tick", tick))
-    return None
 
 
 def hours(intent: Intent, risk: "Risk") -> Verdict | None:
@@ -137,7 +86,7 @@ def notional(intent: Intent, risk: "Risk") -> Verdict | None:
 
 
 def collar(intent: Intent, risk: "Risk") -> Verdict | None:
-    """COLLAR: limit and stop prices near the last price; no market order on a price that has just jumped."""
+    """COLLAR: limit and stop prices and trails near the last price; no market order on a price that has just jumped."""
     book, iid = risk.book, intent.iid
     last = book.last_px[iid]
     if intent.kind == MARKET:
@@ -155,6 +104,11 @@ def collar(intent: Intent, risk: "Risk") -> Verdict | None:
         if px_e8 and abs(px - last) > risk.collar * last:
             text = f"{name} price {px:g} is more than {risk.collar:.0%} away from the last price {last:g}"
             return "COLLAR", text, ((name, px), ("last", last), ("price_collar", risk.collar))
+    if intent.kind == TRAILING:
+        trail = from_e8(intent.trail_e8) or from_e8(intent.trail_rate_e8) * last
+        if trail > risk.collar * last:
+            text = f"trail {trail:g} is more than {risk.collar:.0%} of the last price {last:g}"
+            return "COLLAR", text, (("trail", trail), ("last", last), ("price_collar", risk.collar))
     return None
 
 
@@ -189,7 +143,8 @@ def credit(intent: Intent, risk: "Risk") -> Verdict | None:
     """CREDIT: cash after all open purchases and this one, plus the credit line, stays at zero or above."""
     if intent.side < 0:
         return None
-    after_e16 = (risk.ledger.cash_e8 + risk.credit_e8) * SCALE - risk.exposure.buys_e16 - intent.notional_e16
+    after_e16 = (risk.ledger.cash_e8 + risk.credit_e8) * SCALE - risk.exposure.buys_e16
+    after_e16 -= intent.more_e8 * intent.px_e8
     if after_e16 >= 0 or intent.worst_e8 <= 0:
         return None
     cash, line = from_e8(risk.ledger.cash_e8), from_e8(risk.credit_e8)
@@ -208,7 +163,7 @@ def duplicate(intent: Intent, risk: "Risk") -> Verdict | None:
         seat.last_side != intent.side
         or seat.last_qty_e8 != intent.qty_e8
         or seat.last_kind != intent.kind
-        or seat.last_px_e8 != (intent.limit_px_e8 or intent.stop_px_e8)
+        or seat.last_px_e8 != intent.told_px_e8
         or risk.now_ns - seat.last_ns >= risk.duplicate_ns
     ):
         return None
@@ -220,8 +175,8 @@ def duplicate(intent: Intent, risk: "Risk") -> Verdict | None:
 def self_cross(intent: Intent, risk: "Risk") -> Verdict | None:
     """SELF_CROSS: a limit order must not meet our own resting limit on the other side."""
     limit_px = intent.limit_px_e8
-    if not limit_px:
-        return None
+    if not limit_px or (intent.linked and intent.kind == STOP_LIMIT):
+        return None  # a linked stop is not in the book: its own entry stands on the other side
     line = intent.seat.line
     if intent.side == BUY:
         own = min(line.asks.values(), default=0)
@@ -307,6 +262,27 @@ def plainly_fine(seat: Seat, side: int, qty_e8: int, worst_e8: int, risk: "Risk"
         and (seat.repeats < risk.max_repeats or seat.last_side != side)
         and now_ns >= placed.window.free_ns
         and now_ns >= risk.account_window.free_ns
+    )
+
+
+def first_no_to_amend(intent: Intent, risk: "Risk") -> Verdict | None:
+    """The same for an order that is to be changed: no repetition of anything, and what does not grow passes POSITION,
+    GROSS, CREDIT and DAILY_LOSS (its `worst_e8` is 0)."""
+    return (
+        killed(intent, risk)
+        or paused(intent, risk)
+        or grid(intent, risk)
+        or hours(intent, risk)
+        or stale(intent, risk)
+        or size(intent, risk)
+        or notional(intent, risk)
+        or collar(intent, risk)
+        or position(intent, risk)
+        or gross(intent, risk)
+        or credit(intent, risk)
+        or self_cross(intent, risk)
+        or daily_loss(intent, risk)
+        or rate(intent, risk)
     )
 
 

@@ -6,18 +6,22 @@ from workbench.engine.exposure import Line
 from workbench.engine.sizing import UNITS
 from workbench.engine.throttles import Window
 from workbench.model.instrument import Instrument
+from workbench.model.orders import Order
 from workbench.strategy import EventProgram
 
 if TYPE_CHECKING:
     from workbench.engine.host import Cohort
 
-__all__ = ["OPERATOR", "PAUSED", "REMOVED", "RUNNING", "Intent", "Placed", "Seat"]
+__all__ = ["OPERATOR", "PAUSED", "REMOVED", "RUNNING", "Intent", "Placed", "Seat", "Verdict"]
 
 OPERATOR: Final = 0  # strategy_id of manual orders
 
 RUNNING: Final = "running"
 PAUSED: Final = "paused"
 REMOVED: Final = "removed"
+
+type Verdict = tuple[str, str, tuple[tuple[str, float], ...]]
+"""A rule's no: its code, one line of text, and the figures it compared."""
 
 type Parameters = tuple[tuple[str, float | int | bool | str], ...]
 
@@ -41,6 +45,7 @@ class Placed:
         "halted",
         "iids",
         "name",
+        "open_orders",
         "orders",
         "parameters",
         "placed_ns",
@@ -65,6 +70,7 @@ class Placed:
         self.code_hash = ""
         self.event_program: EventProgram | None = None  # None: a signal strategy
         self.event_row = -1
+        self.open_orders: dict[int, Order] | None = None  # kept for event strategies alone: they may look
         self.parameters: Parameters = ()
         self.iids: tuple[int, ...] = ()
         self.sizing = UNITS
@@ -159,17 +165,22 @@ class Seat:
 
 
 class Intent:
-    """The order somebody wants, as the rules see it; one object, filled again for every order.
+    """The order somebody wants, as the rules see it; one object is filled again for every plain order.
 
     `px_e8` is the price it is valued at (its limit or stop when it has one, else the mark). `sized`: it is the
     difference between a target and what is held and working, so it cannot be a duplicate. `worst_e8` is the size of
     the account's position on the order's side when this and all open orders on that side fill; at most 0, it can
-    only make the position smaller."""
+    only make the position smaller. `more_e8` is how much of its quantity comes on top of what is open already: all of a
+    plain order, less in a group or an amendment, nothing of an exit that waits for its entry. `linked`: it is part of a
+    bracket or a group. `closing`: a person closes what a paused strategy holds."""
 
     __slots__ = (
+        "closing",
         "iid",
         "kind",
         "limit_px_e8",
+        "linked",
+        "more_e8",
         "notional_e16",
         "px_e8",
         "qty_e8",
@@ -178,6 +189,8 @@ class Intent:
         "sized",
         "stop_px_e8",
         "tif",
+        "trail_e8",
+        "trail_rate_e8",
         "why",
         "worst_e8",
     )
@@ -195,3 +208,15 @@ class Intent:
     sized: bool
     why: str
     worst_e8: int
+    more_e8: int
+
+    def __init__(self) -> None:
+        self.trail_e8 = 0
+        self.trail_rate_e8 = 0
+        self.linked = False
+        self.closing = False
+
+    @property
+    def told_px_e8(self) -> int:
+        """The price or distance that tells it from another order of the same size."""
+        return self.limit_px_e8 or self.stop_px_e8 or self.trail_e8 or self.trail_rate_e8

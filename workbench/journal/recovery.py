@@ -21,12 +21,14 @@ from workbench.model import (
     Bar,
     BarSlice,
     Cancelled,
+    Dividend,
     Expired,
     Filled,
     OutcomeLost,
     Quote,
     Rejected,
     Sent,
+    Split,
     StartSession,
     Submit,
     Trade,
@@ -36,7 +38,7 @@ from workbench.model import (
 __all__ = ["Recovered", "recover"]
 
 _ANSWERS: Final = frozenset({Sent, Accepted, Filled, Cancelled, Rejected, Expired, OutcomeLost, Unsent})
-_MARKET: Final = frozenset({Bar, BarSlice, Quote, Trade})
+_MARKET: Final = frozenset({Bar, BarSlice, Quote, Trade, Split, Dividend})
 _folded = failpoints.point("recover.fold")
 _done = failpoints.point("recover.done")
 

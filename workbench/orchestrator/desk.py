@@ -21,6 +21,7 @@ from workbench.feeds import Player, Recording, open_data, timer_after
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
+    Amend,
     Cancel,
     Effect,
     Event,
@@ -52,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 SNAPSHOT_NS: Final = 100_000_000
 _COMMANDS: Final[tuple[type, ...]] = Command.__value__.__args__
-_ROUTINE: Final = (Submit, Cancel)
+_ROUTINE: Final = (Submit, Cancel, Amend)
 
 
 class Desk(Operations):

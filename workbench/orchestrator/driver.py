@@ -1,7 +1,7 @@
 """The loop: takes events one after another, lets the engine answer, and performs the answers once they are durable.
 
     post(event) -> inbox -> journal.append(event) -> engine.handle -> journal.append(effects) -> group commit
-                                                                             -> (synced) -> broker.submit / cancel
+                                                                    -> (synced) -> broker.submit / cancel / amend
 
 One turn drains the inbox for at most `TURN_EVENTS` events and then hands one frame to the journal, so a burst
 costs one sync; while a sync is under way, all that one round of the loop brings shares the next frame. Nothing
@@ -22,6 +22,8 @@ from workbench.brokers.contract import Broker
 from workbench.engine import Engine
 from workbench.errors import JournalStopped
 from workbench.model import (
+    Amend,
+    AmendRefused,
     Cancel,
     Effect,
     Event,
@@ -57,8 +59,10 @@ class Outcome(msgspec.Struct, frozen=True):
     effects: list[Effect]
 
 
+type ToSend = Submit | Cancel | Amend
+
 type Waiter = asyncio.Future[Outcome]
-type Held = tuple[list[Submit | Cancel], list[tuple[Waiter, Outcome]]]
+type Held = tuple[list[ToSend], list[tuple[Waiter, Outcome]]]
 
 
 class Driver:
@@ -129,10 +133,10 @@ class Driver:
             append(event)
             engine.edge_ns = edge_ns or _monotonic_ns()
             effects = engine.handle(event)
-            to_send: list[Submit | Cancel] = []
+            to_send: list[ToSend] = []
             for effect in effects:
                 append(effect)
-                if effect.__class__ is Submit or effect.__class__ is Cancel:
+                if effect.__class__ is Submit or effect.__class__ is Cancel or effect.__class__ is Amend:
                     to_send.append(effect)
             ended = [self._end_stamped(event)] if event.__class__ is Filled else []
             self._commit([event], effects, to_send, [], ended)
@@ -187,7 +191,7 @@ class Driver:
         inbox, engine, append = self._inbox, self.engine, self.journal.append
         events: list[Event] = []
         effects: list[Effect] = []
-        to_send: list[Submit | Cancel] = []
+        to_send: list[ToSend] = []
         waiting: list[tuple[Waiter, Outcome]] = []
         ended: list[Order | None] = []
         left = min(len(inbox), TURN_EVENTS)
@@ -200,7 +204,7 @@ class Driver:
             answers = engine.handle(event)
             for effect in answers:
                 append(effect)
-                if effect.__class__ is Submit or effect.__class__ is Cancel:
+                if effect.__class__ is Submit or effect.__class__ is Cancel or effect.__class__ is Amend:
                     to_send.append(effect)
             effects += answers
             if event.__class__ is Filled:
@@ -224,7 +228,7 @@ class Driver:
         self,
         events: list[Event],
         effects: list[Effect],
-        to_send: list[Submit | Cancel],
+        to_send: list[ToSend],
         waiting: list[tuple[Waiter, Outcome]],
         ended: Sequence[Order | None],
     ) -> None:
@@ -262,9 +266,7 @@ class Driver:
         except JournalStopped as error:
             self.fail(error)
 
-    def _synced(
-        self, to_send: list[Submit | Cancel], waiting: list[tuple[Waiter, Outcome]], _seq: int
-    ) -> None:
+    def _synced(self, to_send: list[ToSend], waiting: list[tuple[Waiter, Outcome]], _seq: int) -> None:
         if self.stopped is not None:
             return  # the next start asks the broker about what was durable and is not sent now
         synced_ns = _monotonic_ns()
@@ -280,14 +282,28 @@ class Driver:
                 stamps[SYNCED] = synced_ns
                 stamps[CALLED] = _monotonic_ns()
                 broker.submit(effect)
-            else:
-                broker.cancel(effect)  # type: ignore[arg-type]
+            elif type(effect) is Cancel:
+                broker.cancel(effect)
+            elif type(effect) is Amend:
+                self._amend(effect, killed)
         for waiter, outcome in waiting:
             if not waiter.done():
                 waiter.set_result(outcome)
         self._unsynced -= 1
         if self._idle:
             self._wake_idle()
+
+    def _amend(self, effect: Amend, killed: bool) -> None:
+        amend = getattr(self.broker, "amend", None)
+        if killed:
+            self._refuse_amend(effect, "KILLED", "held back by the kill switch before sending")
+        elif amend is None:
+            self._refuse_amend(effect, "UNSUPPORTED", f"{self.broker.name} cannot change an order: cancel it")
+        else:
+            amend(effect)
+
+    def _refuse_amend(self, effect: Amend, code: str, text: str) -> None:
+        self.post(AmendRefused(effect.ts_ns, effect.order_id, code, text))
 
     def _wake_idle(self) -> None:
         if self._idle and not self.busy:

@@ -10,7 +10,20 @@ from typing import Final
 
 from workbench.engine import Engine, Placed, Position
 from workbench.errors import UnknownName
-from workbench.model import Bar, BarSlice, Effect, Event, Filled, Order, Quote, Refusal, Trade, from_e8
+from workbench.model import (
+    Bar,
+    BarSlice,
+    Dividend,
+    Effect,
+    Event,
+    Filled,
+    Order,
+    Quote,
+    Refusal,
+    Split,
+    Trade,
+    from_e8,
+)
 from workbench.model.orders import SIDE_NAMES, STATE_NAMES, TERMINAL, TIF_NAMES, TYPE_NAMES
 from workbench.model.snapshot import AccountRow, FillRow, OrderRow, PositionRow, RefusalRow, StrategyRow
 from workbench.orchestrator.equity import EquityCurve
@@ -18,7 +31,7 @@ from workbench.orchestrator.equity import EquityCurve
 __all__ = ["DeskView"]
 
 KEEP: Final = 200
-MARKET: Final = (Bar, BarSlice, Quote, Trade)
+MARKET: Final = (Bar, BarSlice, Quote, Trade, Split, Dividend)
 ACCOUNT_TOTAL: Final = -1
 
 

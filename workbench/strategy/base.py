@@ -8,8 +8,8 @@ Signal strategy (the default): declared indicators and one pure decision, compil
         def indicators(self): return {"rsi": Rsi(self.period)}
         def decide(p, x, pos): return 1.0 if x.rsi < p.low else pos
 
-Event strategy: `on_bar`, `on_quote`, `on_trade`, `on_fill`, `on_timer(self, ctx, event)` answer nothing, a Signal, an
-OrderRequest, or a list of them: full Python, one call an event.
+Event strategy: `on_bar`, `on_quote`, `on_trade`, `on_fill`, `on_order`, `on_timer(self, ctx, event)` answer nothing, a
+Signal, an OrderRequest, a CancelRequest, an AmendRequest, or a list of them: full Python, one call an event.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from workbench.kernels.parameters import Parametrised
 
 __all__ = ["HOOKS", "Strategy", "is_event", "make", "parameters_of"]
 
-HOOKS = ("on_bar", "on_quote", "on_trade", "on_fill", "on_timer")
+HOOKS = ("on_bar", "on_quote", "on_trade", "on_fill", "on_order", "on_timer")
 
 
 class Strategy(Parametrised):

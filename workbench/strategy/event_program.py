@@ -10,12 +10,10 @@ from workbench.kernels.layout import layout_of
 from workbench.kernels.start import sample_states, told
 from workbench.model.market import Bar
 from workbench.strategy.base import HOOKS, Strategy, is_event
-from workbench.strategy.events import Context, OrderRequest, Signal
+from workbench.strategy.events import ANSWERS, Answer, Context
 from workbench.strategy.interpreted import Rows
 
-__all__ = ["Answer", "EventProgram", "plain_inputs"]
-
-type Answer = Signal | OrderRequest
+__all__ = ["EventProgram", "plain_inputs"]
 
 
 class EventProgram:
@@ -83,9 +81,10 @@ class EventProgram:
             return []
         answers = list(answer) if isinstance(answer, (list, tuple)) else [answer]
         for item in answers:
-            if not isinstance(item, (Signal, OrderRequest)):
+            if not isinstance(item, ANSWERS):
                 raise StrategyError(
-                    f"{self.name}.{hook} answered {item!r}: give a Signal, an OrderRequest, a list of them, or nothing"
+                    f"{self.name}.{hook} answered {item!r}: give a Signal, an OrderRequest, a CancelRequest, "
+                    "an AmendRequest, a list of them, or nothing"
                 )
         return answers
 
