@@ -7,7 +7,7 @@ Order of strength: keyword arguments, environment (`WORKBENCH_API__PORT=8801`), 
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -47,7 +47,7 @@ class MarketSettings(_Section):
 
 
 class SimSettings(_Section):
-    """Latency of the built-in exchange (log-normal, microseconds) and its costs."""
+    """The built-in exchange: its latency (log-normal, microseconds), its costs, its rules."""
 
     ack_median_us: float = Field(default=400.0, ge=0)
     fill_median_us: float = Field(default=900.0, ge=0)
@@ -55,6 +55,12 @@ class SimSettings(_Section):
     seed: int = 7
     fee_per_unit: float = Field(default=0.0, ge=0)
     fee_rate: float = Field(default=0.0, ge=0, lt=0.1)
+    fill_at: Literal["next", "close"] = Field(
+        default="next", description="next: the first later data; close: market orders at the bar's close"
+    )
+    group: Literal["reduce", "cancel"] = Field(
+        default="reduce", description="what a partial fill does to the other orders of its group"
+    )
 
 
 class JournalSettings(_Section):

@@ -132,10 +132,14 @@ def test_slices_set_off_stops_too() -> None:
 
     order = submit(1, STOP_LIMIT, BUY, limit=99.0, stop=103.0)
     row = np.array([[100.0, 104.0, 99.5, 101.0, 5.0]])
-    event = BarSlice(2_000, np.array([0], np.int32).tobytes(), row.tobytes())
-    match = Match(CASH)
-    rebuilt(match, [order, Accepted(1, 1, "v-1"), event])
+    before, event = (BarSlice(at, np.array([0], np.int32).tobytes(), row.tobytes()) for at in (1, 2_000))
+    lived, match = Match(CASH), Match(CASH)
+    lived.on_market(before)
+    lived.submit(order)
+    assert lived.on_market(event) == []
+    rebuilt(match, [before, order, Accepted(1, 1, "v-1"), event])
     assert match.orders[1].triggered
+    assert books(match) == books(lived)
 
 
 async def test_from_a_journal_on_disk(lived: tuple[SimBroker, list[Record]], tmp_path: Path) -> None:

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from workbench.brokers import Broker, BrokerOrder, find_brokers, open_broker
+from workbench.brokers import (
+    CAPABILITIES,
+    Broker,
+    BrokerOrder,
+    capabilities_of,
+    find_brokers,
+    open_broker,
+)
 from workbench.brokers.checks import CHECKS, BrokerRig, ContractBroken, run_check
 from workbench.brokers.sim.rig import make_rig as sim_rig
 from workbench.config import SimSettings, load_settings
@@ -149,3 +156,15 @@ async def test_silence_after_the_close_is_caught(monkeypatch: pytest.MonkeyPatch
         _lose_orders_after_close(rig)
         with pytest.raises(ContractBroken, match="no answer after the close"):
             await run_check("close_twice", rig)
+
+
+@pytest.mark.parametrize("name", find_brokers())
+def test_what_a_broker_claims_are_words_of_the_contract(name: str) -> None:
+    assert capabilities_of(open_broker(name, load_settings())) <= set(CAPABILITIES)
+
+
+async def test_a_misspelt_claim_is_answered_with_the_nearest() -> None:
+    async with sim_rig() as rig:
+        _sim(rig).capabilities = frozenset({"amnd"})
+        with pytest.raises(UnknownName, match="did you mean 'amend'"):
+            capabilities_of(rig.broker)

@@ -9,7 +9,23 @@ Adding a broker is adding a folder whose package offers `open_broker(settings) -
 `rig.py` so that the shared checks can run over it; nothing has to be edited.
 """
 
-from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink
+from workbench.brokers.contract import (
+    CAPABILITIES,
+    Broker,
+    BrokerAccount,
+    BrokerOrder,
+    Sink,
+    capabilities_of,
+)
 from workbench.brokers.registry import find_brokers, open_broker
 
-__all__ = ["Broker", "BrokerAccount", "BrokerOrder", "Sink", "find_brokers", "open_broker"]
+__all__ = [
+    "CAPABILITIES",
+    "Broker",
+    "BrokerAccount",
+    "BrokerOrder",
+    "Sink",
+    "capabilities_of",
+    "find_brokers",
+    "open_broker",
+]

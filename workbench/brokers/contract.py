@@ -4,17 +4,33 @@ Lives here: the protocol and its two answers. Not here: any venue.
 """
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from workbench.model.effects import Cancel, Submit
+from workbench.errors import UnknownName
+from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.orders import STATE_NAMES
 from workbench.model.reports import Report
 
-__all__ = ["Broker", "BrokerAccount", "BrokerOrder", "Sink"]
+__all__ = ["CAPABILITIES", "Broker", "BrokerAccount", "BrokerOrder", "Sink", "capabilities_of"]
 
 type Sink = Callable[[Report], None]
+
+CAPABILITIES: Final = {
+    "amend": "a resting limit order can be given another quantity and price",
+    "stop": "stop orders rest at the venue",
+    "stop_limit": "stop-limit orders rest at the venue",
+    "trailing": "trailing stops rest at the venue",
+    "oco": "orders of one group share one quantity",
+    "bracket": "exits wait at the venue for their parent's fills",
+    "gtc": "good till cancelled",
+    "ioc": "immediate or cancel",
+    "fok": "fill or kill",
+    "opg": "at the opening only",
+    "cls": "at the close only",
+}
+"""What a venue may do beyond market and day limit orders, by the word a broker claims it with."""
 
 
 class BrokerAccount(msgspec.Struct, frozen=True):
@@ -50,13 +66,16 @@ class BrokerOrder(msgspec.Struct, frozen=True):
 class Broker(Protocol):
     """A connection to one account at one venue.
 
-    - `submit` and `cancel` hand over and return: they never wait, never raise for what the venue says, and never
-      call the sink before they have returned. What becomes of an order is told by reports alone.
+    - `submit`, `cancel` and `amend` hand over and return: they never wait, never raise for what the venue says, and
+      never call the sink before they have returned. What becomes of an order is told by reports alone.
     - Reports of one order come in the order they happened: an acceptance before its fills, nothing after its end.
       Reports of different orders may come in any order.
     - An `exec_id` names one execution for ever; it may be reported twice, and then is the same in every field.
     - `Rejected` and `Unsent` are proof that the order is not live. Where that is not known the report is
       `OutcomeLost`. So a client id used again is never answered by `Rejected`: the first order may be live.
+    - What it can do beyond market and day limit orders it claims by an attribute `capabilities`, a frozenset of words
+      of `CAPABILITIES` (a broker without the attribute claims nothing). The rest it answers with `Rejected`, or
+      `AmendRefused`, and never does by halves.
     """
 
     @property
@@ -84,6 +103,11 @@ class Broker(Protocol):
         """Ask for an order to be taken out of the book; may be repeated. Raises as `submit` does."""
         ...
 
+    def amend(self, order: Amend) -> None:
+        """Ask for a working order to be changed, all values given; `Amended` or `AmendRefused` answers. Either version
+        may trade until then. Raises as `submit` does."""
+        ...
+
     async def account(self) -> BrokerAccount:
         """The account as the venue sees it now."""
         ...
@@ -94,5 +118,18 @@ class Broker(Protocol):
 
     async def close(self) -> None:
         """Give up the connection; harmless when repeated. Orders in the book stay there. What is handed over
-        afterwards is answered by `Unsent` (or, for a cancel, `CancelRefused`)."""
+        afterwards is answered by `Unsent` (a cancel by `CancelRefused`, an amendment by `AmendRefused`)."""
         ...
+
+
+def capabilities_of(broker: Broker) -> frozenset[str]:
+    """What a broker claims to do; see `CAPABILITIES`.
+
+    Raises:
+        UnknownName: it claims a word nobody knows, with the nearest right one.
+    """
+    claimed: frozenset[str] = frozenset(getattr(broker, "capabilities", ()))
+    for word in sorted(claimed):
+        if word not in CAPABILITIES:
+            raise UnknownName("capability", word, CAPABILITIES)
+    return claimed

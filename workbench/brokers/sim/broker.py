@@ -13,20 +13,19 @@ from heapq import heappop, heappush
 from pathlib import Path
 from time import monotonic
 
-from workbench.brokers.contract import BrokerAccount, BrokerOrder, Sink
+from workbench.brokers.contract import CAPABILITIES, BrokerAccount, BrokerOrder, Sink
 from workbench.brokers.sim.alarm import Alarm
 from workbench.config import SimSettings
 from workbench.engine.latency import Latency
-from workbench.engine.match import Match
+from workbench.engine.match import Match, SessionTable
 from workbench.errors import Unreachable
-from workbench.model.effects import Cancel, Submit
+from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.instrument import Instrument
 from workbench.model.market import MarketEvent
 from workbench.model.orders import CANCELLED, EXPIRED, FILLED, PARTIAL, REJECTED, WORKING
 from workbench.model.reports import (
-    Cancelled,
+    AmendRefused,
     CancelRefused,
-    Expired,
     OutcomeLost,
     Rejected,
     Report,
@@ -36,7 +35,8 @@ from workbench.model.scale import from_e8, to_e8
 
 __all__ = ["SimBroker"]
 
-_ENDED = {Cancelled: CANCELLED, Expired: EXPIRED, Rejected: REJECTED}
+_STATES = {"filled": FILLED, "cancelled": CANCELLED, "expired": EXPIRED}
+_ANSWERS = (CancelRefused, AmendRefused)  # to a request: no part of an order's history
 
 
 class SimBroker:
@@ -46,13 +46,28 @@ class SimBroker:
     """
 
     name = "sim"
+    capabilities = frozenset(CAPABILITIES)
 
     def __init__(
-        self, settings: SimSettings | None = None, *, cash_e8: int = 0, instruments: Sequence[Instrument] = ()
+        self,
+        settings: SimSettings | None = None,
+        *,
+        cash_e8: int = 0,
+        instruments: Sequence[Instrument] = (),
+        sessions: SessionTable | None = None,
     ) -> None:
         sim = settings if settings is not None else SimSettings.model_validate({})
         self._latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
-        self.match = Match(cash_e8, self._latency, to_e8(sim.fee_per_unit), sim.fee_rate)
+        self.match = Match(
+            cash_e8,
+            self._latency,
+            to_e8(sim.fee_per_unit),
+            sim.fee_rate,
+            fill_at=sim.fill_at,
+            group=sim.group,
+            instruments=instruments,
+            sessions=sessions,
+        )
         self._instruments = {instrument.iid: instrument for instrument in instruments}
         self._sink: Sink | None = None
         self._closed = False
@@ -99,10 +114,29 @@ class SimBroker:
             self._refuse(CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
             return
         self._arrive()
+        self._answer(order.ts_ns, self.match.cancel(order))
+
+    def amend(self, order: Amend) -> None:
+        """Change the order now; the answer follows after its delay. Raises as `submit` does."""
+        if self._sink is None or self._closed:
+            self._refuse(AmendRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
+            return
+        self._arrive()
+        resting = self.match.orders.get(order.order_id)
+        instrument = self._instruments.get(resting.order.iid) if resting is not None else None
+        complaint = _off_grid(instrument, order) if instrument is not None else None
+        if complaint is None:
+            reports = self.match.amend(order)
+        else:
+            ts_ns = order.ts_ns + self._latency(order.order_id)[0]
+            reports = [AmendRefused(ts_ns, order.order_id, *complaint)]
+        self._answer(order.ts_ns, reports)
+
+    def _answer(self, asked_ns: int, reports: list[Report]) -> None:
         now_s = monotonic()
-        for report in self.match.cancel(order):
+        for report in reports:
             self._note(report)
-            self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
+            self._send(now_s + (report.ts_ns - asked_ns) / 1e9, report)
 
     def on_market(self, event: MarketEvent) -> None:
         """What the market does to the orders in the book; a fill follows no sooner than the order's fill delay."""
@@ -113,7 +147,8 @@ class SimBroker:
             for report in reports:
                 self._note(report)
                 order_id = report.order_id
-                delay_s = self.match.orders[order_id].fill_ns / 1e9
+                resting = self.match.orders.get(order_id)  # cash that moved is no order's
+                delay_s = resting.fill_ns / 1e9 if resting is not None else 0.0
                 self._send(max(now_s, self._submitted_s.get(order_id, 0.0) + delay_s), report)
 
     async def settled(self) -> None:
@@ -138,15 +173,12 @@ class SimBroker:
             return None
         order, reports = known
         resting = self.match.orders.get(order.order_id)
-        filled_e8 = resting.filled_e8 if resting is not None else 0
-        state = PARTIAL if filled_e8 else WORKING
-        if filled_e8 == order.qty_e8:
-            state = FILLED
-        elif type(reports[-1]) in _ENDED:
-            state = _ENDED[type(reports[-1])]
-        venue_id = resting.venue_id if resting is not None else ""
+        if resting is None:
+            return BrokerOrder(client_id, order.order_id, "", REJECTED, order.qty_e8, 0, tuple(reports))
+        filled_e8, qty_e8 = resting.filled_e8, resting.order.qty_e8
+        state = _STATES.get(resting.state, PARTIAL if filled_e8 else WORKING)
         return BrokerOrder(
-            client_id, order.order_id, venue_id, state, order.qty_e8, filled_e8, tuple(reports)
+            client_id, order.order_id, resting.venue_id, state, qty_e8, filled_e8, tuple(reports)
         )
 
     async def close(self) -> None:
@@ -212,7 +244,7 @@ class SimBroker:
 
     def _note(self, report: Report) -> None:
         known = self._known.get(report.order_id)
-        if known is not None and type(report) is not CancelRefused:
+        if known is not None and type(report) not in _ANSWERS:
             known[1].append(report)
 
     # -- arrival -------------------------------------------------------------------------------------------------
@@ -233,9 +265,10 @@ class SimBroker:
                 reports = self.match.submit(order)
             else:
                 reports = [Rejected(order.ts_ns + self._latency(order_id)[0], order_id, *complaint)]
-            self._known[order_id] = (order, list(reports))
+            self._known[order_id] = (order, [])
             self._submitted_s[order_id] = now_s
             for report in reports:
+                self._note(report)
                 self._send(now_s + (report.ts_ns - order.ts_ns) / 1e9, report)
 
     def _refuse(self, answer: Report) -> None:
@@ -247,12 +280,16 @@ class SimBroker:
         instrument = self._instruments.get(order.iid)
         if instrument is None:
             return "UNKNOWN_SYMBOL", f"no instrument has the number {order.iid}"
-        if order.qty_e8 % instrument.lot_e8:
-            return (
-                "GRID",
-                f"quantity {from_e8(order.qty_e8):g} is no multiple of {from_e8(instrument.lot_e8):g}",
-            )
-        for px_e8 in (order.limit_px_e8, order.stop_px_e8):
-            if px_e8 % instrument.tick_e8:
-                return "GRID", f"price {from_e8(px_e8):g} is no multiple of {from_e8(instrument.tick_e8):g}"
-        return None
+        return _off_grid(instrument, order)
+
+
+def _off_grid(instrument: Instrument, order: Submit | Amend) -> tuple[str, str] | None:
+    if order.qty_e8 % instrument.lot_e8:
+        return (
+            "GRID",
+            f"quantity {from_e8(order.qty_e8):g} is no multiple of {from_e8(instrument.lot_e8):g}",
+        )
+    for px_e8 in (order.limit_px_e8, order.stop_px_e8, getattr(order, "trail_e8", 0)):
+        if px_e8 % instrument.tick_e8:
+            return "GRID", f"price {from_e8(px_e8):g} is no multiple of {from_e8(instrument.tick_e8):g}"
+    return None

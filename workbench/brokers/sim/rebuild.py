@@ -3,82 +3,146 @@
 The exchange lives in the engine's process and dies with it. Its truth is what it had reported: an acceptance makes an
 order known, fills make positions and cash. What it did but had not reported never happened; an order whose
 acceptance was not reported never arrived.
+
+What was never reported, because nobody asks (which stops are triggered, how far a trailing stop has followed, which
+children work), comes from the journal's market data: it passes by once more, and orders fill as the reports say and
+not otherwise. The reports of an event stand before it in the journal, so they wait for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-import numpy as np
+from msgspec import structs
 
-from workbench.engine.match import Match
-from workbench.model.effects import Submit
-from workbench.model.market import Bar, BarSlice, Quote, Trade
-from workbench.model.orders import BUY
+from workbench.engine.match import Match, Resting
+from workbench.model.effects import Amend, Submit
+from workbench.model.market import Bar, BarSlice, Dividend, Quote, Split, Trade
 from workbench.model.records import Record
-from workbench.model.reports import Accepted, Cancelled, Expired, Filled, Rejected, Report
-from workbench.model.scale import notional_e8
+from workbench.model.reports import (
+    Accepted,
+    Amended,
+    AmendRefused,
+    Cancelled,
+    CashMoved,
+    Expired,
+    Filled,
+    Rejected,
+    Report,
+)
 
 __all__ = ["rebuilt"]
 
 type Known = dict[int, tuple[Submit, list[Report]]]
 
 _ENDS = {Cancelled: "cancelled", Expired: "expired"}
+_MARKET = (Bar, BarSlice, Quote, Trade, Split, Dividend)
 
 
 def rebuilt(match: Match, records: Iterable[Record]) -> Known:
     """Fill a fresh `match` from the records of a journal; returns the orders known, with their reports."""
-    submits: dict[int, Submit] = {}
-    known: Known = {}
-    executions: set[str] = set()
+    telling = _Telling(match)
     for record in records:
         if isinstance(record, Submit):
-            submits[record.order_id] = record
-        elif isinstance(record, Bar | BarSlice | Quote | Trade):
-            _saw(match, record)
-        elif isinstance(record, Accepted | Filled | Cancelled | Expired | Rejected):
-            order = submits.get(record.order_id)
-            if order is None or (isinstance(record, Filled) and record.exec_id in executions):
-                continue
-            if record.order_id not in known:
-                known[record.order_id] = (order, [])
-                if not isinstance(record, Rejected):
-                    match.submit(order)
-            known[record.order_id][1].append(record)
-            if isinstance(record, Filled):
-                executions.add(record.exec_id)
-            _book(match, order, record)
-    return known
+            telling.submits[record.order_id] = record
+        elif isinstance(record, Amend):
+            telling.asked.setdefault(record.order_id, []).append(record)
+        elif isinstance(record, _MARKET):
+            telling.passes(record)
+        elif isinstance(record, CashMoved):
+            match.move_cash(record, [])
+        elif isinstance(record, AmendRefused):
+            asked = telling.asked.get(record.order_id)
+            if asked:
+                asked.pop(0)
+        elif isinstance(record, Accepted | Filled | Cancelled | Expired | Rejected | Amended):
+            telling.reported(record)
+    for order_id in list(telling.fills):
+        telling.book(order_id)
+    return telling.known
 
 
-def _book(match: Match, order: Submit, report: Report) -> None:
-    resting = match.orders.get(order.order_id)
-    if resting is None:
-        return
-    if isinstance(report, Filled):
-        match.cash_e8 -= notional_e8(report.px_e8, order.side * report.qty_e8) + report.fee_e8
-        match.fees_e8 += report.fee_e8
-        match.positions[order.iid] = match.positions.get(order.iid, 0) + order.side * report.qty_e8
-        resting.filled_e8 += report.qty_e8
-        resting.fills += 1
-        resting.triggered = True
-    ended = "filled" if resting.filled_e8 == order.qty_e8 else _ENDS.get(type(report))
-    if ended is not None and resting.state == "open":
-        match.end(resting, ended)
+class _Telling:
+    """The journal being told to the exchange."""
 
+    def __init__(self, match: Match) -> None:
+        self.match = match
+        self.known: Known = {}
+        self.submits: dict[int, Submit] = {}
+        self.asked: dict[int, list[Amend]] = {}
+        self.fills: dict[int, list[Filled]] = {}  # reported, and waiting for the event that brought them
+        self._executions: set[str] = set()
 
-def _saw(match: Match, event: Bar | BarSlice | Quote | Trade) -> None:
-    """Note the market's time, and the stops it set off: a stop-limit order may rest as a limit order since."""
-    if isinstance(event, BarSlice):
-        rows = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5).tolist()
-        for iid, row in zip(np.frombuffer(event.iids, "<i4").tolist(), rows, strict=True):
-            _saw(match, Bar(event.ts_ns, iid, *row))
-        return
-    for resting in match.resting(event.iid):
-        if not resting.triggered and resting.order.ts_ns < event.ts_ns:
-            buys = resting.order.side == BUY
-            if isinstance(event, Bar):
-                resting.at(event.high if buys else event.low)
-            elif isinstance(event, Quote):
-                resting.at(event.ask if buys else event.bid)
-            else:
-                resting.at(event.px)
-    match.saw(event.iid, event.ts_ns, bar=isinstance(event, Bar))
+    def reported(self, report: Accepted | Filled | Cancelled | Expired | Rejected | Amended) -> None:
+        """One report about one order."""
+        order_id = report.order_id
+        order = self.submits.get(order_id)
+        if order is None or (isinstance(report, Filled) and report.exec_id in self._executions):
+            return
+        if order_id not in self.known:
+            self.known[order_id] = (order, [])
+            if not isinstance(report, Rejected):
+                self.match.accept(order)
+        self.known[order_id][1].append(report)
+        resting = self.match.orders.get(order_id)
+        if resting is None:
+            return
+        if isinstance(report, Filled):
+            self._executions.add(report.exec_id)
+            self.fills.setdefault(order_id, []).append(report)
+            if self.match.filled_on_arrival(resting):
+                self.book(order_id)
+        elif isinstance(report, Amended):
+            self._amended(resting, report)
+        elif type(report) in _ENDS:
+            self.book(order_id)
+            if resting.state == "open":
+                self._made(self.match.end, resting, _ENDS[type(report)], report.ts_ns)
+
+    def _amended(self, resting: Resting, report: Amended) -> None:
+        values = (report.qty_e8, report.limit_px_e8, report.stop_px_e8)
+        wanted = structs.replace(resting.order, qty_e8=values[0], limit_px_e8=values[1], stop_px_e8=values[2])
+        asked = self.asked.get(report.order_id, [])
+        for at, amend in enumerate(asked):
+            if (amend.qty_e8, amend.limit_px_e8, amend.stop_px_e8) == values:
+                del asked[: at + 1]
+                self.match.change(resting, wanted, amend.ts_ns)
+                return
+        resting.holds(wanted)  # the venue's own doing: its group, its parent, a split
+        resting.amended_ns = report.ts_ns
+
+    def passes(self, event: Bar | BarSlice | Quote | Trade | Split | Dividend) -> None:
+        """The market passes by: what was reported happens, and nothing else does."""
+        match = self.match
+        match.told = self._next
+        try:
+            self._keep([report for report in match.on_market(event) if not isinstance(report, Filled)])
+        finally:
+            match.told = None
+        for order_id in list(self.fills):
+            if isinstance(event, BarSlice) or match.orders[order_id].order.iid == event.iid:
+                self.book(order_id)
+
+    def _next(self, order_id: int) -> Filled | None:
+        fills = self.fills.get(order_id)
+        if not fills:
+            return None
+        fill = fills.pop(0)
+        if not fills:
+            del self.fills[order_id]
+        return fill
+
+    def book(self, order_id: int) -> None:
+        """Book what was reported of an order and no event has brought."""
+        for fill in self.fills.pop(order_id, ()):
+            self._made(self.match.filled, self.match.orders[order_id], fill, fill.ts_ns)
+        self.match.woken.clear()
+
+    def _made(self, change: Callable[..., None], *values: object) -> None:
+        reports: list[Report] = []
+        change(*values, reports)
+        self._keep([report for report in reports if not isinstance(report, Filled)])
+
+    def _keep(self, reports: list[Report]) -> None:
+        """What followed from a report and was not reported itself any more: whoever asks for the order is told."""
+        for report in reports:
+            if report.order_id in self.known:
+                self.known[report.order_id][1].append(report)
