@@ -67,7 +67,7 @@ def middle(a: Any, b: Any, c: Any) -> Any:
 
 
 class Sorts(Strategy):
-    """A helper makes a list: it needs memory management, which functions are compiled without where they can be."""
+    """A helper makes a list, which is memory to be counted and freed."""
 
     def decide(p: Any, x: Any, pos: Any) -> Any:
         return 1.0 if middle(x.open, x.close, x.low) == x.close else -pos
@@ -79,13 +79,6 @@ def test_what_makes_lists_compiles_too() -> None:
     assert program.form == "compiled", program.why_interpreted
     plain = decisions(Program(Sorts, compiled=False), Sorts(), bars)
     assert np.array_equal(decisions(program, Sorts(), bars), plain)
-
-
-def test_a_ring_costs_no_count_of_its_users() -> None:
-    program = Program(Both)
-    decide: Any = Both.decide
-    step = pieces_for(program.layout, decide).decide
-    assert "_nrt" in step._compiler.targetoptions  # private: tells when numba changes under us
 
 
 def _bar(k: int, values: list[float]) -> Any:

@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numba
 import numba.extending
+import numba.np.arrayobj
 from llvmlite import ir
 from numba.core import cgutils
-from numba.core.errors import NumbaError, TypingError
+from numba.core.errors import TypingError
 
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Ohlcv
@@ -31,7 +32,6 @@ __all__ = [
     "compiled_loop",
     "compiling_freezer",
     "compose",
-    "managed",
     "step_signatures",
     "types_of",
 ]
@@ -40,6 +40,7 @@ __all__ = [
 types: Any = numba.types
 njit: Any = numba.njit
 intrinsic: Any = numba.extending.intrinsic
+populate_array: Any = numba.np.arrayobj.populate_array
 
 # numpy's error model: a division by zero is infinite or NaN, never an exception in the middle of a batch.
 OPTIONS = {"error_model": "numpy", "nogil": False, "boundscheck": False, "fastmath": False}
@@ -64,36 +65,11 @@ class Pieces(NamedTuple):
 
 
 def compiling_freezer() -> Freezer:
-    """A freezer whose copies are compiled functions.
+    """A freezer whose copies are compiled functions, inlined wherever they are called.
 
-    They are compiled without memory management when they can be: a ring that is only read and written then costs no
-    atomic count of its users on every bar (Sma: 12 ns a bar with, 2 ns without). What makes lists or arrays gets it:
-    the first failure notes the function's name in `managed`. Within a larger compilation numba remembers that
-    failure, so try the functions alone first (`strategy.compiled.cannot_compile` does).
+    A `step` that is called keeps its state in memory instead of registers, which costs more than the formula.
     """
-    return Freezer(_lean)
-
-
-managed: set[str] = set()
-"""Names (they hold the fingerprint) of frozen functions that need memory management."""
-
-
-def _lean(copy: Any) -> Any:
-    made = njit(**OPTIONS, _nrt=False)(copy)
-    compiler = made._compiler
-    plain = compiler._compile_core
-
-    def compile_core(args: Any, return_type: Any) -> Any:
-        if copy.__name__ not in managed:
-            try:
-                return plain(args, return_type)
-            except NumbaError:
-                managed.add(copy.__name__)
-        compiler.targetoptions.pop("_nrt", None)
-        return plain(args, return_type)
-
-    compiler._compile_core = compile_core
-    return made
+    return Freezer(lambda copy: njit(forceinline=True, **OPTIONS)(copy))
 
 
 def type_of(record: Record) -> Any:
@@ -154,17 +130,29 @@ def _write(builder: Any, data: Any, at: Any, record: Record, value: Any) -> None
         builder.store(raw, _slot(builder, data, at, record.at + k))
 
 
-def _ring(rings: Any, start: int, length: int) -> Any:
-    return rings[start : start + length]
+def _ring(context: Any, builder: Any, rings: Any, start: Any, length: Any) -> Any:
+    """A view of one indicator's ring, borrowed: it carries no reference count, for the caller holds `rings`.
+
+    Counting costs two atomic operations a bar and indicator whenever `step` calls a function that is not inlined.
+    """
+    whole = context.make_array(RINGS)(context, builder, rings)
+    view = context.make_array(RINGS)(context, builder)
+    size = ir.Constant(_WORD, 8)
+    populate_array(
+        view,
+        data=builder.gep(whole.data, [start]),
+        shape=[length],
+        strides=[size],
+        itemsize=size,
+        meminfo=None,
+    )
+    return view._getvalue()
 
 
 def _compose_load(layout: Layout) -> Any:
     row = types_of(layout)
-    ring = njit(**OPTIONS)(_ring)
 
     def load(typingctx: Any, slots: Any, rings: Any, at: Any) -> Any:
-        ring_type = typingctx.resolve_value_type(ring)
-        ring_sig = ring_type.get_call_type(typingctx, (RINGS, types.int64, types.int64), {})
         answer = types.Tuple((row.params, row.windows, row.state))
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -173,14 +161,13 @@ def _compose_load(layout: Layout) -> Any:
             params = [_read(context, builder, data, at, layout.params)]
             params += [_read(context, builder, data, at, part.params) for part in layout.parts]
             state = [_read(context, builder, data, at, part.state) for part in layout.parts]
-            cut = context.get_function(ring_type, ring_sig)
             windows = []
             for part in layout.parts:
                 if part.ring_at < 0:
                     windows.append(context.get_dummy_value())
                     continue
                 bounds = [builder.load(_slot(builder, data, at, part.ring_at + k)) for k in (0, 1)]
-                windows.append(cut(builder, [args[1], *bounds]))
+                windows.append(_ring(context, builder, args[1], *bounds))
             held = [
                 context.make_tuple(builder, kind, items)
                 for kind, items in zip(row, (params, windows, state), strict=True)

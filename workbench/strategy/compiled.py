@@ -21,7 +21,6 @@ from workbench.kernels.compose import (
     compiled_loop,
     compiling_freezer,
     compose,
-    managed,
     step_signatures,
     types,
     types_of,
@@ -77,14 +76,6 @@ def cannot_compile(layout: Layout, decide: Callable[..., Any]) -> str:
     """Why these functions do not compile, in one sentence; "" when they do. Costs some 50 ms: `decide` alone."""
     if getattr(config, "DISABLE_JIT", 0):
         return "NUMBA_DISABLE_JIT is set"
-    while True:
-        known = len(managed)
-        why = _why_not(layout, decide)
-        if not why or len(managed) == known:
-            return why  # else a function turned out to need memory management: once more, with it
-
-
-def _why_not(layout: Layout, decide: Callable[..., Any]) -> str:
     freezer = compiling_freezer()
     what = "decide"
     try:
