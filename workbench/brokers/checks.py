@@ -1,8 +1,7 @@
 """What every broker must do, as checks that run against any of them: the contract, executable.
 
-Lives here: the checks and the rig they need. Not here: any venue's rig (`rig.py` in its folder), the test that runs
-them over all brokers (tests/contracts). A rig is a connected broker and a market that can be moved: the built-in
-exchange has one in process, a venue has its emulator's.
+Lives here: the checks of what all must do. Not here: the rig they run over (rig.py), what only some can do (claims.py),
+the test that runs them over all brokers (tests/contracts).
 
     async with make_rig() as rig:
         result = await run_check("cancel_resting", rig)
@@ -10,115 +9,43 @@ exchange has one in process, a venue has its emulator's.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
-from workbench.brokers.contract import Broker
-from workbench.errors import UnknownName, WorkbenchError
-from workbench.model.effects import Cancel, Submit
-from workbench.model.orders import BUY, CANCELLED, DAY, FILLED, LIMIT, MARKET, SELL, WORKING
-from workbench.model.reports import (
-    Accepted,
-    Cancelled,
-    CancelRefused,
-    Expired,
-    Filled,
-    Rejected,
-    Report,
-    Unsent,
+from workbench.brokers.claims import CLAIMS
+from workbench.brokers.contract import capabilities_of
+from workbench.brokers.rig import (
+    ENDS,
+    EPOCH,
+    BrokerRig,
+    ContractBroken,
+    MakeRig,
+    Market,
+    hold,
+    kinds_of,
 )
-from workbench.model.scale import SCALE, notional_e8, to_e8
+from workbench.errors import UnknownName
+from workbench.model.effects import Cancel
+from workbench.model.orders import BUY, CANCELLED, FILLED, LIMIT, SELL, WORKING
+from workbench.model.reports import Accepted, CancelRefused, Filled, Rejected, Report
+from workbench.model.scale import SCALE, notional_e8
 
 __all__ = ["CHECKS", "BrokerRig", "ContractBroken", "MakeRig", "Market", "run_check"]
 
-EPOCH: Final = 7
 _DEADLINE_S: Final = 10.0
-_ENDS: Final = (Filled, Cancelled, Rejected, Expired, Unsent)
-
-
-class ContractBroken(WorkbenchError):
-    """A broker did something its contract rules out."""
-
-
-class Market(Protocol):
-    """The market of a rig, one instrument: `px` is where it stands; prints fill what they reach, in full."""
-
-    iid: int
-    px: float
-
-    def print_at(self, px: float) -> None:
-        """A trade at `px`, later than everything before it."""
-        ...
-
-    async def settle(self) -> None:
-        """Return when every report that is on its way has been delivered."""
-        ...
-
-
-@dataclass
-class BrokerRig:
-    """A connected broker (its sink is `reports.append`) and its market. Orders are numbered from `next_id`."""
-
-    broker: Broker
-    market: Market
-    reports: list[Report] = field(default_factory=list)
-    next_id: int = 1
-    ts_ns: int = 1
-
-    def order(self, side: int = BUY, kind: int = MARKET, quantity: float = 10, limit: float = 0.0) -> Submit:
-        """A new order of whole units of the rig's instrument, not yet handed over."""
-        order_id, self.next_id, self.ts_ns = self.next_id, self.next_id + 1, self.ts_ns + 1
-        qty_e8, limit_e8 = to_e8(quantity), to_e8(limit)
-        return Submit(self.ts_ns, order_id, EPOCH, 1, self.market.iid, side, kind, DAY, qty_e8, limit_e8, 0)
-
-    async def submit(self, order: Submit) -> None:
-        self.broker.submit(order)
-        await self.market.settle()
-
-    async def cancel(self, order_id: int) -> None:
-        self.ts_ns += 1
-        self.broker.cancel(Cancel(self.ts_ns, order_id))
-        await self.market.settle()
-
-    async def move(self, px: float) -> None:
-        self.market.print_at(px)
-        await self.market.settle()
-
-    def of(self, order: Submit) -> list[Report]:
-        """The reports of one order so far."""
-        return [report for report in self.reports if report.order_id == order.order_id]
-
-    def fills(self, order: Submit | None = None) -> list[Filled]:
-        """Executions so far, each once."""
-        chosen = self.reports if order is None else self.of(order)
-        return list({report.exec_id: report for report in chosen if isinstance(report, Filled)}.values())
-
-
-type MakeRig = Callable[[], AbstractAsyncContextManager[BrokerRig]]
-
-
-def _hold(condition: bool, complaint: str, rig: BrokerRig) -> None:
-    if not condition:
-        raise ContractBroken(f"broker '{rig.broker.name}': {complaint}; reports: {rig.reports[-6:]}")
-
-
-def _kinds(reports: list[Report]) -> list[str]:
-    return [type(report).__name__ for report in reports]
 
 
 async def market_order(rig: BrokerRig) -> None:
     """A market order is accepted, then filled in full at the next print; nothing comes after its end."""
     order = rig.order()
     await rig.submit(order)
-    _hold(_kinds(rig.of(order)) == ["Accepted"], "a market order was not accepted, and only that", rig)
+    hold(kinds_of(rig.of(order)) == ["Accepted"], "a market order was not accepted, and only that", rig)
     await rig.move(rig.market.px)
-    kinds = _kinds(rig.of(order))
-    _hold(kinds[0] == "Accepted" and set(kinds[1:]) == {"Filled"}, "not accepted first and filled then", rig)
+    kinds = kinds_of(rig.of(order))
+    hold(kinds[0] == "Accepted" and set(kinds[1:]) == {"Filled"}, "not accepted first and filled then", rig)
     filled = sum(fill.qty_e8 for fill in rig.fills(order))
-    _hold(filled == order.qty_e8, f"filled {filled} of {order.qty_e8}", rig)
+    hold(filled == order.qty_e8, f"filled {filled} of {order.qty_e8}", rig)
     await rig.move(rig.market.px)
-    _hold(_kinds(rig.of(order)) == kinds, "something was reported after the end", rig)
+    hold(kinds_of(rig.of(order)) == kinds, "something was reported after the end", rig)
 
 
 async def limit_rests(rig: BrokerRig) -> None:
@@ -127,12 +54,12 @@ async def limit_rests(rig: BrokerRig) -> None:
     order = rig.order(kind=LIMIT, limit=limit)
     await rig.submit(order)
     await rig.move(rig.market.px)
-    _hold(_kinds(rig.of(order)) == ["Accepted"], "a limit order below the market did not just rest", rig)
-    _hold(order.order_id in (await rig.broker.account()).open_orders, "a resting order is not listed", rig)
+    hold(kinds_of(rig.of(order)) == ["Accepted"], "a limit order below the market did not just rest", rig)
+    hold(order.order_id in (await rig.broker.account()).open_orders, "a resting order is not listed", rig)
     await rig.move(limit)
     prices = [fill.px_e8 for fill in rig.fills(order)]
-    _hold(bool(prices) and max(prices) <= order.limit_px_e8, "not filled at the limit or better", rig)
-    _hold(not (await rig.broker.account()).open_orders, "a filled order is still listed as open", rig)
+    hold(bool(prices) and max(prices) <= order.limit_px_e8, "not filled at the limit or better", rig)
+    hold(not (await rig.broker.account()).open_orders, "a filled order is still listed as open", rig)
 
 
 async def impossible_order(rig: BrokerRig) -> None:
@@ -141,12 +68,12 @@ async def impossible_order(rig: BrokerRig) -> None:
     order = rig.order(quantity=0)
     await rig.submit(order)
     answers = rig.of(order)
-    _hold(_kinds(answers) == ["Rejected"], "an order of nothing was not rejected", rig)
+    hold(kinds_of(answers) == ["Rejected"], "an order of nothing was not rejected", rig)
     answer = answers[0]
     said = isinstance(answer, Rejected) and answer.code and answer.text
-    _hold(bool(said), "a rejection without code or text", rig)
+    hold(bool(said), "a rejection without code or text", rig)
     await rig.move(rig.market.px)
-    _hold(await rig.broker.account() == before, "a rejected order changed the account", rig)
+    hold(await rig.broker.account() == before, "a rejected order changed the account", rig)
 
 
 async def client_id_twice(rig: BrokerRig) -> None:
@@ -154,13 +81,13 @@ async def client_id_twice(rig: BrokerRig) -> None:
     order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
     await rig.submit(order)
     await rig.submit(order)
-    _hold(not any(isinstance(r, _ENDS) for r in rig.of(order)), "the first order was reported as ended", rig)
+    hold(not any(isinstance(r, ENDS) for r in rig.of(order)), "the first order was reported as ended", rig)
     await rig.move(order.limit_px_e8 / SCALE)
     filled = sum(fill.qty_e8 for fill in rig.fills(order))
-    _hold(filled == order.qty_e8, f"a repeated client id traded {filled} for an order of {order.qty_e8}", rig)
+    hold(filled == order.qty_e8, f"a repeated client id traded {filled} for an order of {order.qty_e8}", rig)
     await rig.submit(order)
     await rig.move(order.limit_px_e8 / SCALE)
-    _hold(sum(fill.qty_e8 for fill in rig.fills(order)) == filled, "a filled order was traded again", rig)
+    hold(sum(fill.qty_e8 for fill in rig.fills(order)) == filled, "a filled order was traded again", rig)
 
 
 async def cancel_resting(rig: BrokerRig) -> None:
@@ -168,11 +95,11 @@ async def cancel_resting(rig: BrokerRig) -> None:
     order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
     await rig.submit(order)
     await rig.cancel(order.order_id)
-    _hold(_kinds(rig.of(order)) == ["Accepted", "Cancelled"], "not cancelled", rig)
+    hold(kinds_of(rig.of(order)) == ["Accepted", "Cancelled"], "not cancelled", rig)
     await rig.move(order.limit_px_e8 / SCALE)
     await rig.cancel(order.order_id)
-    _hold(_kinds(rig.of(order))[2:] == ["CancelRefused"], "a cancelled order did something else", rig)
-    _hold(not (await rig.broker.account()).open_orders, "a cancelled order is listed as open", rig)
+    hold(kinds_of(rig.of(order))[2:] == ["CancelRefused"], "a cancelled order did something else", rig)
+    hold(not (await rig.broker.account()).open_orders, "a cancelled order is listed as open", rig)
 
 
 async def cancel_unknown(rig: BrokerRig) -> None:
@@ -180,11 +107,9 @@ async def cancel_unknown(rig: BrokerRig) -> None:
     order = rig.order()
     await rig.cancel(order.order_id)
     answers = rig.of(order)
-    _hold(_kinds(answers) == ["CancelRefused"], "the cancel of an unknown order was not refused", rig)
+    hold(kinds_of(answers) == ["CancelRefused"], "the cancel of an unknown order was not refused", rig)
     answer = answers[0]
-    _hold(
-        isinstance(answer, CancelRefused) and bool(answer.code and answer.text), "without code or text", rig
-    )
+    hold(isinstance(answer, CancelRefused) and bool(answer.code and answer.text), "without code or text", rig)
 
 
 async def cancel_races_fill(rig: BrokerRig) -> None:
@@ -199,13 +124,13 @@ async def cancel_races_fill(rig: BrokerRig) -> None:
         if not cancel_first:
             rig.broker.cancel(Cancel(rig.ts_ns, order.order_id))
         await rig.market.settle()
-        kinds = _kinds(rig.of(order))
+        kinds = kinds_of(rig.of(order))
         filled = sum(fill.qty_e8 for fill in rig.fills(order))
         if "Cancelled" in kinds:
-            _hold(kinds[-1] == "Cancelled" and filled < order.qty_e8, "cancelled, and filled after it", rig)
+            hold(kinds[-1] == "Cancelled" and filled < order.qty_e8, "cancelled, and filled after it", rig)
         else:
-            _hold(filled == order.qty_e8, "neither filled nor cancelled", rig)
-            _hold(
+            hold(filled == order.qty_e8, "neither filled nor cancelled", rig)
+            hold(
                 kinds[-1] == "CancelRefused",
                 "a cancel that came too late was not refused after the fill",
                 rig,
@@ -227,8 +152,8 @@ async def account_equals_fills(rig: BrokerRig) -> None:
         cash_e8 -= notional_e8(fill.px_e8, side * fill.qty_e8) + fill.fee_e8
         held += side * fill.qty_e8
     after = await rig.broker.account()
-    _hold(after.positions.get(rig.market.iid, 0) == held, f"holds {after.positions}, fills say {held}", rig)
-    _hold(after.cash_e8 == cash_e8, f"cash {after.cash_e8}, fills say {cash_e8}", rig)
+    hold(after.positions.get(rig.market.iid, 0) == held, f"holds {after.positions}, fills say {held}", rig)
+    hold(after.cash_e8 == cash_e8, f"cash {after.cash_e8}, fills say {cash_e8}", rig)
 
 
 async def executions_count_once(rig: BrokerRig) -> None:
@@ -239,49 +164,45 @@ async def executions_count_once(rig: BrokerRig) -> None:
     by_id: dict[str, Report] = {}
     for report in rig.reports:
         if isinstance(report, Filled):
-            _hold(
+            hold(
                 by_id.setdefault(report.exec_id, report) == report, f"{report.exec_id} means two things", rig
             )
-            _hold(report.qty_e8 > 0 and report.px_e8 > 0, "an execution of nothing", rig)
-    _hold(len(by_id) >= 4, f"{len(by_id)} executions of 4 orders", rig)
+            hold(report.qty_e8 > 0 and report.px_e8 > 0, "an execution of nothing", rig)
+    hold(len(by_id) >= 4, f"{len(by_id)} executions of 4 orders", rig)
 
 
 async def ask_for_order(rig: BrokerRig) -> None:
     """An order can be asked for by its client id through its whole life; an unknown id is nothing."""
     order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
-    _hold(await rig.broker.order(order.client_id) is None, "an order is known before it was sent", rig)
+    hold(await rig.broker.order(order.client_id) is None, "an order is known before it was sent", rig)
     await rig.submit(order)
     known = await rig.broker.order(order.client_id)
-    _hold(known is not None and known.state == WORKING and not known.filled_e8, f"resting, but {known}", rig)
+    hold(known is not None and known.state == WORKING and not known.filled_e8, f"resting, but {known}", rig)
     await rig.move(order.limit_px_e8 / SCALE)
     known = await rig.broker.order(order.client_id)
-    _hold(
-        known is not None and known.state == FILLED and known.filled_e8 == order.qty_e8, f"but {known}", rig
-    )
+    hold(known is not None and known.state == FILLED and known.filled_e8 == order.qty_e8, f"but {known}", rig)
     told = {r.exec_id for r in known.reports if isinstance(r, Filled)} if known is not None else set()
-    _hold(told == {fill.exec_id for fill in rig.fills(order)}, f"other executions than reported: {told}", rig)
+    hold(told == {fill.exec_id for fill in rig.fills(order)}, f"other executions than reported: {told}", rig)
     other = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.9, 2))
     await rig.submit(other)
     await rig.cancel(other.order_id)
     known = await rig.broker.order(other.client_id)
-    _hold(known is not None and known.state == CANCELLED, f"cancelled, but {known}", rig)
+    hold(known is not None and known.state == CANCELLED, f"cancelled, but {known}", rig)
     for unknown in (f"wb-{EPOCH + 1}-{order.order_id}", "", "no-such-order"):
-        _hold(await rig.broker.order(unknown) is None, f"an order answers to '{unknown}'", rig)
+        hold(await rig.broker.order(unknown) is None, f"an order answers to '{unknown}'", rig)
 
 
 async def hand_over_only(rig: BrokerRig) -> None:
     """`submit` and `cancel` come back before any report is delivered."""
     order = rig.order(kind=LIMIT, limit=round(rig.market.px * 0.99, 2))
     rig.broker.submit(order)
-    _hold(not rig.of(order), "a report was delivered from within submit", rig)
+    hold(not rig.of(order), "a report was delivered from within submit", rig)
     rig.broker.cancel(Cancel(rig.ts_ns + 1, order.order_id))
-    _hold(not rig.of(order), "a report was delivered from within cancel", rig)
+    hold(not rig.of(order), "a report was delivered from within cancel", rig)
     await rig.market.settle()
-    ends = [report for report in rig.of(order) if isinstance(report, _ENDS)]
-    _hold(len(ends) == 1, "a cancel right behind the submit did not end the order once", rig)
-    _hold(
-        isinstance(rig.of(order)[0], Accepted | Rejected), "the first report is no answer to the order", rig
-    )
+    ends = [report for report in rig.of(order) if isinstance(report, ENDS)]
+    hold(len(ends) == 1, "a cancel right behind the submit did not end the order once", rig)
+    hold(isinstance(rig.of(order)[0], Accepted | Rejected), "the first report is no answer to the order", rig)
 
 
 async def reports_name_orders(rig: BrokerRig) -> None:
@@ -292,12 +213,12 @@ async def reports_name_orders(rig: BrokerRig) -> None:
     await rig.market.settle()
     await rig.move(rig.market.px)
     ids = {order.order_id for order in orders}
-    _hold(all(report.order_id in ids for report in rig.reports), "a report names no order of ours", rig)
+    hold(all(report.order_id in ids for report in rig.reports), "a report names no order of ours", rig)
     for order in orders:
-        kinds = _kinds(rig.of(order))
-        _hold(kinds[:1] == ["Accepted"] and kinds.count("Accepted") == 1, f"{order.client_id} {kinds}", rig)
+        kinds = kinds_of(rig.of(order))
+        hold(kinds[:1] == ["Accepted"] and kinds.count("Accepted") == 1, f"{order.client_id} {kinds}", rig)
         filled = sum(fill.qty_e8 for fill in rig.fills(order))
-        _hold(filled == order.qty_e8, f"{order.client_id} filled {filled} of {order.qty_e8}", rig)
+        hold(filled == order.qty_e8, f"{order.client_id} filled {filled} of {order.qty_e8}", rig)
 
 
 async def close_twice(rig: BrokerRig) -> None:
@@ -311,10 +232,10 @@ async def close_twice(rig: BrokerRig) -> None:
     rig.broker.cancel(Cancel(rig.ts_ns + 1, resting.order_id))
     deadline = asyncio.get_running_loop().time() + _DEADLINE_S
     while not (rig.of(late) and len(rig.of(resting)) > 1):
-        _hold(asyncio.get_running_loop().time() < deadline, "no answer after the close", rig)
+        hold(asyncio.get_running_loop().time() < deadline, "no answer after the close", rig)
         await asyncio.sleep(0)
-    _hold(_kinds(rig.of(late)) == ["Unsent"], "an order after the close was not answered by Unsent", rig)
-    _hold(_kinds(rig.of(resting)) == ["Accepted", "CancelRefused"], "a cancel after the close acted", rig)
+    hold(kinds_of(rig.of(late)) == ["Unsent"], "an order after the close was not answered by Unsent", rig)
+    hold(kinds_of(rig.of(resting)) == ["Accepted", "CancelRefused"], "a cancel after the close acted", rig)
 
 
 CHECKS: Final[dict[str, Callable[[BrokerRig], Awaitable[None]]]] = {
@@ -334,15 +255,20 @@ CHECKS: Final[dict[str, Callable[[BrokerRig], Awaitable[None]]]] = {
         reports_name_orders,
         close_twice,
     )
-}
+} | {check.__name__: check for _, check in CLAIMS}
+
+_NEEDS: Final = {check.__name__: word for word, check in CLAIMS}
 
 
-async def run_check(name: str, rig: BrokerRig) -> None:
-    """Run one check over a fresh rig.
+async def run_check(name: str, rig: BrokerRig) -> bool:
+    """Run one check over a fresh rig; False when the broker does not claim what it is about.
 
     Raises:
         ContractBroken: naming the broker, what it did, and its last reports. UnknownName: no such check.
     """
     if name not in CHECKS:
         raise UnknownName("check", name, CHECKS)
+    if name in _NEEDS and _NEEDS[name] not in capabilities_of(rig.broker):
+        return False
     await CHECKS[name](rig)
+    return True
