@@ -19,7 +19,7 @@ from workbench.strategy import Context, Fill, OpenOrder
 if TYPE_CHECKING:
     from workbench.engine.core import Engine
 
-__all__ = ["call_hook", "tell", "tell_fill"]
+__all__ = ["call_hook", "context_of", "orders_of", "tell", "tell_fill"]
 
 _NAN: Final = float("nan")
 
@@ -32,7 +32,7 @@ def call_hook(engine: "Engine", placed: Placed, hook: str, iid: int, event: obje
     if hook not in program.hooks and not (hook == "on_bar" and program.wants_bars):
         return
     try:
-        answers = program.call(placed.event_row, hook, _context(engine, placed, iid), event)
+        answers = program.call(placed.event_row, hook, context_of(engine, placed, iid), event)
     except Exception as error:  # noqa: BLE001 - the edge to user code: whatever it raises halts it alone, by name
         engine.user_error(placed, error)
         return
@@ -67,9 +67,10 @@ def tell_fill(engine: "Engine", placed: Placed, order: Order, event: Filled) -> 
         call_hook(engine, placed, "on_fill", order.iid, fill)
 
 
-def _context(engine: "Engine", placed: Placed, iid: int) -> Context:
+def context_of(engine: "Engine", placed: Placed, iid: int) -> Context:
+    """What a hook called now sees. `iid` is the event's instrument, -1 for a timer."""
     book, seats = engine.book, placed.seats
-    orders = _orders(placed) if placed.open_orders else None
+    orders = orders_of(placed) if placed.open_orders else None
     if len(seats) == 1 and iid >= 0:
         position, last_px = seats[0].held_e8 / SCALE, book.last_px[iid] or _NAN
         return Context(engine.ts_ns, seats[0].instrument.symbol, position, last_px, orders=orders)
@@ -80,7 +81,7 @@ def _context(engine: "Engine", placed: Placed, iid: int) -> Context:
     return Context(engine.ts_ns, symbol, position, last_px, positions, prices, orders=orders)
 
 
-def _orders(placed: Placed) -> Callable[[str], tuple[OpenOrder, ...]]:
+def orders_of(placed: Placed) -> Callable[[str], tuple[OpenOrder, ...]]:
     """What `ctx.orders` calls when a hook looks at it."""
     held = placed.open_orders or {}
     symbols = {seat.iid: seat.instrument.symbol for seat in placed.seats}

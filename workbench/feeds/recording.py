@@ -139,6 +139,12 @@ class Recording:
         return int(self.ts_ns[-1])
 
     @property
+    def instants(self) -> npt.NDArray[np.int64]:
+        """The distinct times of the rows, rising, int64[n]."""
+        first = np.append(True, self.ts_ns[1:] != self.ts_ns[:-1])
+        return np.asarray(self.ts_ns[first], np.int64)
+
+    @property
     def sessions(self) -> Sessions:
         """The trading sessions the rows fall in; those stored with the data, else the calendar's (built once)."""
         if self._sessions is None:

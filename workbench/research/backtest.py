@@ -6,9 +6,10 @@ from workbench.config import SimSettings
 from workbench.errors import BadValue
 from workbench.feeds import Recording, open_data
 from workbench.research.engine_loop import engine_run
+from workbench.research.events import events_run
 from workbench.research.plan import Placement, Plan, Progress
 from workbench.research.result import Result
-from workbench.strategy import Strategy, parameters_of
+from workbench.strategy import Strategy, is_event, parameters_of
 
 __all__ = ["backtest"]
 
@@ -67,4 +68,5 @@ def backtest(
         fill=fill,
         progress=progress,
     )
-    return Result(engine_run(plan), type(chosen).__name__, dict(parameters_of(chosen)))
+    run = events_run(plan) if is_event(type(chosen)) else engine_run(plan)
+    return Result(run, type(chosen).__name__, dict(parameters_of(chosen)))

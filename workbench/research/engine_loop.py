@@ -39,7 +39,7 @@ from workbench.research.plan import CLOSE, Placement, Plan
 from workbench.research.run import Run
 from workbench.strategy import parameters_of, strategy_source
 
-__all__ = ["engine_run"]
+__all__ = ["Desk", "engine_run"]
 
 
 def engine_run(plan: Plan, why: str = "") -> Run:
@@ -48,30 +48,13 @@ def engine_run(plan: Plan, why: str = "") -> Run:
     Raises:
         StrategyError: a strategy's own code raised or answered NaN.
     """
-    desk = _Desk(plan)
-    for number, placement in enumerate(plan.placements, 1):
-        desk.place(number, placement)
+    desk = Desk(plan)
     desk.play()
-    if plan.flat_at_end:
-        desk.flatten()
-    engine = desk.engine
-    moved = engine.ledger.cash_e8 - to_e8(plan.cash) - desk.traded_e8
-    return Run(
-        recording=plan.recording,
-        loop="engine",
-        cash=plan.cash,
-        ts_ns=desk.instants,
-        equity=desk.equity,
-        fills=_fills(engine, desk.fills),
-        orders=_orders(engine.orders.by_id.values()),
-        refusals=desk.refusals,
-        cash_moves=moved / SCALE,
-        why=why,
-    )
+    return desk.run("engine", why)
 
 
-class _Desk:
-    """One engine, one venue, and what they say to each other."""
+class Desk:
+    """One engine with the plan's strategies placed in it, one venue, and what they say to each other."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -81,7 +64,7 @@ class _Desk:
         self.match = Match(to_e8(plan.cash), latency, to_e8(sim.fee_per_unit), sim.fee_rate)
         self.fills: list[Filled] = []
         self.refusals: list[Refusal] = []
-        self.instants = np.unique(recording.ts_ns)
+        self.instants = recording.instants
         self.equity = np.zeros(len(self.instants))
         now = recording.start_ns - max(recording.bar_ns, 1)
         self.begin_ns = now
@@ -91,6 +74,27 @@ class _Desk:
             self.handle(AddInstrument.of(now, instrument))
         if plan.limits:
             self.handle(SetLimits(now, tuple(sorted(plan.limits.items())), "backtest"))
+        for number, placement in enumerate(plan.placements, 1):
+            self.place(number, placement)
+
+    def run(self, loop: str, why: str = "") -> Run:
+        """Everything that happened, once it was played; `loop` names who played it."""
+        if self.plan.flat_at_end:
+            self.flatten()
+        engine, plan = self.engine, self.plan
+        moved = engine.ledger.cash_e8 - to_e8(plan.cash) - self.traded_e8
+        return Run(
+            recording=plan.recording,
+            loop=loop,
+            cash=plan.cash,
+            ts_ns=self.instants,
+            equity=self.equity,
+            fills=_fills(engine, self.fills),
+            orders=_orders(engine.orders.by_id.values()),
+            refusals=self.refusals,
+            cash_moves=moved / SCALE,
+            why=why,
+        )
 
     @property
     def traded_e8(self) -> int:
@@ -117,6 +121,7 @@ class _Desk:
         self.handle(command)
 
     def play(self) -> None:
+        """Every event through the engine."""
         plan, engine, match = self.plan, self.engine, self.match
         total = plan.recording.n_events
         step, progress = max(1, total // 100), plan.progress
