@@ -9,12 +9,12 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from workbench.errors import BadInput, BadValue, Refused, UnknownName
 
-__all__ = ["Settings", "home_folder", "load_settings"]
+__all__ = ["BrokerSettings", "Settings", "home_folder", "load_settings"]
 
 Secret = SecretStr
 
@@ -76,8 +76,30 @@ class WarehouseSettings(_Section):
     seconds_cap: float = Field(default=10.0, gt=0)
 
 
+class BrokerSettings(_Section):
+    """One account at one venue. Nothing secret: `credentials` says where the keys are."""
+
+    venue: str = Field(description="a folder of workbench/brokers")
+    mode: Literal["paper", "live"] = "paper"
+    account: str = Field(default="", description="the venue's account id; live trading asks for it")
+    credentials: str = Field(default="", description="env:PREFIX, file:NAME or keyring:SERVICE")
+    addresses: dict[str, str] = Field(default={}, description="other addresses by name: emulators, gateways")
+    limits: dict[str, int] = Field(
+        default={}, description="the venue's allowances by name, where yours differ"
+    )
+    options: dict[str, str | int | float | bool] = Field(default={}, description="the venue's own settings")
+    absent_after_s: float = Field(default=30.0, ge=0, description="no order is called absent before")
+    absent_times: int = Field(default=3, ge=1, description="nor before it was not found as often")
+
+    @model_validator(mode="after")
+    def _armed(self) -> "BrokerSettings":
+        if self.mode == "live" and not self.account:
+            raise ValueError('live trading needs the account id typed out beside it: account = "..."')
+        return self
+
+
 class Settings(BaseSettings):
-    """All settings; `limits` are the names of `workbench.engine.risk.Limits`."""
+    """All settings; `brokers` by a name of your own, `limits` are the names of `workbench.engine.risk.Limits`."""
 
     model_config = SettingsConfigDict(
         env_prefix="WORKBENCH_", env_nested_delimiter="__", extra="forbid", frozen=True
@@ -89,6 +111,7 @@ class Settings(BaseSettings):
     sim: SimSettings = SimSettings()
     journal: JournalSettings = JournalSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
+    brokers: dict[str, BrokerSettings] = {}
     limits: dict[str, float] = {}
 
     @classmethod
@@ -172,9 +195,14 @@ def _first_complaint(error: ValidationError) -> BadInput:
     if first["type"] == "extra_forbidden":
         model: Any = Settings
         for part in where[:-1]:
+            if part not in model.model_fields:
+                continue  # a name of the user's own, as in [brokers.paper]
             annotation = model.model_fields[part].annotation
-            model = annotation if isinstance(annotation, type) else get_args(annotation)[0]
+            inside = get_args(annotation)
+            model = inside[-1] if inside else annotation
         return UnknownName(
             "config key", ".".join(where), [".".join([*where[:-1], k]) for k in model.model_fields]
         )
-    return BadValue(".".join(where), first.get("input"), str(first["msg"]).lower())
+    return BadValue(
+        ".".join(where), first.get("input"), str(first["msg"]).removeprefix("Value error, ").lower()
+    )

@@ -8,10 +8,16 @@
     |-- Refused             understood, and the answer is no                   (exit status 1)
     |   |-- AccountLocked   another engine holds this account
     |   |-- Unauthorised    token, Host or Origin not accepted
+    |   |   `-- KeysRefused     a venue does not accept the keys (wrong, revoked, of its other environment)
+    |   |-- VenueRefused    a venue understood the request and says no
+    |   |   `-- UnsafeVenue     its certificate or its address cannot be trusted: nothing was sent
     |   `-- NotRunning      no engine (or warehouse, dashboard) answers there
     |-- Retryable           nothing reached the venue; the same call may succeed later
     |   |-- Busy            a queue or a limiter is full
-    |   `-- Unreachable     connection refused, reset before sending, or timed out on a read
+    |   |   `-- RateLimited     a venue asks for a pause; carries retry_after_s
+    |   |-- Unreachable     connection refused, reset before sending, or timed out on a read
+    |   |   `-- VenueDown       a venue answers 5xx, or nothing, to a question
+    |   `-- VenueGarbled    a venue's answer to a question cannot be read
     |-- OutcomeUnknown      the order may be live at the venue: ask it, never send again
     |-- JournalError
     |   |-- JournalDamaged  a record fails its hash or the sequence has a hole
@@ -19,6 +25,7 @@
     |   `-- JournalStopped  the disk refused a sync: nothing may be sent any more
     `-- StrategyError       a strategy's own code raised, or answered NaN
 
+What a venue is at fault for is also a `VenueError`: venue, status, code, field, and the next step.
 A risk refusal is not an exception: it is a value (`model.effects.Refusal`).
 """
 
@@ -34,14 +41,21 @@ __all__ = [
     "JournalError",
     "JournalStopped",
     "JournalVersion",
+    "KeysRefused",
     "NotRunning",
     "OutcomeUnknown",
+    "RateLimited",
     "Refused",
     "Retryable",
     "StrategyError",
     "Unauthorised",
     "UnknownName",
     "Unreachable",
+    "UnsafeVenue",
+    "VenueDown",
+    "VenueError",
+    "VenueGarbled",
+    "VenueRefused",
     "WorkbenchError",
 ]
 
@@ -119,6 +133,52 @@ class Unreachable(Retryable):
 
 class OutcomeUnknown(WorkbenchError):
     """The order may be live at the venue: ask it, never send again."""
+
+
+class VenueError(WorkbenchError):
+    """Something a venue did or said: who, what, and what to do next; which kind of error it is says the subclass.
+
+    `status` is the HTTP status (0: none), `code` the venue's own, `field` the part of the request it is about.
+
+    >>> str(VenueError("alpaca", "insufficient buying power", "lower the quantity", status=403, code="40310000"))
+    'alpaca: insufficient buying power (HTTP 403, code 40310000): lower the quantity'
+    """
+
+    def __init__(
+        self, venue: str, said: str, advice: str, *, status: int = 0, code: str = "", field: str = ""
+    ) -> None:
+        known = (("HTTP", status), ("code", code), ("field", field))
+        marks = ", ".join(f"{name} {value}" for name, value in known if value)
+        said = " ".join(said.split())[:300] or "no reason given"
+        super().__init__(f"{venue}: {said}" + (f" ({marks})" if marks else "") + f": {advice}")
+        self.venue, self.said, self.advice = venue, said, advice
+        self.status, self.code, self.field = status, code, field
+
+
+class KeysRefused(VenueError, Unauthorised):
+    """The venue does not accept the keys: wrong, revoked, expired, or of its other environment."""
+
+
+class VenueRefused(VenueError, Refused):
+    """The venue understood the request and says no: proof that it was not carried out."""
+
+
+class UnsafeVenue(VenueRefused):
+    """The venue's certificate or address cannot be trusted; nothing was sent."""
+
+
+class RateLimited(VenueError, Busy):
+    """The venue asks for a pause of `retry_after_s`; the request was not carried out."""
+
+    retry_after_s = 0.0
+
+
+class VenueDown(VenueError, Unreachable):
+    """A question got a 5xx, a broken answer or none in time; asking again is harmless."""
+
+
+class VenueGarbled(VenueError, Retryable):
+    """The answer to a question cannot be read: no JSON, too large, too deep, or of another shape."""
 
 
 class JournalError(WorkbenchError):

@@ -1,4 +1,5 @@
-"""Brokers by folder: every package below this one that offers `open_broker(settings)` is one."""
+"""Brokers by folder: every package below this one is one, and offers `open_broker(settings)`; but for `pool`, on which
+they stand."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["find_brokers", "open_broker"]
 
 _PACKAGE = "workbench.brokers"
+_SHARED = frozenset({"pool"})
 
 
 def find_brokers() -> list[str]:
@@ -22,7 +24,8 @@ def find_brokers() -> list[str]:
     >>> "sim" in find_brokers()
     True
     """
-    return sorted(entry.name for entry in iter_modules(import_module(_PACKAGE).__path__) if entry.ispkg)
+    entries = iter_modules(import_module(_PACKAGE).__path__)
+    return sorted(entry.name for entry in entries if entry.ispkg and entry.name not in _SHARED)
 
 
 def open_broker(name: str, settings: "Settings") -> "Broker":

@@ -1,0 +1,314 @@
+"""One request's way out and back, and every way it can go wrong."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from tests.brokers.pool.wires import Plain, http_server, raw_server, request_of, small_pool, until
+from workbench.brokers.pool import CANCEL, DATA, ENTRY, Pool, Rest, Rolling, Route, Slots
+from workbench.errors import (
+    Busy,
+    KeysRefused,
+    OutcomeUnknown,
+    RateLimited,
+    Retryable,
+    Unreachable,
+    UnsafeVenue,
+    VenueDown,
+    VenueGarbled,
+    VenueRefused,
+)
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    made = small_pool()
+    made.open(connect_s=2.0, read_s=0.3, total_s=2.0)
+    yield made
+    await made.close()
+
+
+def rest_of(pool: Pool, root: URL, **more: Any) -> tuple[Rest, Route]:
+    return pool.rest(root, Plain(), **more), pool.limiter.route("call", all=1, in_flight=1)
+
+
+async def test_a_question_and_an_order(pool: Pool) -> None:
+    seen: list[tuple[str, str, bytes, str | None]] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        seen.append((request.method, request.path_qs, await request.read(), request.headers.get("X-Key")))
+        return web.json_response({"ok": True})
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root / "v2")
+        stamps: list[int] = []
+        answer = await rest.ask(route, "/clock", "a=1%2F2")
+        sent = await rest.send("POST", route, "/orders", body=b'{"x":1}', called=stamps.append)
+    assert answer.body == b'{"ok": true}'
+    assert seen == [("GET", "/v2/clock?a=1%2F2", b"", "k"), ("POST", "/v2/orders", b'{"x":1}', "k")]
+    assert stamps == [sent.called_ns]
+    assert sent.called_ns < sent.came_ns
+    numbers = pool.snapshot()
+    assert (numbers.requests, numbers.errors) == ({"call": 2}, {})
+    assert 0 < numbers.wire_p50_s <= numbers.wire_p99_s
+    assert numbers.headroom == {"all": 0.9998, "in_flight": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "sent"),
+    [
+        (422, VenueRefused, VenueRefused),
+        (404, VenueRefused, VenueRefused),
+        (401, KeysRefused, KeysRefused),
+        (403, KeysRefused, KeysRefused),
+        (418, RateLimited, RateLimited),
+        (429, RateLimited, RateLimited),
+        (500, VenueDown, OutcomeUnknown),
+        (502, VenueDown, OutcomeUnknown),
+        (503, VenueDown, OutcomeUnknown),
+        (504, VenueDown, OutcomeUnknown),
+        (302, UnsafeVenue, OutcomeUnknown),
+    ],
+)
+async def test_statuses_are_typed_errors(
+    pool: Pool, status: int, asked: type[Exception], sent: type[Exception]
+) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(
+            status=status, text="so", headers={"Retry-After": "0", "Location": "https://evil.example/"}
+        )
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(asked) as question:
+            await rest.ask(route, "/x", tries=1)
+        with pytest.raises(sent) as order:
+            await rest.send("POST", route, "/x")
+    for error in (question, order):
+        assert type(error.value) in (asked, sent)
+        assert str(error.value).startswith("test: ")
+        assert "\n" not in str(error.value)
+    assert pool.snapshot().errors == (
+        {asked.__name__: 2} if asked is sent else {asked.__name__: 1, sent.__name__: 1}
+    )
+
+
+async def test_a_refused_key_is_asked_once_and_shows(pool: Pool) -> None:
+    asked = 0
+
+    async def serve(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=401, text="unauthorized.")
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(KeysRefused, match="check the keys"):
+            await rest.ask(route, "/x")
+    assert asked == 1
+    assert pool.health.state == "unauthorised"
+
+
+async def test_a_question_is_asked_again_an_order_never(pool: Pool) -> None:
+    answers = [502, 200, 502]
+    asked = 0
+
+    async def serve(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=answers.pop(0), text="{}")
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        assert (await rest.ask(route, "/x")).status == 200
+        assert asked == 2
+        with pytest.raises(OutcomeUnknown, match="HTTP 502"):
+            await rest.send("POST", route, "/x")
+    assert asked == 3
+    assert pool.snapshot().retried == 1
+
+
+REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Type: application/json\r\n\r\n" + b'{"ok": true}'
+
+
+@pytest.mark.parametrize("cut", [0, 1, 9, 15, 20, len(REPLY) - 12, len(REPLY) - 1])
+async def test_an_answer_that_breaks_off_anywhere(pool: Pool, cut: int) -> None:
+    talked = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal talked
+        await request_of(reader)
+        talked += 1
+        writer.write(REPLY[:cut])
+        await writer.drain()
+
+    async with raw_server(talk) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(VenueDown):
+            await rest.ask(route, "/x", tries=1)
+        with pytest.raises(OutcomeUnknown):
+            await rest.send("DELETE", route, "/x")
+    assert talked == 2  # nothing is sent again behind our back
+
+
+async def test_silence_is_a_time_out(pool: Pool) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        await asyncio.Event().wait()
+
+    async with raw_server(talk) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(OutcomeUnknown, match="no answer"):
+            await rest.send("POST", route, "/x")
+        with pytest.raises(VenueDown, match="no answer"):
+            await rest.ask(route, "/x", tries=1)
+
+
+async def test_a_closed_port_means_nothing_was_sent(pool: Pool) -> None:
+    async with raw_server(lambda r, w: asyncio.sleep(0)) as root:
+        pass
+    rest, route = rest_of(pool, root)
+    with pytest.raises(Unreachable, match="nothing was sent") as caught:
+        await rest.send("POST", route, "/x")
+    assert isinstance(caught.value, Retryable)
+
+
+async def test_bodies_are_bounded(pool: Pool) -> None:
+    bomb = gzip.compress(b"0" * 3_000_000)
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        if request.path == "/chunked":
+            response = web.StreamResponse()
+            response.enable_chunked_encoding()
+            await response.prepare(request)
+            try:
+                for _ in range(64):
+                    await response.write(b"0" * 65_536)
+            except ConnectionError:
+                pass
+            return response
+        if request.path == "/bomb":
+            return web.Response(body=bomb, headers={"Content-Encoding": "gzip"})
+        return web.Response(body=b"0" * 2_000_001)
+
+    async with http_server(serve) as root:
+        for path in ("/plain", "/chunked", "/bomb"):
+            rest, route = rest_of(pool, root, body_cap=2_000_000, breaker=path)
+            with pytest.raises(VenueGarbled, match="larger than 2 MB"):
+                await rest.ask(route, path, tries=1)
+            with pytest.raises(OutcomeUnknown, match="larger than 2 MB"):
+                await rest.send("POST", route, path)
+        assert (await rest.ask(route, "/plain", body_cap=2_000_001)).status == 200
+    assert pool.meters.garbled == 6
+
+
+async def test_an_error_in_an_answer_that_says_200(pool: Pool) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(text="error")
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(VenueGarbled, match="in disguise"):
+            await rest.ask(route, "/x", tries=1)
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused(pool: Pool) -> None:
+    from tests.brokers.pool.certificates import tls_server
+
+    async with tls_server() as (root, fingerprint):
+        rest, route = rest_of(pool, root)
+        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
+            await rest.send("POST", route, "/x")
+        from workbench.brokers.pool import tls_for
+
+        pinned, _ = rest_of(pool, root, tls=tls_for("test", root, fingerprint))
+        assert (await pinned.ask(route, "/x")).body == b"over TLS"
+        wrong, _ = rest_of(pool, root, tls=tls_for("test", root, "00" * 32))
+        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
+            await wrong.ask(route, "/x", tries=1)
+        open_eyed, _ = rest_of(pool, root, tls=tls_for("test", root, loopback_unverified=True))
+        assert (await open_eyed.ask(route, "/x")).status == 200
+
+
+async def test_the_breaker_spares_a_venue_that_fails_and_lets_cancels_through(pool: Pool) -> None:
+    well = False
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(status=200 if well else 503)
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        for _ in range(5):
+            with pytest.raises(OutcomeUnknown):
+                await rest.send("POST", route, "/x", lane=ENTRY)
+        assert pool.snapshot().breakers[0].state == "open"
+        with pytest.raises(Unreachable, match="left alone after failures"):
+            await rest.send("POST", route, "/x", lane=ENTRY)
+        assert pool.snapshot().requests == {"call": 5}
+        well = True
+        assert (await rest.send("DELETE", route, "/x", lane=CANCEL)).status == 200
+        assert rest.breaker.state == "closed"
+        assert (await rest.send("POST", route, "/x", lane=ENTRY)).status == 200
+
+
+async def test_a_pause_the_venue_asks_for_is_kept() -> None:
+    pool = small_pool(Rolling("all", 100, 60.0), Slots("in_flight", 10))
+    pool.open()
+    limited = True
+
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response(status=429 if limited else 200, headers={"Retry-After": "30"})
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(RateLimited) as caught:
+            await rest.send("POST", route, "/x")
+        assert caught.value.retry_after_s == 30
+        limited = False
+        with pytest.raises(Busy, match=r"waited 0\.02 s"):
+            await rest.send("POST", route, "/x", most_wait_s=0.02)
+        assert pool.snapshot().limited == 1
+        assert pool.snapshot().headroom["all"] == 0.0
+    await pool.close()
+
+
+async def test_requests_stay_below_the_cap_and_cancels_find_room() -> None:
+    pool = small_pool(Rolling("all", 1_000, 60.0), Slots("in_flight", 10))
+    pool.open()
+    now, most = 0, 0
+    gate = asyncio.Event()
+
+    async def serve(request: web.Request) -> web.Response:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await gate.wait()
+        now -= 1
+        return web.Response()
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        orders = [asyncio.ensure_future(rest.send("POST", route, "/x", lane=ENTRY)) for _ in range(30)]
+        questions = [asyncio.ensure_future(rest.ask(route, "/x", lane=DATA)) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        cancels = [asyncio.ensure_future(rest.send("DELETE", route, "/x", lane=CANCEL)) for _ in range(2)]
+        await until(lambda: now == 10)
+        assert pool.limiter.waiting == 27
+        gate.set()
+        await asyncio.gather(*orders, *questions, *cancels)
+    assert most == 10
+    await pool.close()
+
+
+async def test_a_closed_pool_sends_nothing(pool: Pool) -> None:
+    rest, route = rest_of(pool, URL("http://127.0.0.1:9"))
+    await pool.close()
+    await pool.close()
+    with pytest.raises(Unreachable, match=r"call connect\(\) first"):
+        await rest.send("POST", route, "/x")
+    assert pool.health.state == "closed"

@@ -1,0 +1,44 @@
+"""Accounts at venues in the settings: refused before anything connects."""
+
+from pathlib import Path
+
+import pytest
+
+from workbench.config import Settings, load_settings
+from workbench.errors import BadValue, UnknownName
+
+
+def load(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "workbench.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def test_an_account_is_read(tmp_path: Path) -> None:
+    text = '[brokers.paper]\nvenue = "alpaca"\ncredentials = "env:A"\nlimits = { trading = 1000 }\n'
+    paper = load(tmp_path, text).brokers["paper"]
+    assert (paper.mode, paper.limits, paper.absent_after_s) == ("paper", {"trading": 1000}, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "says"),
+    [
+        (
+            'mod = "live"',
+            UnknownName,
+            "config key 'brokers.paper.mod' is unknown: did you mean 'brokers.paper.mode'",
+        ),
+        ("limit = { a = 1 }", UnknownName, "did you mean 'brokers.paper.limits'"),
+        ('mode = "demo"', BadValue, "brokers.paper.mode = 'demo'"),
+        ('mode = "live"', BadValue, "live trading needs the account id"),
+        ('limits = { trading = "many" }', BadValue, "brokers.paper.limits.trading = 'many'"),
+        ("absent_after_s = -1", BadValue, "brokers.paper.absent_after_s = -1"),
+        ("absent_times = 0", BadValue, "brokers.paper.absent_times = 0"),
+        ('secret = "s3cr3t"', UnknownName, "config key 'brokers.paper.secret' is unknown"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, line: str, error: type[Exception], says: str) -> None:
+    with pytest.raises(error) as caught:
+        load(tmp_path, f'[brokers.paper]\nvenue = "alpaca"\n{line}\n')
+    assert says in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)

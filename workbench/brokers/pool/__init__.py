@@ -1,0 +1,69 @@
+"""What every venue's adapter stands on, so that it holds nothing but the venue: one `Pool` an account.
+
+    Pool                     opened and closed with the account; its numbers by `snapshot()` (meters.py)
+     |-- limiter.py          may this request go now? lanes (lanes.py), allowances (budgets.py)
+     |-- rest.py             questions and orders over HTTP, with a breaker (breaker.py) and typed errors
+     |-- stream.py           a WebSocket kept alive and joined with snapshots; script.py, subscriptions.py
+     |-- health.py           is the venue well, what time is it there
+     `-- sessions.py         addresses, TLS, time-outs
+    credentials.py           where keys come from
+    payload.py, backoff.py   bytes to values; waits between tries
+
+Lives here: what venues have in common. Not here: any venue, deciding, risk.
+"""
+
+from workbench.brokers.pool.backoff import Backoff
+from workbench.brokers.pool.breaker import Breaker
+from workbench.brokers.pool.budgets import Bucket, Budget, Fixed, Rolling, Slots
+from workbench.brokers.pool.credentials import Credentials, SignedHeaders, read_credentials
+from workbench.brokers.pool.health import ClockOffset, Health, Probed
+from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY, EXIT, HISTORY
+from workbench.brokers.pool.limiter import Limiter, Route
+from workbench.brokers.pool.meters import PoolSnapshot, snapshots
+from workbench.brokers.pool.payload import decode, decode_msgpack, encode
+from workbench.brokers.pool.pool import Pool
+from workbench.brokers.pool.rest import Answer, Dialect, Rest
+from workbench.brokers.pool.script import Frame, Script, Wire
+from workbench.brokers.pool.sessions import checked_address, is_loopback, tls_for
+from workbench.brokers.pool.stream import Stream
+from workbench.brokers.pool.subscriptions import Ledger
+
+__all__ = [
+    "CANCEL",
+    "DATA",
+    "ENTRY",
+    "EXIT",
+    "HISTORY",
+    "Answer",
+    "Backoff",
+    "Breaker",
+    "Bucket",
+    "Budget",
+    "ClockOffset",
+    "Credentials",
+    "Dialect",
+    "Fixed",
+    "Frame",
+    "Health",
+    "Ledger",
+    "Limiter",
+    "Pool",
+    "PoolSnapshot",
+    "Probed",
+    "Rest",
+    "Rolling",
+    "Route",
+    "Script",
+    "SignedHeaders",
+    "Slots",
+    "Stream",
+    "Wire",
+    "checked_address",
+    "decode",
+    "decode_msgpack",
+    "encode",
+    "is_loopback",
+    "read_credentials",
+    "snapshots",
+    "tls_for",
+]

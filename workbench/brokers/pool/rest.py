@@ -1,0 +1,325 @@
+"""Requests to a venue: through the limiter and the breaker, with everything that can go wrong as a typed error.
+
+    ask    a question (GET): asked again when nothing or nothing readable came back
+    send   an order, a cancel: sent once; when its outcome is not known, that is what is said
+
+Lives here: one request's way out and back. Not here: signing, and what an answer means (the venue's `Dialect`).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Final, Protocol
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from workbench.brokers.pool.backoff import Backoff
+from workbench.brokers.pool.breaker import Breaker
+from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY
+from workbench.brokers.pool.payload import shorten
+from workbench.brokers.pool.sessions import TLS_ERRORS, Tls
+from workbench.errors import (
+    KeysRefused,
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Retryable,
+    UnsafeVenue,
+    VenueDown,
+    VenueGarbled,
+    VenueRefused,
+    WorkbenchError,
+)
+
+if TYPE_CHECKING:
+    from workbench.brokers.pool.limiter import Route
+    from workbench.brokers.pool.pool import Pool
+
+__all__ = ["Answer", "Dialect", "Rest", "retry_after_s"]
+
+_MB: Final = 1_000_000
+_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_BROKEN: Final = (aiohttp.ClientError, TimeoutError, OSError)
+
+
+class Answer(msgspec.Struct, frozen=True, eq=False):
+    """What came back, and when (monotonic ns): `called_ns` is the moment the limiter let the request pass."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+    called_ns: int
+    came_ns: int
+
+
+class Dialect(Protocol):
+    """What a venue's client.py tells the pool: how it signs, how it says no, and what it says about its limits."""
+
+    def sign(self, method: str, path: str, query: str, body: bytes) -> tuple[str, Mapping[str, str]]:
+        """The query as it is to be sent and the headers, made at the last moment (time stamps count from here)."""
+        ...
+
+    def judge(self, answer: Answer) -> WorkbenchError | None:
+        """The error an answer stands for, of any status; None when the status says it all (2xx: it worked).
+
+        For an order, returning a `Refused` or `Retryable` error means: proof that it is not live."""
+        ...
+
+    def heard(self, answer: Answer) -> None:
+        """What the answer's headers say about the venue's limits."""
+        ...
+
+
+class Rest:
+    """Requests to one root address of a venue. `breaker` is shared by those that stand and fall together."""
+
+    def __init__(
+        self,
+        pool: "Pool",
+        root: URL,
+        dialect: Dialect,
+        *,
+        breaker: Breaker,
+        tls: Tls = True,
+        body_cap: int = 4 * _MB,
+        tries: int = 4,
+    ) -> None:
+        self.root = root
+        self.breaker = breaker
+        self._pool, self._dialect, self._tls = pool, dialect, tls
+        self._limiter, self._meters, self._venue = pool.limiter, pool.meters, pool.venue
+        self._body_cap, self._tries = body_cap, tries
+        self._root = str(root).rstrip("/")
+        self._urls: dict[str, URL] = {}  # of paths without a query, which come again and again
+
+    async def ask(
+        self,
+        route: "Route",
+        path: str,
+        query: str = "",
+        *,
+        lane: int = DATA,
+        body_cap: int = 0,
+        tries: int = 0,
+        most_wait_s: float = 60.0,
+    ) -> Answer:
+        """The answer to a question; `query` is encoded already.
+
+        Raises:
+            VenueDown, Unreachable: no answer after several tries. VenueGarbled: it cannot be read.
+            RateLimited, Busy: not in time. KeysRefused, VenueRefused, UnsafeVenue: the venue, or prudence, says no.
+        """
+        backoff = Backoff(0.1, 2.0)
+        for left in range(tries or self._tries, 0, -1):
+            try:
+                return await self._once(
+                    "GET", route, path, query, b"", lane, True, None, most_wait_s, body_cap or self._body_cap
+                )
+            except Retryable as error:
+                if left == 1 or type(error) is WorkbenchError:
+                    raise
+                self._meters.retried += 1
+                if not isinstance(
+                    error, RateLimited
+                ):  # else the limiter holds it back as long as it was asked to
+                    await asyncio.sleep(max(backoff.next_s(), self.breaker.wait_s))
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    async def send(
+        self,
+        method: str,
+        route: "Route",
+        path: str,
+        query: str = "",
+        body: bytes = b"",
+        *,
+        lane: int = ENTRY,
+        called: Callable[[int], None] | None = None,
+        most_wait_s: float = 5.0,
+    ) -> Answer:
+        """Send something that changes the world, once. `called(ns)` is told when the limiter lets it pass.
+
+        Raises:
+            OutcomeUnknown: it may have been carried out: ask the venue.
+            Unreachable, Busy: it was not sent. RateLimited, KeysRefused, VenueRefused: the venue did not do it.
+        """
+        return await self._once(
+            method, route, path, query, body, lane, False, called, most_wait_s, self._body_cap
+        )
+
+    async def _once(
+        self,
+        method: str,
+        route: "Route",
+        path: str,
+        query: str,
+        body: bytes,
+        lane: int,
+        harmless: bool,
+        called: Callable[[int], None] | None,
+        most_wait_s: float,
+        body_cap: int,
+    ) -> Answer:
+        breaker, meters = self.breaker, self._meters
+        if lane != CANCEL and not breaker.allows():
+            text = f"left alone after failures ({breaker.reason})"
+            raise self._counted(
+                VenueDown(self._venue, text, f"nothing was sent; next try in {breaker.wait_s:.1f} s")
+            )
+        if not self._limiter.admit(route, lane):
+            await self._limiter.wait(route, lane, most_wait_s)
+        try:
+            called_ns = monotonic_ns()
+            if called is not None:
+                called(called_ns)
+            meters.requests[route.name] += 1
+            signed, headers = self._dialect.sign(method, path, query, body)
+            answer = await self._exchange(method, path, signed, body, headers, harmless, body_cap, called_ns)
+            meters.wire.record(answer.came_ns - called_ns)
+            self._dialect.heard(answer)
+            error = self._judged(answer, harmless)
+        except WorkbenchError as failure:
+            breaker.failed(str(failure))
+            raise self._counted(failure) from failure.__cause__
+        finally:
+            self._limiter.release(route)
+        if error is None:
+            breaker.worked()
+            return answer
+        if isinstance(error, VenueDown | VenueGarbled | OutcomeUnknown):
+            breaker.failed(str(error))
+        else:
+            breaker.worked()
+            if isinstance(error, RateLimited):
+                meters.limited += 1
+                self._limiter.penalise(route, error.retry_after_s)
+            elif isinstance(error, KeysRefused):
+                self._pool.health.say("unauthorised", str(error))
+        raise self._counted(error)
+
+    def _url(self, path: str, query: str) -> URL:
+        if query:
+            return URL(f"{self._root}{path}?{query}", encoded=True)
+        url = self._urls.get(path)
+        if url is None:
+            url = URL(self._root + path, encoded=True)
+            if len(self._urls) < 256:
+                self._urls[path] = url
+        return url
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        harmless: bool,
+        body_cap: int,
+        called_ns: int,
+    ) -> Answer:
+        venue = self._venue
+        try:
+            response = await self._pool.session.request(
+                method,
+                self._url(path, query),
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                ssl=self._tls,
+            )
+        except TLS_ERRORS as error:
+            text = f"the certificate of {self.root.host} cannot be trusted ({_why(error)})"
+            raise UnsafeVenue(
+                venue, text, "nothing was sent; check the address and this machine's clock"
+            ) from error
+        except _NOT_SENT as error:
+            raise VenueDown(venue, f"no connection ({_why(error)})", "nothing was sent; try again") from error
+        except _BROKEN as error:
+            raise self._broken(f"no answer ({_why(error)})", harmless) from error
+        try:
+            content = await _bounded(response, body_cap)
+        except _BROKEN as error:
+            response.close()
+            raise self._broken(f"the answer broke off ({_why(error)})", harmless) from error
+        except asyncio.CancelledError:
+            response.close()
+            raise
+        if content is None:
+            response.close()
+            self._meters.garbled += 1
+            text = f"the answer is larger than {body_cap / _MB:g} MB"
+            if harmless:
+                raise VenueGarbled(venue, text, "report it; it was not used", status=response.status)
+            raise OutcomeUnknown(f"{venue}: {text}: the venue is asked what became of the request")
+        return Answer(response.status, response.headers, content, called_ns, monotonic_ns())
+
+    def _judged(self, answer: Answer, harmless: bool) -> WorkbenchError | None:
+        status = answer.status
+        error = self._dialect.judge(answer)
+        if error is not None:
+            if not harmless and not isinstance(error, Refused | Retryable | OutcomeUnknown):
+                return OutcomeUnknown(f"{error}: the venue is asked what became of the request")
+            return error
+        if 200 <= status < 300:
+            return None
+        said, venue = shorten(answer.body) or "no reason given", self._venue
+        if status in (418, 429):
+            limited = RateLimited(venue, said, "the pool waits", status=status)
+            limited.retry_after_s = retry_after_s(answer.headers)
+            return limited
+        if status in (401, 403):
+            return KeysRefused(venue, said, "check the keys and their environment", status=status)
+        if 400 <= status < 500:
+            return VenueRefused(venue, said, "see the venue's documentation", status=status)
+        if harmless and status >= 500:
+            return VenueDown(venue, said, "ask again", status=status)
+        if harmless:  # a redirect is never followed: it could lead keys anywhere
+            text = f"redirects to '{answer.headers.get('Location', '')}'"
+            return UnsafeVenue(venue, text, "check the address in the settings", status=status)
+        return OutcomeUnknown(
+            f"{venue}: HTTP {status} to a request that may have been carried out: the venue is asked about it"
+        )
+
+    def _broken(self, text: str, harmless: bool) -> WorkbenchError:
+        if harmless:
+            return VenueDown(self._venue, text, "ask again")
+        return OutcomeUnknown(f"{self._venue}: {text}: the venue is asked what became of the request")
+
+    def _counted(self, error: WorkbenchError) -> WorkbenchError:
+        self._meters.errors[type(error).__name__] += 1
+        return error
+
+
+def retry_after_s(headers: Mapping[str, str], default_s: float = 1.0) -> float:
+    """The pause a Retry-After header asks for; only seconds are understood, within a day.
+
+    >>> retry_after_s({"Retry-After": "7"}), retry_after_s({"Retry-After": "soon"})
+    (7.0, 1.0)
+    """
+    said = headers.get("Retry-After", "")
+    return min(float(said), 86_400.0) if said.isascii() and said.isdigit() else default_s
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
+    """The whole body, or None when there is more than `most` of it."""
+    length = response.content_length
+    if length is not None:
+        if length > most:
+            return None
+        if "Content-Encoding" not in response.headers:
+            return await response.read()
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > most:
+            return None
+        parts.append(part)
+    return b"".join(parts)
