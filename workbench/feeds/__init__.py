@@ -12,7 +12,7 @@ from workbench.feeds.checks import CheckReport, DataRefused, Finding, check_colu
 from workbench.feeds.columns import Columns
 from workbench.feeds.importer import ImportResult, check_data, import_data
 from workbench.feeds.player import Player
-from workbench.feeds.recording import Recording
+from workbench.feeds.recording import Recording, Series
 from workbench.feeds.sources import DataSet, list_data, open_data
 from workbench.feeds.synthetic import synthetic
 from workbench.feeds.timers import timer_after
@@ -26,6 +26,7 @@ __all__ = [
     "ImportResult",
     "Player",
     "Recording",
+    "Series",
     "Session",
     "Sessions",
     "check_columns",

@@ -9,7 +9,7 @@ start: what was decided on the close before it can be filled there, and nowhere 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Recording"]
+__all__ = ["Recording", "Series"]
 
 _TRADE: Final = 0  # at one instant ticks come before the bars that close there
 _QUOTE: Final = 1
@@ -33,6 +33,17 @@ _PRINT: Final = 0  # unit kinds while iterating: an opening print has no rows of
 _CHUNK: Final = (
     16_384  # units turned into Python numbers at a time: memory stays small, speed does not suffer
 )
+
+
+class Series(NamedTuple):
+    """The bars of one symbol: close times int64[n] (UTC) and float64[n] columns, each contiguous in memory."""
+
+    ts_ns: npt.NDArray[np.int64]
+    open: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+    low: npt.NDArray[np.float64]
+    close: npt.NDArray[np.float64]
+    volume: npt.NDArray[np.float64]
 
 
 class Recording:
@@ -69,6 +80,7 @@ class Recording:
         self.bar_ns = bar_ns
         self._sessions = sessions
         self._units: dict[bool, tuple[npt.NDArray[np.int64], ...]] = {}
+        self._series: dict[str, Series] = {}
 
     @classmethod
     def merged(
@@ -152,6 +164,19 @@ class Recording:
             self._sessions = sessions_between(self.instruments[0].calendar, first, self.end_ns)
         return self._sessions
 
+    def series(self, symbol: str) -> Series:
+        """The bars of one symbol as contiguous columns, built once.
+
+        Raises:
+            UnknownName: the symbol is not in the recording.
+        """
+        known = self._series.get(symbol)
+        if known is None:
+            ts_ns, values = self.bars(symbol)
+            columns = [np.ascontiguousarray(values[:, at]) for at in range(values.shape[1])]
+            self._series[symbol] = known = Series(np.ascontiguousarray(ts_ns), *columns)
+        return known
+
     def bars(self, symbol: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """(close times int64[n], open high low close volume float64[n, 5]) of one symbol.
 
@@ -175,6 +200,8 @@ class Recording:
         for symbol in chosen:
             if symbol not in self.symbols:
                 raise UnknownName("symbol", symbol, self.symbols)
+        if chosen == list(self.symbols) and start_ns is None and end_ns is None:
+            return self
         low = 0 if start_ns is None else int(np.searchsorted(self.ts_ns, start_ns, side="left"))
         high = len(self) if end_ns is None else int(np.searchsorted(self.ts_ns, end_ns, side="right"))
         if low >= high:

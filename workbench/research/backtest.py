@@ -5,11 +5,10 @@ from collections.abc import Iterable, Mapping
 from workbench.config import SimSettings
 from workbench.errors import BadValue
 from workbench.feeds import Recording, open_data
-from workbench.research.engine_loop import engine_run
-from workbench.research.events import events_run
+from workbench.research.loops import run_plan
 from workbench.research.plan import Placement, Plan, Progress
 from workbench.research.result import Result
-from workbench.strategy import Strategy, is_event, parameters_of
+from workbench.strategy import Strategy, parameters_of
 
 __all__ = ["backtest"]
 
@@ -25,6 +24,8 @@ def backtest(
     sizing: str = "quantity",
     cash: float = 1_000_000.0,
     fill: str = "next_open",
+    flat_at_end: bool = False,
+    loop: str = "auto",
     sim: SimSettings | None = None,
     limits: Mapping[str, float] | None = None,
     progress: Progress | None = None,
@@ -40,7 +41,10 @@ def backtest(
         quantity: units a target of 1 means.
         cash: starting cash of the account.
         fill: "next_open", or "close" to fill at the very close that was decided on.
-        sim: latency and fees of the venue.
+        flat_at_end: close what is held at the last bar's close.
+        loop: "auto" takes the fastest loop that answers as the live engine would; "compiled" and "engine" ask for
+            one. `result.run.loop` names the one that ran, `result.run.why` what kept it from a faster one.
+        sim: latency and fees of the venue; no latency when omitted.
         limits: risk limits by name (`workbench.engine.Limits`).
         progress: called about a hundred times with (events done, events in all).
 
@@ -63,10 +67,10 @@ def backtest(
         recording=recording,
         placements=(Placement.checked(chosen, iids, quantity, sizing),),
         cash=float(cash),
-        sim=sim or SimSettings(),
+        sim=sim or SimSettings(ack_median_us=0, fill_median_us=0),
         limits=dict(limits or {}),
         fill=fill,
+        flat_at_end=flat_at_end,
         progress=progress,
     )
-    run = events_run(plan) if is_event(type(chosen)) else engine_run(plan)
-    return Result(run, type(chosen).__name__, dict(parameters_of(chosen)))
+    return Result(run_plan(plan, loop), type(chosen).__name__, dict(parameters_of(chosen)))

@@ -3,8 +3,7 @@
 Nothing here decides: the same `Engine`, the same risk rules, the same `Match` as on paper, the same order of events
 (the venue sees an event first, its reports are handled, then the engine sees the event).
 
-With `fill="close"` the venue gets one more print, 1 ns after the bar, at the bar's close: what was decided on the close
-fills there. Not here: what the arguments mean (plan.py), what is made of the run (result.py).
+Not here: what the arguments mean (plan.py), what is made of the run (result.py).
 """
 
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from workbench.feeds import timer_after
 from workbench.model import (
     AddInstrument,
     AddStrategy,
+    Amend,
     Cancel,
     Effect,
     Event,
@@ -32,7 +32,7 @@ from workbench.model import (
     to_e8,
 )
 from workbench.model.dtypes import FILL, ORDER
-from workbench.model.market import Bar, BarSlice, Trade
+from workbench.model.market import Trade
 from workbench.model.orders import Order
 from workbench.model.scale import SCALE
 from workbench.research.plan import CLOSE, Placement, Plan
@@ -61,7 +61,14 @@ class Desk:
         recording, sim = plan.recording, plan.sim
         self.engine = Engine()
         latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
-        self.match = Match(to_e8(plan.cash), latency, to_e8(sim.fee_per_unit), sim.fee_rate)
+        self.match = Match(
+            to_e8(plan.cash),
+            latency,
+            to_e8(sim.fee_per_unit),
+            sim.fee_rate,
+            fill_at="close" if plan.fill == CLOSE else "next",
+            instruments=recording.instruments,
+        )
         self.fills: list[Filled] = []
         self.refusals: list[Refusal] = []
         self.instants = recording.instants
@@ -125,20 +132,15 @@ class Desk:
         plan, engine, match = self.plan, self.engine, self.match
         total = plan.recording.n_events
         step, progress = max(1, total // 100), plan.progress
-        at_close = plan.fill == CLOSE
         instants, equity, last = self.instants.tolist(), self.equity, len(self.instants) - 1
         k = -1
         for number, event in enumerate(plan.recording.events()):
             for report in match.on_market(event):
                 self.handle(report)
             self.handle(event)
-            if at_close:
-                self.close_print(event)
             timer = timer_after(event) if engine.host.timed else None
             if timer is not None:
                 self.handle(timer)
-                if at_close:
-                    self.close_print(event)
             # an opening print stands between two instants of the recording: what it moved shows at the next
             if k < last and instants[k + 1] == event.ts_ns:
                 k += 1
@@ -148,20 +150,6 @@ class Desk:
                 progress(number, total)
         if progress is not None:
             progress(total, total)
-
-    def close_print(self, event: Event) -> None:
-        """Let the venue trade once more at the close of the bars that have just closed."""
-        if isinstance(event, Bar):
-            closes: Iterable[tuple[int, float]] = ((event.iid, event.close),)
-        elif isinstance(event, BarSlice):
-            bars = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5)
-            closes = zip(np.frombuffer(event.iids, "<i4").tolist(), bars[:, 3].tolist(), strict=True)
-        else:
-            return
-        for iid, close in closes:
-            if self.match.resting(iid):
-                for report in self.match.on_market(Trade(event.ts_ns + 1, iid, close)):
-                    self.handle(report)
 
     def flatten(self) -> None:
         """Close everything at the last closes, 1 ns after the end."""
@@ -185,6 +173,8 @@ class Desk:
                 reports: list[Any] = self.match.submit(effect)
             elif type(effect) is Cancel:
                 reports = self.match.cancel(effect)
+            elif type(effect) is Amend:
+                reports = self.match.amend(effect)
             elif isinstance(effect, StrategyHalted) and effect.code in ("ERROR", "NAN", "TARGET", "LOAD"):
                 raise StrategyError(effect.text)
             else:

@@ -208,12 +208,8 @@ class EventLoop:
         desk = self.desk
         self.program.known_before = unit + 1
         desk.handle(event)
-        if self._at_close:
-            desk.close_print(event)
         if self.engine.host.timed and self.table.is_bar(unit):
             desk.handle(Timer(event.ts_ns, "bar"))
-            if self._at_close:
-                desk.close_print(event)
         self.lag.handled(unit)
         self._look(unit)
 

@@ -30,7 +30,7 @@ from workbench.kernels.fingerprint import Fingerprint
 from workbench.kernels.indicator import Ohlcv
 from workbench.kernels.layout import Layout
 
-__all__ = ["Entries", "cannot_compile", "entries_for", "pieces_for"]
+__all__ = ["Entries", "built_loop", "cannot_compile", "entries_for", "loop_key", "pieces_for"]
 
 _ONE = types.float64(SLOTS, RINGS, types.int64, *(types.float64,) * 5, types.int64, types.float64)
 _I32 = types.Array(types.int32, 1, "C")
@@ -133,6 +133,31 @@ def entries_for(layout: Layout, decide: Callable[..., Any]) -> Entries | str:
     if complete:
         _BUILT[key] = built
     return built
+
+
+def built_loop(
+    layout: Layout,
+    decide: Callable[..., Any],
+    over: Callable[[Pieces], Callable[..., Any]],
+    name: str,
+    signature: tuple[Any, ...],
+    key: str,
+) -> Callable[..., Any] | str:
+    """A loop of another room, `over(pieces)`, from disk or the compiler: machine code that takes exactly `signature`;
+    or one sentence that says why there is none. `key` covers everything inside, the loop's own source too ("": not
+    kept); `name` holds it."""
+    if getattr(config, "DISABLE_JIT", 0):
+        return "NUMBA_DISABLE_JIT is set"
+    loop = compiled_loop(over(pieces_for(layout, decide)), name)
+    if key:
+        remember(loop, key)
+    if not (key and _on_disk(loop, signature)) and (why := cannot_compile(layout, decide)):
+        return why
+    try:
+        loop.compile(signature)
+    except Exception as error:  # noqa: BLE001 - as above
+        return f"the loop around it cannot be compiled: {_sentence(error, decide)}"
+    return loop.get_overload(signature)  # type: ignore[no-any-return]
 
 
 def _on_disk(function: Any, signature: Any) -> bool:
