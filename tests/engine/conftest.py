@@ -135,7 +135,7 @@ class Bench:
         self.ts_ns += MINUTE
         bar = Bar(self.ts_ns, iid, close, close + wide, close - wide, close, 1_000.0)
         for report in self.venue.on_market(bar):
-            self.do(report)
+            self.perform(self.do(report))
         return self.perform(self.do(bar))
 
     def perform(self, effects: list[Effect]) -> list[Effect]:
@@ -143,10 +143,10 @@ class Bench:
         for effect in effects:
             if isinstance(effect, Submit):
                 for report in self.venue.submit(effect):
-                    self.do(report)
+                    self.perform(self.do(report))
             elif isinstance(effect, Cancel):
                 for report in self.venue.cancel(effect):
-                    self.do(report)
+                    self.perform(self.do(report))
         return effects
 
     def place(

@@ -122,6 +122,8 @@ class OrderTable:
             amend = self.amending.get(order.order_id)
             if amend is not None and amend.qty_e8 > most:
                 most = amend.qty_e8
+                if cumulative > order.qty_e8:
+                    order.qty_e8 = most  # more than the old version had: the new one is in force
         over = cumulative > most
         if state in TERMINAL:
             self.odd("overfill" if over else "fill after the end")
@@ -213,6 +215,8 @@ class OrderTable:
         order.venue_id = venue_id or order.venue_id
         order.updated_ns = ts_ns
         if order.filled_e8 >= qty_e8:
+            if order.filled_e8 > qty_e8:
+                self.odd("overfill")
             self.move(order, FILLED, ts_ns)
         elif order.state in _UNANSWERED or order.state == UNKNOWN:
             self.move(order, PARTIAL if order.filled_e8 else WORKING, ts_ns)
