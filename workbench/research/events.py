@@ -12,7 +12,6 @@ Not here: what cannot be run this way (`why_not` says it; the engine's own loop 
 """
 
 from collections.abc import Iterator
-from itertools import chain, repeat
 from sys import getrefcount
 from typing import Any, Final
 
@@ -21,21 +20,21 @@ import numpy as np
 from workbench.engine.hooks import context_of, orders_of
 from workbench.engine.seats import OPERATOR, Placed
 from workbench.errors import StrategyError
-from workbench.model import Bar, MarketEvent, Quote, Timer, Trade
+from workbench.model import MarketEvent, Report, Timer
 from workbench.model.scale import SCALE
 from workbench.research.engine_loop import Desk
+from workbench.research.events_calls import upcoming_calls
 from workbench.research.events_equity import Changes, equity_curve
 from workbench.research.events_hooks import DirectProgram, Raised, lazy_context
 from workbench.research.events_inputs import Inputs
 from workbench.research.events_lag import Lag
-from workbench.research.events_timetable import BAR_CALL, QUOTE_CALL, TIMER_CALL, Timetable
+from workbench.research.events_timetable import Timetable
 from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy import Context, Signal
 
 __all__ = ["EventLoop", "events_run"]
 
-_CHUNK: Final = 4_096  # calls laid out as Python objects at a time
 _NAN: Final = float("nan")
 
 
@@ -74,7 +73,6 @@ class EventLoop:
         # one place more for timers, whose instrument is -1: nothing held, and no target that a signal could equal
         self._positions = [0.0] * (len(symbols) + 1)
         self._targets = [_NAN] * (len(symbols) + 1)
-        self._names = (*symbols, "")
         self._context: Any = lazy_context(self._whole_context)
         self._changes = Changes(
             [(0, self.engine.ledger.cash_e8)], {iid: [(0, 0)] for iid in range(len(symbols))}
@@ -109,15 +107,12 @@ class EventLoop:
         Raises:
             StrategyError: the strategy's code raised, or answered something that is no answer.
         """
-        upcoming = chain.from_iterable(self._chunks())
-        n, table, placed, active = 0, self.table, self.placed, self.engine.orders.active
-        unit = 0
-        while unit < table.n:
-            if active or placed.halted:
-                if placed.halted and not active:
-                    break
-                n = self._with_orders(upcoming, unit, n)
-                unit += 1
+        upcoming = upcoming_calls(self.desk.plan, self.table, self.calls, self.program.strategy, self.inputs)
+        table, active = self.table, self.engine.orders.active
+        unit = n = 0
+        while unit < table.n and not (self.placed.halted and not active):
+            if active:
+                unit, n = self._with_orders(upcoming, unit, n)
                 continue
             stopped = self._freely(upcoming)
             if stopped is None:
@@ -138,54 +133,85 @@ class EventLoop:
 
     def _freely(self, upcoming: Iterator[Any]) -> tuple[int, Any] | None:
         """Call hooks until one answers something new: its number and the answer; None at the end."""
-        context, positions, targets, orders = self._context, self._positions, self._targets, self._orders
-        probe = context(0, "", 0.0, 0.0, None, (), 0)
-        kept = getrefcount(probe)
-        del probe
+        new, positions, targets, orders = self._context, self._positions, self._targets, self._orders
+        alone, ctx = _ALONE, new(orders)
         for at, event, hook, symbol, iid, px, x in upcoming:
-            ctx = context(event.ts_ns, symbol, positions[iid], px, x, orders, at)
+            ctx.ts_ns = event.ts_ns
+            ctx.symbol = symbol
+            ctx.position = positions[iid]
+            ctx.last_px = px
+            ctx.x = x
+            ctx.at = at
             try:
                 answer = hook(ctx, event)
             except Exception as error:  # noqa: BLE001 - the edge to user code: the engine halts it, by name
                 return at, Raised(error)
-            if getrefcount(ctx) > kept:
+            if getrefcount(ctx) > alone:
                 ctx.positions  # noqa: B018 - somebody keeps it: it must stay what was known now
+                ctx = new(orders)
+            elif ctx.at != at:  # it was completed: what it says of prices is over
+                ctx = new(orders)
             if answer is not None:
                 if type(answer) is Signal and answer.target == targets[iid] and answer.symbol in ("", symbol):
                     continue  # what it aims at already: the engine would do nothing
                 return at, answer
         return None
 
-    def _with_orders(self, upcoming: Iterator[Any], unit: int, n: int) -> int:
-        """One unit while orders are open: the venue first, then the hooks. Answers the number of the next call."""
-        lag, desk, program = self.lag, self.desk, self.program
-        event = self.table.event(unit)
-        program.unit = program.known_before = unit
-        reports = self.match.on_market(event)
-        lag.match_at = unit + 1
-        if reports:
-            lag.engine_to(unit)
-            for report in reports:
-                desk.handle(report)
-            self._look(unit)
-        if self._at_close and self.table.is_bar(unit):  # orders may fill between the bar and the timer
-            lag.engine_to(unit)
-            self._by_engine(unit, event)
-            return self._skip(upcoming, unit, n)
-        calls = self._calls_in(unit, n)
-        if not calls or self.placed.halted:
-            return n
-        stopped = self._freely(_first(upcoming, calls))
-        if stopped is None:
-            return n + calls
-        return self._answered(upcoming, unit, stopped[0], stopped[1], event)
+    def _call(self, call: Any) -> Any:
+        """One hook call: the answer, or None when it wants nothing new."""
+        at, event, hook, symbol, iid, px, x = call
+        ctx = self._context(self._orders)
+        ctx.ts_ns, ctx.symbol, ctx.last_px, ctx.x, ctx.at = event.ts_ns, symbol, px, x, at
+        ctx.position = self._positions[iid]
+        try:
+            answer = hook(ctx, event)
+        except Exception as error:  # noqa: BLE001 - as above
+            return Raised(error)
+        if getrefcount(ctx) > _ALONE:
+            ctx.positions  # noqa: B018 - as above
+        if type(answer) is Signal and answer.target == self._targets[iid] and answer.symbol in ("", symbol):
+            return None
+        return answer
+
+    def _with_orders(self, upcoming: Iterator[Any], unit: int, n: int) -> tuple[int, int]:
+        """While orders are open: the venue first, then the hooks. Answers the next unit and the number of its call."""
+        lag, table, units, total = self.lag, self.table, self._unit_of, self._n_calls
+        placed, active, on_market = self.placed, self.engine.orders.active, self.match.on_market
+        for event in table.events(unit):
+            reports = on_market(event)
+            lag.match_at = unit + 1
+            if reports:
+                self._reported(unit, reports)
+            if self._at_close and table.is_bar(unit):  # orders may fill between the bar and the timer
+                lag.engine_to(unit)
+                self.program.unit = unit
+                self._by_engine(unit, event)
+                n = self._skip(upcoming, unit, n)
+            elif not placed.halted:
+                while n < total and units[n] == unit:
+                    answer = self._call(next(upcoming))
+                    n += 1
+                    if answer is not None:
+                        n = self._answered(upcoming, unit, n - 1, answer, event)
+            unit += 1
+            if not active:
+                break
+        return unit, n
+
+    def _reported(self, unit: int, reports: list[Report]) -> None:
+        """The venue has reports before the engine sees the unit."""
+        self.lag.engine_to(unit)
+        self.program.unit = self.program.known_before = unit
+        for report in reports:
+            self.desk.handle(report)
+        self._look(unit)
 
     def _answered(
         self, upcoming: Iterator[Any], unit: int, at: int, answer: Any, seen: MarketEvent | None = None
     ) -> int:
         """A hook has answered: let the engine handle the unit. `seen` is its event when the venue has had it. Answers
         the number of the next unit's first call."""
-        units, desk, program, event = self._unit_of, self.desk, self.program, seen
+        units, program, event = self._unit_of, self.program, seen
         first = at
         while first and units[first - 1] == unit:
             first -= 1
@@ -194,8 +220,7 @@ class EventLoop:
         if event is None:
             event = self.table.event(unit)
             self.lag.match_to(unit)
-            for report in self.match.on_market(event):
-                desk.handle(report)
+            self.match.on_market(event)  # no order is open: nothing is reported
             self.lag.match_at = unit + 1
         program.said.extend([None] * (at - first))
         program.said.append(answer)
@@ -253,79 +278,11 @@ class EventLoop:
             self.engine, self.placed, int(self.desk.plan.recording.iid[row]) if ctx.symbol else -1
         )
 
-    # -- the calls as Python objects -------------------------------------------------------------------------------
 
-    def _chunks(self) -> Iterator[Iterator[Any]]:
-        """The calls in order, as (number, event, hook, symbol, iid, price, inputs)."""
-        progress = self.desk.plan.progress
-        for low in range(0, self._n_calls, _CHUNK):
-            if progress is not None:
-                progress(self._unit_of[low] if low else 0, self.table.n)
-            yield self._chunk(low, min(low + _CHUNK, self._n_calls))
-
-    def _chunk(self, low: int, high: int) -> Iterator[Any]:
-        calls, recording, strategy = self.calls, self.desk.plan.recording, self.program.strategy
-        chosen = slice(low, high)
-        rows, kinds, units = calls.row[chosen], calls.kind[chosen], calls.unit[chosen]
-        iid = np.where(kinds == TIMER_CALL, -1, recording.iid[rows])
-        ts = self.table.unit_ts[units].tolist()
-        iids = iid.tolist()
-        values = recording.values[rows]
-        one_kind = int(kinds[0]) if (kinds == kinds[0]).all() else -1
-        if one_kind == BAR_CALL:
-            events: list[Any] = list(map(Bar, ts, iids, *values.T.tolist()))
-            hooks: Any = repeat(strategy.on_bar)  # type: ignore[attr-defined]
-        else:
-            events, hooks = self._mixed(kinds, ts, iids, values, calls.opening[chosen])
-        one = len(self._names) == 2 and one_kind != TIMER_CALL and -1 not in iids
-        symbols = repeat(self._names[0]) if one else [self._names[i] for i in iids]
-        return zip(
-            range(low, high), events, hooks, symbols, repeat(0) if one else iids, calls.px[chosen].tolist(),
-            self._inputs_of(iid, units, kinds), strict=False,
-        )  # fmt: skip
-
-    def _mixed(
-        self, kinds: Any, ts: list[int], iids: list[int], values: Any, opening: Any
-    ) -> tuple[list[Any], list[Any]]:
-        events: list[Any] = [None] * len(ts)
-        hooks: list[Any] = [None] * len(ts)
-        strategy: Any = self.program.strategy
-        for at, (kind, ts_ns, iid, row, opens) in enumerate(
-            zip(kinds.tolist(), ts, iids, values.tolist(), opening.tolist(), strict=True)
-        ):
-            if kind == BAR_CALL:
-                events[at], hooks[at] = Bar(ts_ns, iid, *row), strategy.on_bar
-            elif kind == QUOTE_CALL:
-                events[at], hooks[at] = Quote(ts_ns, iid, *row[:4]), strategy.on_quote
-            elif kind == TIMER_CALL:
-                events[at], hooks[at] = Timer(ts_ns, "bar"), strategy.on_timer
-            elif opens:
-                events[at], hooks[at] = Trade(ts_ns, iid, row[0]), strategy.on_trade
-            else:
-                events[at], hooks[at] = Trade(ts_ns, iid, row[0], row[1], int(row[2])), strategy.on_trade
-        return events, hooks
-
-    def _inputs_of(self, iid: Any, units: Any, kinds: Any) -> Any:
-        """`ctx.x` of each call."""
-        inputs = self.inputs
-        if inputs is None:
-            return repeat(None)
-        made: list[Any] = [None] * len(iid)
-        for one in np.unique(iid[iid >= 0]).tolist():
-            mine = np.flatnonzero(iid == one)
-            bar_units = np.asarray(self.table.bars[one].unit)
-            bars = np.searchsorted(bar_units, units[mine], side="left")  # bars before the unit
-            is_bar = kinds[mine] == BAR_CALL
-            known = np.where(is_bar, bars, inputs.known_many(one, bars))
-            got = inputs.many(one, known)
-            if len(mine) == len(made):
-                return got
-            for at, x in zip(mine.tolist(), got, strict=True):
-                made[at] = x
-        return made
+def _alone() -> int:
+    """What `getrefcount` says of an object that one local name holds."""
+    probe = object()
+    return getrefcount(probe)
 
 
-def _first(upcoming: Iterator[Any], count: int) -> Iterator[Any]:
-    """The next `count` calls, taken one by one: what is not asked for stays."""
-    for _ in range(count):
-        yield next(upcoming)
+_ALONE: Final = _alone()

@@ -77,41 +77,37 @@ class DirectProgram(EventProgram):
 
 
 def lazy_context(fill: Callable[[Any], Context]) -> type[Context]:
-    """A kind of `Context` that is made with what most hooks read; the rest is looked up when it is first asked for.
+    """A kind of `Context` of which the loop sets what most hooks read; the rest is looked up when it is first asked
+    for.
 
     `fill` answers the whole context of one such object. Its class is called as the real one is, for errors' sake.
     """
 
     class Context_(Context):
-        __slots__ = ("at",)  # the number of the call it was made for
+        __slots__ = ("at",)  # the number of the call it is for; -1 once it is complete
 
-        def __init__(
-            self, ts_ns: int, symbol: str, position: float, last_px: float, x: Any, orders: Any, at: int
-        ) -> None:
-            self.ts_ns = ts_ns
-            self.symbol = symbol
-            self.position = position
-            self.last_px = last_px
-            self.x = x
+        def __init__(self, orders: Any) -> None:
             self._orders = orders
-            self.at = at
 
         def __getattr__(self, name: str) -> Any:
             # Python comes here for a slot that holds nothing yet, and for names there are not.
-            if name in _SLOTS:
-                complete(self)
+            if name in _LATER:
+                whole = fill(self)
+                for slot in _LATER:
+                    setattr(self, slot, getattr(whole, slot))
+                self.at = -1
                 return object.__getattribute__(self, name)
             raise AttributeError(f"'Context' object has no attribute {name!r}", name=name, obj=self)
-
-    def complete(context: Any) -> None:
-        whole = fill(context)
-        for slot in _SLOTS:
-            if slot not in _AT_ONCE:
-                setattr(context, slot, getattr(whole, slot))
 
     Context_.__name__ = Context_.__qualname__ = "Context"
     return Context_
 
 
-_SLOTS: frozenset[str] = frozenset(Context.__slots__)
-_AT_ONCE: frozenset[str] = frozenset({"ts_ns", "symbol", "position", "last_px", "x", "_orders"})
+_LATER: frozenset[str] = frozenset(Context.__slots__) - {
+    "ts_ns",
+    "symbol",
+    "position",
+    "last_px",
+    "x",
+    "_orders",
+}

@@ -5,6 +5,7 @@ are enough bars to pay for compiling, else as plain Python. What a hook sees of 
 close; the arrays themselves are out of its reach.
 """
 
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -96,22 +97,30 @@ class Inputs:
         """The inputs at one bar of an instrument; None for bar -1."""
         return self.many(iid, np.array([bar]))[0]
 
-    def many(self, iid: int, bars: npt.NDArray[np.int64]) -> list[Any]:
-        """The inputs at many bars of one instrument, in Python's own floats; None where a bar is -1."""
-        columns = iter(
-            [column[bars].tolist() for column in self._columns[iid]] if len(self.warm[iid]) else ()
-        )
+    def many(
+        self, iid: int, bars: npt.NDArray[np.int64], ohlcv: list[list[float]] | None = None
+    ) -> list[Any]:
+        """The inputs at many bars of one instrument, in Python's own floats; None where a bar is -1. `ohlcv` holds the
+        five columns of these bars when they have been made already."""
         if not len(self.warm[iid]):
             return [None] * len(bars)
+        held = self._columns[iid]
+        columns = iter([column[bars].tolist() for column in held[:-6]])
         fields: list[Any] = []
         for output in self._outputs:
             if output is None:
                 fields.append(next(columns))
             else:
                 parts = [next(columns) for _ in output._fields]
-                fields.append(list(map(output._make, zip(*parts, strict=True))))
-        fields += columns
-        made: list[Any] = list(map(self._layout.x._make, zip(*fields, strict=True)))
+                fields.append(_tuples(output, parts))
+        fields += ohlcv if ohlcv is not None else [column[bars].tolist() for column in held[-6:-1]]
+        fields.append(held[-1][bars].tolist())
+        made = _tuples(self._layout.x, fields)
         for place in np.flatnonzero(bars < 0).tolist():
             made[place] = None
         return made
+
+
+def _tuples(kind: Any, columns: list[list[Any]]) -> list[Any]:
+    """Namedtuples from columns, three times as quick as `_make`, which is a function of Python."""
+    return list(map(tuple.__new__, repeat(kind), zip(*columns, strict=True)))

@@ -10,6 +10,7 @@ All of it is arrays, made once. Not here: the loop (events.py), what the engine 
 """
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ QUOTE_CALL: Final = 1
 BAR_CALL: Final = 2
 TIMER_CALL: Final = 3
 HIGHEST_PX: Final = 9e10  # prices in 1e-8 units fit 64 bits below this
+_SINGLY: Final = 8
+_AT_ONCE: Final = 4_096
 _HOOK_OF: Final = {"on_trade": TRADE_CALL, "on_quote": QUOTE_CALL, "on_bar": BAR_CALL}
 
 
@@ -89,7 +92,7 @@ class Timetable:
         recording, count = self.recording, self.count
         shown = np.maximum(count, 1)
         unit = np.repeat(np.arange(self.n), shown)
-        if len(unit) == self.n:
+        if len(unit) == self.n:  # no unit holds several bars
             row = self.first_row
         else:
             start = np.cumsum(shown) - shown
@@ -131,6 +134,8 @@ class Timetable:
 
     def _series(self, iid: int, chosen: npt.NDArray[np.bool_]) -> Series:
         mine = self._of(iid, chosen)
+        if mine.all():
+            return Series.of(self._unit, self._px)
         return Series.of(self._unit[mine], self._px[mine])
 
     def _quotes(self, iid: int, chosen: npt.NDArray[np.bool_]) -> Quotes:
@@ -193,6 +198,37 @@ class Timetable:
         if kind == QUOTE_CALL:
             return Quote(ts_ns, iid, a, b, c, d)
         return Trade(ts_ns, iid, a, b, int(c))
+
+    def events(self, first: int) -> Iterator[MarketEvent]:
+        """The events from a unit on: one by one at the beginning, then made in ever larger numbers."""
+        for unit in range(first, min(first + _SINGLY, self.n)):
+            yield self.event(unit)
+        low, length = first + _SINGLY, 2 * _SINGLY
+        while low < self.n:
+            yield from self._made(low, min(low + length, self.n))
+            low += length
+            length = min(2 * length, _AT_ONCE)
+
+    def _made(self, low: int, high: int) -> list[MarketEvent]:
+        recording, rows = self.recording, self.first_row[low:high]
+        count, kind = self.count[low:high], recording.kind[rows]
+        made: list[MarketEvent] = []
+        columns = recording.values[rows].T.tolist()
+        for unit, ts_ns, iid, n, what, a, b, c, d, e in zip(
+            range(low, high), self.unit_ts[low:high].tolist(), recording.iid[rows].tolist(), count.tolist(),
+            kind.tolist(), *columns, strict=True,
+        ):  # fmt: skip
+            if n == 0:
+                made.append(Trade(ts_ns, iid, a))
+            elif n > 1:
+                made.append(self.event(unit))
+            elif what == BAR_CALL:
+                made.append(Bar(ts_ns, iid, a, b, c, d, e))
+            elif what == QUOTE_CALL:
+                made.append(Quote(ts_ns, iid, a, b, c, d))
+            else:
+                made.append(Trade(ts_ns, iid, a, b, int(c)))
+        return made
 
     def is_bar(self, unit: int) -> bool:
         """Whether a unit holds bars (a timer follows it)."""
