@@ -1,0 +1,239 @@
+"""Alpaca's account routes: the account, its settings and activities; clock, calendar and assets.
+
+Lives here: what there is to know besides orders and positions.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from workbench.errors import BadValue
+from workbench.testbed.alpaca.bodies import activity_id, asset_body, fill_body
+from workbench.testbed.alpaca.orders import json_object
+from workbench.testbed.alpaca.refusals import malformed, not_found
+from workbench.testbed.alpaca.rules import MULTIPLIER, figures_of
+from workbench.testbed.alpaca.tickets import board_of
+from workbench.testbed.alpaca.words import asset_id, rfc3339, text, wanted_ns
+from workbench.testbed.call import Answer, Call, Route
+from workbench.testbed.exchange import Exchange
+from workbench.testbed.orders import Execution
+
+__all__ = ["Account"]
+
+_NEW_YORK: Final = ZoneInfo("America/New_York")
+_DAY_NS: Final = 86_400_000_000_000
+_MOST_ACTIVITIES: Final = 100
+
+
+class Account:
+    """The account routes over one exchange."""
+
+    def __init__(self, exchange: Exchange, account_id: str, number: str) -> None:
+        self.exchange = exchange
+        self.account_id, self.number = account_id, number
+        self._opened_ns = exchange.clock.now_ns()
+        self._start_e8 = exchange.cash_e8
+        self._settings: dict[str, Any] = {
+            "dtbp_check": "entry",
+            "fractional_trading": True,
+            "max_margin_multiplier": "4",
+            "max_options_trading_level": None,
+            "no_shorting": False,
+            "pdt_check": "entry",
+            "ptp_no_exception_entry": False,
+            "suspend_trade": False,
+            "trade_confirm_email": "all",
+        }
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the user has switched new orders off."""
+        return bool(self._settings["suspend_trade"])
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/v2/account", self.account),
+            Route("GET", "/v2/account/configurations", self.settings),
+            Route("PATCH", "/v2/account/configurations", self.change_settings),
+            Route("GET", "/v2/account/portfolio/history", self.history),
+            Route("GET", "/v2/account/activities", self.activities),
+            Route("GET", "/v2/account/activities/{kind}", self.activities),
+            Route("GET", "/v2/clock", self.clock),
+            Route("GET", "/v2/calendar", self.calendar),
+            Route("GET", "/v2/assets", self.assets),
+            Route("GET", "/v2/assets/{symbol}", self.asset),
+        ]
+
+    def account(self, call: Call) -> Answer:
+        figures = figures_of(self.exchange)
+        margin = (figures.long_value - figures.short_value) // 2
+        return Answer(
+            {
+                "id": self.account_id,
+                "admin_configurations": {},
+                "user_configurations": None,
+                "account_number": self.number,
+                "status": "ACTIVE",
+                "crypto_status": "ACTIVE",
+                "currency": "USD",
+                "buying_power": text(figures.buying_power),
+                "regt_buying_power": text(figures.buying_power),
+                "daytrading_buying_power": "0",
+                "effective_buying_power": text(figures.buying_power),
+                "non_marginable_buying_power": text(figures.cash_power),
+                "options_buying_power": text(figures.cash_power),
+                "bod_dtbp": "0",
+                "cash": text(figures.cash),
+                "accrued_fees": "0",
+                "pending_transfer_in": "0",
+                "portfolio_value": text(figures.equity),
+                "pattern_day_trader": False,
+                "trading_blocked": False,
+                "transfers_blocked": False,
+                "account_blocked": False,
+                "created_at": rfc3339(self._opened_ns),
+                "trade_suspended_by_user": self.suspended,
+                "multiplier": str(MULTIPLIER),
+                "shorting_enabled": not self._settings["no_shorting"],
+                "equity": text(figures.equity),
+                "last_equity": text(self._start_e8),
+                "long_market_value": text(figures.long_value),
+                "short_market_value": text(figures.short_value),
+                "position_market_value": text(figures.long_value - figures.short_value),
+                "initial_margin": text(margin),
+                "maintenance_margin": text(margin * 3 // 5),
+                "last_maintenance_margin": "0",
+                "sma": text(self._start_e8),
+                "daytrade_count": 0,
+                "balance_asof": rfc3339(self._opened_ns)[:10],
+                "crypto_tier": 1,
+                "intraday_adjustments": "0",
+                "pending_reg_taf_fees": "0",
+            }
+        )
+
+    def settings(self, call: Call) -> Answer:
+        return Answer(self._settings)
+
+    def change_settings(self, call: Call) -> Answer:
+        said = json_object(call.body)
+        for name, value in said.items():
+            if name not in self._settings:
+                raise malformed(f"unknown field: {name}")
+            self._settings[name] = value
+        return Answer(self._settings)
+
+    def history(self, call: Call) -> Answer:
+        """The account's value: at the start, and now."""
+        figures = figures_of(self.exchange)
+        profit = (figures.equity - self._start_e8) / 1e8
+        base = self._start_e8 / 1e8
+        return Answer(
+            {
+                "timestamp": [self._opened_ns // 10**9, self.exchange.clock.shown_ns() // 10**9],
+                "equity": [base, figures.equity / 1e8],
+                "profit_loss": [0.0, profit],
+                "profit_loss_pct": [0.0, profit / base if base else None],
+                "base_value": base,
+                "timeframe": call.query.get("timeframe", "1D"),
+            }
+        )
+
+    def activities(self, call: Call) -> Answer:
+        """Fills, the newest first; `page_token` is the id of the last one had."""
+        kinds = call.path.get("kind") or call.query.get("activity_types", "FILL")
+        if "FILL" not in kinds.upper().split(","):
+            return Answer([])
+        query, exchange = call.query, self.exchange
+        size = query.get("page_size", str(_MOST_ACTIVITIES))
+        if not size.isdigit() or not 1 <= int(size) <= _MOST_ACTIVITIES:
+            raise malformed("page_size must be between 1 and 100")
+        found = exchange.executions if query.get("direction") == "asc" else exchange.executions[::-1]
+        found = [execution for execution in found if _within(execution, query)]
+        token = query.get("page_token")
+        if token:
+            places = [at for at, execution in enumerate(found) if activity_id(execution) == token]
+            if not places:
+                raise malformed("invalid page_token")
+            found = found[places[0] + 1 :]
+        return Answer(
+            [fill_body(e, exchange.orders[e.order_id], self.account_id) for e in found[: int(size)]]
+        )
+
+    def clock(self, call: Call) -> Answer:
+        exchange, now_ns = self.exchange, self.exchange.clock.shown_ns()
+        hours = exchange.hours
+        return Answer(
+            {
+                "timestamp": _eastern(now_ns),
+                "is_open": hours.is_open(exchange.clock.now_ns()),
+                "next_open": _eastern(hours.next_open(now_ns)),
+                "next_close": _eastern(hours.next_close(now_ns)),
+            }
+        )
+
+    def calendar(self, call: Call) -> Answer:
+        now_ns = self.exchange.clock.now_ns()
+        start = wanted_ns(call.query["start"]) if call.query.get("start") else now_ns - 30 * _DAY_NS
+        end = wanted_ns(call.query["end"]) if call.query.get("end") else now_ns + 30 * _DAY_NS
+        if start is None or end is None:
+            raise malformed("invalid date: give it as YYYY-MM-DD")
+        if end < start:
+            raise malformed("end must not be before start")
+        try:
+            days = self.exchange.hours.sessions(start, end + _DAY_NS).days
+        except BadValue as error:
+            raise malformed(str(error)) from error
+        first, last = rfc3339(start)[:10], rfc3339(end)[:10]
+        return Answer(
+            [
+                {
+                    "date": day.date,
+                    "open": _eastern(day.open_ns)[11:16],
+                    "close": _eastern(day.close_ns)[11:16],
+                    "session_open": "0400",
+                    "session_close": "2000",
+                    "settlement_date": day.date,
+                }
+                for day in days
+                if first <= day.date <= last
+            ]
+        )
+
+    def assets(self, call: Call) -> Answer:
+        query = call.query
+        bodies = [asset_body(board.listing) for board in self.exchange.market.boards.values()]
+        if query.get("status") == "inactive":
+            bodies = []
+        for field, name in (("asset_class", "class"), ("exchange", "exchange")):
+            if query.get(field):
+                bodies = [body for body in bodies if body[name] == query[field]]
+        return Answer(bodies)
+
+    def asset(self, call: Call) -> Answer:
+        symbol = call.path["symbol"]
+        for board in self.exchange.market.boards.values():
+            if asset_id(board.listing.symbol) == symbol:
+                return Answer(asset_body(board.listing))
+        found = board_of(self.exchange, symbol)
+        if found is None:
+            raise not_found(f"asset not found for {symbol}")
+        return Answer(asset_body(found.listing))
+
+
+def _within(execution: Execution, query: dict[str, str]) -> bool:
+    for name, sign in (("after", 1), ("until", -1)):
+        if query.get(name):
+            ts_ns = wanted_ns(query[name])
+            if ts_ns is None:
+                raise malformed(f"invalid {name}")
+            if (execution.ts_ns - ts_ns) * sign <= 0:
+                return False
+    if query.get("date"):
+        return rfc3339(execution.ts_ns)[:10] == query["date"][:10]
+    return True
+
+
+def _eastern(ts_ns: int) -> str:
+    """A time as the clock and the calendar write it: New York's, with its offset."""
+    return datetime.fromtimestamp(ts_ns / 1e9, UTC).astimezone(_NEW_YORK).isoformat()

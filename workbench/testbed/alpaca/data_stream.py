@@ -1,0 +1,186 @@
+"""Alpaca's market data streams: stocks and crypto, as JSON text or as MessagePack.
+
+Lives here: the handshake, subscriptions, the messages. Not here: what a row looks like (shapes.py).
+"""
+
+import asyncio
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from workbench.model.market import Quote
+from workbench.testbed.alpaca.shapes import bar_row, book_row, day_of, quote_row, trade_row
+from workbench.testbed.alpaca.words import rfc3339
+from workbench.testbed.exchange import Exchange
+from workbench.testbed.ladder import Book
+from workbench.testbed.market import Board, Candle, Halted, Print, Seen
+from workbench.testbed.stream import Link
+
+__all__ = ["DataStream"]
+
+_AUTH_S: Final = 10.0
+_CHANNELS: Final = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "orderbooks", "statuses", "lulds")
+_ALWAYS: Final = ("trades", "quotes", "bars")
+_ERRORS: Final = {
+    400: "invalid syntax",
+    401: "not authenticated",
+    402: "auth failed",
+    403: "already authenticated",
+    404: "auth timeout",
+    405: "symbol limit exceeded",
+    406: "connection limit exceeded",
+}
+_pack = msgspec.msgpack.Encoder().encode
+_text = msgspec.json.Encoder().encode
+
+type Stamp = Callable[[int], Any]
+
+
+class _Client:
+    """One client: which form it wants, and what it has subscribed to."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.packed = "msgpack" in link.request.headers.get("Content-Type", "")
+        self.allowed = False
+        self.channels: dict[str, set[str]] = {name: set() for name in _CHANNELS}
+
+    def send(self, event: str, message: dict[str, Any]) -> None:
+        self.link.send(event, (_pack if self.packed else _text)([message]), binary=self.packed)
+
+    def wants(self, channel: str, symbol: str) -> bool:
+        names = self.channels[channel]
+        return symbol in names or "*" in names
+
+
+class DataStream:
+    """One data endpoint with its clients. `symbol_limit` 0: none."""
+
+    def __init__(
+        self, exchange: Exchange, key: str, secret: str, *, crypto: bool, symbol_limit: int = 0
+    ) -> None:
+        self.exchange = exchange
+        self.crypto = crypto
+        self.symbol_limit = symbol_limit
+        self.one_connection = True
+        self._keys = (key, secret)
+        self._clients: set[_Client] = set()
+        exchange.market.sinks.append(self._tell)
+
+    async def serve(self, link: Link, path: dict[str, str]) -> None:
+        """One client, until it leaves."""
+        client = _Client(link)
+        client.send("success", {"T": "success", "msg": "connected"})
+        late = asyncio.get_running_loop().call_later(_AUTH_S, self._too_late, client)
+        try:
+            async for raw in link.messages():
+                self._heard(client, raw)
+        finally:
+            late.cancel()
+            self._clients.discard(client)
+
+    def _too_late(self, client: _Client) -> None:
+        if not client.allowed:
+            self._error(client, 404)
+            client.link.close(1008)
+
+    def _error(self, client: _Client, code: int) -> None:
+        client.send("error", {"T": "error", "code": code, "msg": _ERRORS[code]})
+
+    def _heard(self, client: _Client, raw: bytes) -> None:
+        said = _said(raw)
+        action = said.get("action")
+        if action == "auth":
+            self._auth(client, said)
+        elif not client.allowed and action in ("subscribe", "unsubscribe"):
+            self._error(client, 401)
+        elif action in ("subscribe", "unsubscribe"):
+            self._change(client, said, subscribe=action == "subscribe")
+        else:
+            self._error(client, 400)
+
+    def _auth(self, client: _Client, said: dict[str, Any]) -> None:
+        if client.allowed:
+            self._error(client, 403)
+        elif (said.get("key"), said.get("secret")) != self._keys:
+            self._error(client, 402)
+        elif self._clients and self.one_connection:
+            self._error(client, 406)
+        else:
+            client.allowed = True
+            self._clients.add(client)
+            client.send("success", {"T": "success", "msg": "authenticated"})
+
+    def _change(self, client: _Client, said: dict[str, Any], *, subscribe: bool) -> None:
+        wanted = {name: said[name] for name in _CHANNELS if name in said}
+        if not all(
+            isinstance(names, list) and all(isinstance(n, str) for n in names) for names in wanted.values()
+        ):
+            self._error(client, 400)
+            return
+        changed = {name: set(names) for name, names in client.channels.items()}
+        for name, names in wanted.items():
+            changed[name] = changed[name] | set(names) if subscribe else changed[name] - set(names)
+        if self.symbol_limit and len(changed["trades"] | changed["quotes"]) > self.symbol_limit:
+            self._error(client, 405)
+            return
+        client.channels = changed
+        lists = {name: sorted(names) for name, names in changed.items() if names or name in _ALWAYS}
+        client.send("subscription", {"T": "subscription", **lists})
+
+    # -- what is to be seen ------------------------------------------------------------------------------------------
+
+    def _tell(self, board: Board, seen: Seen) -> None:
+        if not self._clients or board.listing.always_open != self.crypto:
+            return
+        if isinstance(seen, Print):
+            self._spread(board, "trades", "t", seen.ts_ns, lambda t: trade_row(seen, self.crypto, t))
+        elif isinstance(seen, Quote):
+            self._spread(board, "quotes", "q", seen.ts_ns, lambda t: quote_row(seen, self.crypto, t))
+        elif isinstance(seen, Candle):
+            self._spread(board, "bars", "b", seen.start_ns, lambda t: bar_row(seen, t))
+            day, _ = day_of(board, self.exchange.clock.now_ns())
+            self._spread(board, "dailyBars", "d", day.start_ns, lambda t: bar_row(day, t))
+        elif isinstance(seen, Book):
+            self._spread(board, "orderbooks", "o", seen.ts_ns, lambda t: {**book_row(seen, t), "r": True})
+        elif isinstance(seen, Halted):
+            self._spread(board, "statuses", "s", seen.ts_ns, lambda t: _status(seen, t))
+
+    def _spread(
+        self, board: Board, channel: str, kind: str, ts_ns: int, row: Callable[[Any], dict[str, Any]]
+    ) -> None:
+        """One message to everybody who wants it, written once in each form."""
+        symbol = board.listing.symbol
+        packed = plain = b""
+        for client in self._clients:
+            if not client.wants(channel, symbol):
+                continue
+            if client.packed:
+                packed = packed or _pack([{"T": kind, "S": symbol, **row(_timestamp(ts_ns))}])
+                client.link.send(kind, packed, binary=True)
+            else:
+                plain = plain or _text([{"T": kind, "S": symbol, **row(rfc3339(ts_ns))}])
+                client.link.send(kind, plain)
+
+
+def _said(raw: bytes) -> dict[str, Any]:
+    for decode in (msgspec.json.decode, msgspec.msgpack.decode):
+        try:
+            said = decode(raw)
+        except msgspec.DecodeError:
+            continue
+        return said if isinstance(said, dict) else {}
+    return {}
+
+
+def _timestamp(ts_ns: int) -> msgspec.msgpack.Ext:
+    """MessagePack's time stamp with nanoseconds (extension -1, eight bytes)."""
+    seconds, ns = divmod(ts_ns, 1_000_000_000)
+    return msgspec.msgpack.Ext(-1, struct.pack(">Q", ns << 34 | seconds))
+
+
+def _status(seen: Halted, t: Any) -> dict[str, Any]:
+    code, words = ("H", "Trading Halt") if seen.halted else ("T", "Trading Resumption")
+    return {"t": t, "sc": code, "sm": words, "rc": "T1" if seen.halted else "", "rm": "", "z": "C"}

@@ -1,0 +1,158 @@
+"""Alpaca's market data, one row at a time: trades, quotes, bars and books, of stocks and of crypto.
+
+Lives here: the rows, for REST and streams alike. Not here: which rows (data.py), sockets (data_stream.py).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from workbench.model.market import Quote
+from workbench.testbed.alpaca.words import rfc3339
+from workbench.testbed.ladder import Book
+from workbench.testbed.market import DAY_NS, Board, Candle, Print
+
+__all__ = ["bar_row", "book_row", "day_of", "gathered", "latest_candle", "quote_row", "snapshot", "trade_row"]
+
+_TAPE: Final = "C"
+_VENUE: Final = "V"
+
+
+def trade_row(done: Print, crypto: bool, t: Any = None) -> dict[str, Any]:
+    """A trade; `t` in place of the time as text (a MessagePack time stamp)."""
+    stamp = t if t is not None else rfc3339(done.ts_ns)
+    if crypto:
+        return {
+            "t": stamp,
+            "p": done.px,
+            "s": done.size,
+            "tks": "B" if done.side > 0 else "S",
+            "i": done.number,
+        }
+    return {
+        "t": stamp,
+        "x": _VENUE,
+        "p": done.px,
+        "s": _whole(done.size),
+        "c": ["@"],
+        "i": done.number,
+        "z": _TAPE,
+    }
+
+
+def quote_row(quote: Quote, crypto: bool, t: Any = None) -> dict[str, Any]:
+    """A quote."""
+    stamp = t if t is not None else rfc3339(quote.ts_ns)
+    if crypto:
+        return {"t": stamp, "bp": quote.bid, "bs": quote.bid_size, "ap": quote.ask, "as": quote.ask_size}
+    return {
+        "t": stamp,
+        "ax": _VENUE,
+        "ap": quote.ask,
+        "as": _whole(quote.ask_size),
+        "bx": _VENUE,
+        "bp": quote.bid,
+        "bs": _whole(quote.bid_size),
+        "c": ["R"],
+        "z": _TAPE,
+    }
+
+
+def bar_row(candle: Candle, t: Any = None) -> dict[str, Any]:
+    """A bar; its time is its start."""
+    return {
+        "t": t if t is not None else rfc3339(candle.start_ns),
+        "o": candle.open,
+        "h": candle.high,
+        "l": candle.low,
+        "c": candle.close,
+        "v": _whole(candle.volume),
+        "n": candle.count,
+        "vw": candle.vwap,
+    }
+
+
+def book_row(book: Book, t: Any = None) -> dict[str, Any]:
+    """A book of crypto."""
+    return {
+        "t": t if t is not None else rfc3339(book.ts_ns),
+        "b": [{"p": px, "s": size} for px, size in book.bids],
+        "a": [{"p": px, "s": size} for px, size in book.asks],
+    }
+
+
+def _whole(size: float) -> float | int:
+    return int(size) if size == int(size) else size
+
+
+def gathered(candles: Iterable[Candle], step_ns: int) -> list[Candle]:
+    """Candles put together into longer ones that begin at whole multiples of `step_ns`.
+
+    >>> one = Candle(0, 60, 1.0, 3.0, 1.0, 2.0, 10.0, 1, 20.0)
+    >>> two = Candle(60, 120, 2.0, 5.0, 2.0, 4.0, 30.0, 1, 120.0)
+    >>> [both] = gathered([one, two], 120)
+    >>> both.open, both.high, both.close, both.volume, both.vwap
+    (1.0, 5.0, 4.0, 40.0, 3.5)
+    """
+    out: list[Candle] = []
+    for candle in candles:
+        start = candle.start_ns // step_ns * step_ns
+        if out and out[-1].start_ns == start:
+            out[-1] = _joined(out[-1], candle)
+        else:
+            out.append(
+                Candle(
+                    start,
+                    start + step_ns,
+                    candle.open,
+                    candle.high,
+                    candle.low,
+                    candle.close,
+                    candle.volume,
+                    candle.count,
+                    candle.value,
+                )
+            )
+    return out
+
+
+def _joined(first: Candle, second: Candle) -> Candle:
+    return Candle(
+        first.start_ns,
+        first.end_ns,
+        first.open,
+        max(first.high, second.high),
+        min(first.low, second.low),
+        second.close,
+        first.volume + second.volume,
+        first.count + second.count,
+        first.value + second.value,
+    )
+
+
+def latest_candle(board: Board, now_ns: int) -> Candle:
+    """The last finished candle; the one under way when there is none."""
+    return board.candles[-1] if board.candles else board.candle(now_ns)
+
+
+def day_of(board: Board, now_ns: int) -> tuple[Candle, Candle]:
+    """(today's bar so far, the bar of the day before)."""
+    today = now_ns // DAY_NS * DAY_NS
+    mine: Sequence[Candle] = [c for c in board.candles if c.start_ns >= today]
+    if board.forming is not None or not mine:
+        mine = [*mine, board.candle(now_ns)]
+    [day] = gathered(mine, DAY_NS)[-1:]
+    before = gathered((c for c in board.candles if today - DAY_NS <= c.start_ns < today), DAY_NS)
+    return day, before[-1] if before else board.days[-1]
+
+
+def snapshot(board: Board, now_ns: int) -> dict[str, Any]:
+    """Everything newest of one symbol."""
+    crypto = board.listing.always_open
+    day, before = day_of(board, now_ns)
+    return {
+        "latestTrade": trade_row(board.prints[-1], crypto),
+        "latestQuote": quote_row(board.quote if board.book.ts_ns else board.quotes[-1], crypto),
+        "minuteBar": bar_row(latest_candle(board, now_ns)),
+        "dailyBar": bar_row(day),
+        "prevDailyBar": bar_row(before),
+    }

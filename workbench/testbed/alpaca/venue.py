@@ -1,0 +1,122 @@
+"""Alpaca, put together: keys, limits, routes, streams, addresses.
+
+Lives here: what stands before every route. Not here: the routes (orders.py, positions.py, account.py, data.py), the
+streams (trade_stream.py, data_stream.py).
+"""
+
+import hmac
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from workbench.testbed.alpaca.account import Account
+from workbench.testbed.alpaca.data import Data
+from workbench.testbed.alpaca.data_stream import DataStream
+from workbench.testbed.alpaca.orders import Orders
+from workbench.testbed.alpaca.positions import Positions
+from workbench.testbed.alpaca.refusals import Refusal, fault_answer, too_many, unauthorised
+from workbench.testbed.alpaca.trade_stream import TradeStream
+from workbench.testbed.call import Answer, Call, Reply, Route
+from workbench.testbed.emulator import new_secret
+from workbench.testbed.exchange import Exchange
+from workbench.testbed.limits import Window
+from workbench.testbed.venue import EmulatorSettings, Socket
+
+__all__ = ["AlpacaVenue"]
+
+_LIMIT: Final = 200
+_PER_S: Final = 60.0
+_SYMBOLS: Final = 30  # on the free feed
+_FEEDS: Final = ("iex", "sip", "delayed_sip", "test")
+
+
+class AlpacaVenue:
+    """One paper account at Alpaca. Trading and data share the port; each has its own 200 requests a minute."""
+
+    name = "alpaca"
+
+    def __init__(self, exchange: Exchange, settings: EmulatorSettings) -> None:
+        self.exchange = exchange
+        self.key = "PK" + new_secret(18, settings.seed)
+        self.secret = new_secret(40, settings.seed + 1)
+        number = new_secret(10, settings.seed + 2)
+        self.account = "PA" + number
+        self._account = Account(exchange, exchange.new_id(), self.account)
+        self._orders = Orders(exchange)
+        self._positions = Positions(exchange)
+        self._data = Data(exchange)
+        limit = _LIMIT if settings.limits else 0
+        self.windows = {"trading": Window(limit, _PER_S), "data": Window(limit, _PER_S)}
+        self.trades = TradeStream(exchange, self.key, self.secret)
+        most = _SYMBOLS if settings.limits else 0
+        self.stocks = DataStream(exchange, self.key, self.secret, crypto=False, symbol_limit=most)
+        self.crypto = DataStream(exchange, self.key, self.secret, crypto=True)
+        self._keys = (self.key.encode(), self.secret.encode())
+
+    def routes(self) -> Iterable[Route]:
+        for part in (self._orders, self._positions, self._account, self._data):
+            for route in part.routes():
+                reply = route.reply
+                if route.point == "rest:POST /v2/orders":
+                    reply = self._unless_suspended(reply)
+                yield Route(route.method, route.path, _refusals_answered(reply), open=route.open)
+
+    def sockets(self) -> Iterable[Socket]:
+        yield Socket("/stream", "trade_updates", self.trades.serve)
+        for feed in _FEEDS:
+            yield Socket(f"/v2/{feed}", "stocks", self.stocks.serve)
+        yield Socket("/v1beta3/crypto/{loc}", "crypto", self.crypto.serve)
+        yield Socket("/v1beta2/crypto", "crypto", self.crypto.serve)
+
+    def guard(self, call: Call) -> Answer | None:
+        """The rate limit counts first, then the keys; both sides of the house have their own."""
+        data = call.route.path.startswith(("/v2/stocks", "/v1beta3"))
+        window = self.windows["data" if data else "trading"]
+        now_s = self.exchange.clock.shown_ns() / 1e9
+        if window.limit:
+            within = window.take(now_s)
+            call.headers = {
+                "X-RateLimit-Limit": str(window.limit),
+                "X-RateLimit-Remaining": str(window.remaining(now_s)),
+                "X-RateLimit-Reset": str(int(window.reset_s(now_s))),
+            }
+            if not within:
+                return too_many()
+        if call.route.open:
+            return None
+        headers = call.request.headers
+        given = (headers.get("APCA-API-KEY-ID", ""), headers.get("APCA-API-SECRET-KEY", ""))
+        if not all(hmac.compare_digest(g.encode(), k) for g, k in zip(given, self._keys, strict=True)):
+            return unauthorised(data)
+        return None
+
+    def refuse(self, status: int, text: str) -> Answer:
+        return fault_answer(status, text)
+
+    def addresses(self, root: str) -> dict[str, str]:
+        ws_root = root.replace("http", "ws", 1)
+        return {"rest": root, "ws": f"{ws_root}/stream", "ws_root": ws_root}
+
+    def lift_limits(self, lifted: bool) -> None:
+        for window in self.windows.values():
+            window.limit = 0 if lifted else _LIMIT
+
+    def nightly_reset(self) -> None:
+        """Alpaca has no sessions to end; its streams are closed by the server."""
+
+    def _unless_suspended(self, reply: Reply) -> Reply:
+        def guarded(call: Call) -> Answer:
+            if self._account.suspended:
+                raise Refusal(403, 40310000, "new orders are rejected by user request")
+            return reply(call)  # type: ignore[return-value]  # Alpaca's replies never wait
+
+        return guarded
+
+
+def _refusals_answered(reply: Reply) -> Callable[[Call], Answer]:
+    def answered(call: Call) -> Answer:
+        try:
+            return reply(call)  # type: ignore[return-value]  # Alpaca's replies never wait
+        except Refusal as refusal:
+            return refusal.answer()
+
+    return answered

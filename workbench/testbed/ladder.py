@@ -1,0 +1,58 @@
+"""Random liquidity around a price: the levels of bids and asks a small order meets. Seeded, made anew each time.
+
+Lives here: sizes and prices of the levels. Not here: who trades against them (exchange.py).
+"""
+
+from random import Random
+from typing import Final
+
+import msgspec
+
+from workbench.model.scale import SCALE
+from workbench.testbed.listing import Listing
+
+__all__ = ["Book", "Ladder"]
+
+_LEVELS: Final = 10
+
+
+class Book(msgspec.Struct, frozen=True):
+    """Levels of one instrument, best first: (price, size). `version` rises with every change."""
+
+    ts_ns: int
+    version: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
+
+
+class Ladder:
+    """Makes books around a price.
+
+    >>> from workbench.testbed.listing import stock
+    >>> book = Ladder(stock(0, "AAPL", "alpaca"), seed=1).around(230.0, ts_ns=1)
+    >>> book.bids[0][0] < 230.0 < book.asks[0][0], book.asks[0][1] >= 1_000, len(book.bids)
+    (True, True, 10)
+    """
+
+    def __init__(self, listing: Listing, seed: int) -> None:
+        self._listing = listing
+        self._chance = Random(f"{seed}-{listing.symbol}-ladder")
+        self._version = 0
+
+    def around(self, px: float, ts_ns: int) -> Book:
+        """Ten levels on each side of `px`, the best ones at least one tick from it."""
+        listing, chance = self._listing, self._chance
+        tick, lot = listing.instrument.tick_e8 / SCALE, listing.instrument.lot_e8 / SCALE
+        half = max(1, round(px * listing.spread / 2 / tick))
+        base = listing.best_value / px
+        grid = round(px / tick)
+        bids: list[tuple[float, float]] = []
+        asks: list[tuple[float, float]] = []
+        for level in range(_LEVELS):
+            away = half + level * max(1, half // 2)
+            for side, out in ((-1, bids), (1, asks)):
+                lots = max(1, round(base * (1 + level / 2) * (1 + chance.random()) / lot))
+                if grid + side * away > 0:
+                    out.append((round((grid + side * away) * tick, 8), round(lots * lot, 8)))
+        self._version += 1
+        return Book(ts_ns, self._version, tuple(bids), tuple(asks))
