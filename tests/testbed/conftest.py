@@ -51,7 +51,7 @@ class Floor:
             self.board(symbol).listing, side, round(qty * SCALE), **{"kind": MARKET, "tif": DAY, **more}
         )
 
-    def place(self, side: int = BUY, qty: float = 10, symbol: str = "AAPL", **more: Any) -> VenueOrder:
+    def place(self, side: int = BUY, qty: float = 10, symbol: str = "AAPL", **more: Any) -> Any:
         order = self.exchange.place(self.ticket(side, qty, symbol, **more))
         self.exchange.settle()
         return order

@@ -23,7 +23,7 @@ def test_a_small_market_order_fills_at_once_at_the_best_price(floor: Floor) -> N
 
 
 def test_nothing_happens_before_it_is_settled(floor: Floor) -> None:
-    order = floor.exchange.place(floor.ticket())
+    order: Any = floor.exchange.place(floor.ticket())
     assert (order.state, floor.told) == ("pending", [])
     floor.exchange.settle()
     assert order.state == "filled"

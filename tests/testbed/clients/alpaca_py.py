@@ -2,7 +2,8 @@
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from alpaca.common.exceptions import APIError
@@ -53,7 +54,7 @@ def main() -> None:
     session = Session("alpaca-py", "alpaca-py")
     facts = session.facts
     keys = (facts["key"], facts["secret"])
-    client = TradingClient(*keys, url_override=facts["rest"])
+    client: Any = TradingClient(*keys, url_override=facts["rest"])
     _account(session, client)
     events, stream = _trade_stream(session, facts, keys)
     _orders(session, client, events)
@@ -69,7 +70,7 @@ def main() -> None:
     session.report()
 
 
-def _account(session: Session, client: TradingClient) -> None:
+def _account(session: Session, client: Any) -> None:
     with session.step("account"):
         account: Any = client.get_account()
         expect(account.status.value == "ACTIVE" and float(account.cash) > 0, f"account {account}")
@@ -80,7 +81,7 @@ def _account(session: Session, client: TradingClient) -> None:
         expect(clock.next_open > clock.timestamp and clock.next_close > clock.timestamp, f"clock {clock}")
         expect(abs(clock.timestamp - datetime.now(UTC)) < timedelta(seconds=5), "the clock is off")
     with session.step("calendar"):
-        days: Any = client.get_calendar(GetCalendarRequest(start="2026-11-23", end="2026-11-27"))
+        days: Any = client.get_calendar(GetCalendarRequest(start=date(2026, 11, 23), end=date(2026, 11, 27)))
         expect([str(day.date) for day in days][:2] == ["2026-11-23", "2026-11-24"], f"calendar {days}")
         expect(days[-1].close.hour == 13, "the day after Thanksgiving is a half day")
     with session.step("assets"):
@@ -115,7 +116,7 @@ def _trade_stream(
     return events, stream
 
 
-def _orders(session: Session, client: TradingClient, events: list[Any]) -> None:
+def _orders(session: Session, client: Any, events: list[Any]) -> None:
     def told(order: Any, event: str) -> Any:
         def found() -> Any:
             return next((e for e in list(events) if e.order.id == order.id and _name(e.event) == event), None)
@@ -138,7 +139,7 @@ def _orders(session: Session, client: TradingClient, events: list[Any]) -> None:
         expect(client.get_open_position(position.asset_id).symbol == "AAPL", "by asset id")
     with session.step("limit order rests"):
         far = round(float(position.current_price) * 0.5, 2)
-        request = LimitOrderRequest(
+        request: Any = LimitOrderRequest(
             symbol="SPY", qty=2, side=BUY, time_in_force=GTC, limit_price=far, client_order_id="resting-1"
         )
         resting: Any = client.submit_order(request)
@@ -166,7 +167,7 @@ def _orders(session: Session, client: TradingClient, events: list[Any]) -> None:
         refused(lambda: client.cancel_order_by_id(changed.id), APIError, "42210000", "canceled")
     with session.step("stop and stop-limit rest"):
         px = float(client.get_open_position("AAPL").current_price)
-        for request in (
+        stops: tuple[Any, ...] = (
             StopOrderRequest(
                 symbol="AAPL", qty=1, side=SELL, time_in_force=GTC, stop_price=round(px * 0.8, 2)
             ),
@@ -178,9 +179,9 @@ def _orders(session: Session, client: TradingClient, events: list[Any]) -> None:
                 stop_price=round(px * 0.8, 2),
                 limit_price=round(px * 0.79, 2),
             ),
-        ):
-            stop: Any = client.submit_order(request)
-            until(lambda stop=stop: _in_state(client, stop.id, OrderStatus.NEW), "status new")
+        )
+        for stop in [client.submit_order(request) for request in stops]:
+            until(partial(_in_state, client, stop.id, OrderStatus.NEW), "status new")
     with session.step("qty_available counts open sells"):
         expect(float(client.get_open_position("AAPL").qty_available) == 8, "open sells hold nothing")
     with session.step("selling more than is free is refused"):
@@ -203,14 +204,14 @@ def _orders(session: Session, client: TradingClient, events: list[Any]) -> None:
         expect(fills[-1]["order_id"] == str(order.id) and fills[-1]["cum_qty"] == "10", f"activities {fills}")
 
 
-def _complex_orders(session: Session, client: TradingClient) -> None:
+def _complex_orders(session: Session, client: Any) -> None:
     px = float(client.get_open_position("AAPL").current_price)
     profit, loss = (
         TakeProfitRequest(limit_price=round(px * 1.3, 2)),
         StopLossRequest(stop_price=round(px * 0.7, 2)),
     )
     with session.step("bracket"):
-        request = MarketOrderRequest(
+        request: Any = MarketOrderRequest(
             symbol="SPY",
             qty=5,
             side=BUY,
@@ -257,7 +258,7 @@ def _complex_orders(session: Session, client: TradingClient) -> None:
         expect(done.qty is None and float(done.notional) == 100, f"notional {done}")
 
 
-def _crypto(session: Session, client: TradingClient) -> None:
+def _crypto(session: Session, client: Any) -> None:
     with session.step("crypto buy and sell"):
         buy: Any = client.submit_order(
             MarketOrderRequest(symbol="BTC/USD", qty=0.05, side=BUY, time_in_force=GTC)
@@ -277,7 +278,7 @@ def _crypto(session: Session, client: TradingClient) -> None:
         refused(lambda: client.submit_order(day), APIError, "invalid crypto time_in_force")
 
 
-def _refusals(session: Session, client: TradingClient, facts: dict[str, Any]) -> None:
+def _refusals(session: Session, client: Any, facts: dict[str, Any]) -> None:
     with session.step("bad symbol"):
         order = MarketOrderRequest(symbol="NOSUCH", qty=1, side=BUY, time_in_force=DAY)
         refused(lambda: client.submit_order(order), APIError, "not found", "42210000")
@@ -298,7 +299,7 @@ def _refusals(session: Session, client: TradingClient, facts: dict[str, Any]) ->
         refused(lambda: client.get_order_by_client_id("nobody"), APIError, "40410000")
 
 
-def _closing(session: Session, client: TradingClient) -> None:
+def _closing(session: Session, client: Any) -> None:
     with session.step("close half a position"):
         before = float(client.get_open_position("AAPL").qty)
         client.close_position("AAPL", ClosePositionRequest(percentage="50"))
@@ -382,7 +383,7 @@ def _data_streams(session: Session, facts: dict[str, Any], keys: tuple[str, str]
 
     with session.step("stock stream: trades and quotes"):
         for kind, symbol in (("Trade", "AAPL"), ("Quote", "AAPL"), ("Quote", "SPY")):
-            until(lambda kind=kind, symbol=symbol: have(kind, symbol), f"{kind} of {symbol}")
+            until(partial(have, kind, symbol), f"{kind} of {symbol}")
         quote = next(item for item in seen if type(item).__name__ == "Quote")
         expect(abs(quote.timestamp - datetime.now(UTC)) < timedelta(seconds=30), f"stamp {quote.timestamp}")
     with session.step("crypto stream: quotes and books"):
@@ -394,13 +395,13 @@ def _data_streams(session: Session, facts: dict[str, Any], keys: tuple[str, str]
         stream.stop()
 
 
-def _bad_keys_and_limits(session: Session, client: TradingClient, facts: dict[str, Any]) -> None:
+def _bad_keys_and_limits(session: Session, client: Any, facts: dict[str, Any]) -> None:
     with session.step("bad key"):
         wrong = TradingClient("PKWRONG", "nothing", url_override=facts["rest"])
         error: Any = refused(wrong.get_account, APIError, "40110000")
         expect(error.status_code == 401, f"status {error.status_code}")
         data = StockHistoricalDataClient("PKWRONG", "nothing", url_override=facts["rest"])
-        request = StockLatestQuoteRequest(symbol_or_symbols="AAPL")
+        request: Any = StockLatestQuoteRequest(symbol_or_symbols="AAPL")
         refused(lambda: data.get_stock_latest_quote(request), APIError, "forbidden")
     with session.step("bad key on the trade stream"):
         stream = TradingStream("PKWRONG", "nothing", url_override=facts["ws"])
@@ -416,7 +417,7 @@ def _bad_keys_and_limits(session: Session, client: TradingClient, facts: dict[st
         expect(error.status_code == 429, f"status {error.status_code}")
 
 
-def _authenticate(stream: TradingStream) -> None:
+def _authenticate(stream: Any) -> None:
     import asyncio
 
     async def connect() -> None:
@@ -432,16 +433,16 @@ def _name(event: Any) -> str:
     return str(getattr(event, "value", event))
 
 
-def _filled(client: TradingClient, order_id: Any) -> Any:
+def _filled(client: Any, order_id: Any) -> Any:
     return _in_state(client, order_id, OrderStatus.FILLED)
 
 
-def _in_state(client: TradingClient, order_id: Any, status: OrderStatus) -> Any:
+def _in_state(client: Any, order_id: Any, status: OrderStatus) -> Any:
     order: Any = client.get_order_by_id(order_id)
     return order if order.status == status else None
 
 
-def _trailing(client: TradingClient, order_id: Any) -> Any:
+def _trailing(client: Any, order_id: Any) -> Any:
     order: Any = client.get_order_by_id(order_id)
     return order if order.hwm is not None else None
 
