@@ -31,6 +31,14 @@ class Report(msgspec.Struct, frozen=True):
     unconfirmed: list[rows.OrderRow]
 
 
+class Flattened(msgspec.Struct, frozen=True):
+    paused: list[int]
+    cancels: int
+    orders: list[rows.OrderRow]
+    refused: list[str]
+    waiting: list[str]
+
+
 class FakeDesk:
     """Fulfils `workbench.api.contract.DeskContract`; every method acts on plain rows at once."""
 
@@ -275,6 +283,11 @@ class FakeDesk:
         tif: str = "day",
         key: str = "",
         why: str = "",
+        trail: float = 0,
+        trail_percent: float = 0,
+        take_profit_px: float = 0,
+        stop_loss_px: float = 0,
+        stop_loss_limit_px: float = 0,
     ) -> int | Refusal:
         self._known(symbol)
         if key and key in self._keys:
@@ -292,6 +305,36 @@ class FakeDesk:
         del self._active[order_id]
         self._orders[order_id] = msgspec.structs.replace(order, state="cancelled", updated_ns=self._market_ns)
         self.changed()
+
+    async def amend(
+        self, order_id: int, quantity: float = 0, limit_px: float = 0, stop_px: float = 0
+    ) -> Refusal | None:
+        order = self.order(order_id)
+        if order_id not in self._active:
+            text = f"order {order_id} is {order.state}: only a working order can be amended"
+            return Refusal(self._market_ns, order.strategy_id, 0, 0, 0, "AMEND", text)
+        changed = {"quantity": quantity, "limit_px": limit_px, "stop_px": stop_px}
+        self._orders[order_id] = msgspec.structs.replace(order, **{k: v for k, v in changed.items() if v})
+        self.changed()
+        return None
+
+    async def flatten(self, reason: str, by: str, symbol: str = "") -> Flattened:
+        if self.killed:
+            raise Refused(f"the kill switch is on ({self.killed}): arm the desk, then flatten")
+        if symbol:
+            self._known(symbol)
+        doomed, paused = list(self._active), [n for n, s in self._strategies.items() if s.state == "running"]
+        for order_id in doomed:
+            await self.cancel(order_id)
+        for strategy_id in paused:
+            await self.pause(strategy_id, reason)
+        sent = [
+            self._open(sid, name, "sell" if held[0] > 0 else "buy", abs(held[0]), why=f"flatten: {reason}")
+            for (sid, name), held in self._held.items()
+            if held[0] and symbol in ("", name)
+        ]
+        orders = [self._orders[number] for number in sent if isinstance(number, int)]
+        return Flattened(paused, len(doomed), orders, [], [])
 
     async def kill(self, reason: str, by: str) -> Report:
         self.killed = f"{reason} (by {by})"

@@ -53,6 +53,39 @@ async def test_an_order_is_placed_once_per_key_and_cancelled(served: Served) -> 
     assert (await served.ask("GET", f"{where}/trace"))[1]["stages"][0] == "feed"
 
 
+async def test_an_order_is_amended(served: Served) -> None:
+    limit = {**ORDER, "type": "limit", "limit_px": 250.0, "key": "k1"}
+    _, placed, _ = await served.ask("POST", "/api/v1/orders", json=limit)
+    where = f"/api/v1/orders/{placed['order_id']}"
+    assert (await served.ask("PATCH", where, json={"quantity": 7}))[0] == 200
+    row = (await served.ask("GET", where))[1]
+    assert (row["quantity"], row["limit_px"], row["amending"]) == (7.0, 250.0, False)
+    status, told, _ = await served.ask("PATCH", where, json={})
+    assert (status, told["code"]) == (400, "BadValue")
+    status, told, _ = await served.ask("PATCH", where, json={"limit": 3})
+    assert "did you mean 'limit_px'" in told["text"]
+    await served.ask("DELETE", where)
+    status, told, _ = await served.ask("PATCH", where, json={"quantity": 5})
+    assert (status, told["code"], told["refusal"]["code"]) == (409, "RiskRefusal", "AMEND")
+
+
+async def test_flatten_says_what_it_did(served: Served) -> None:
+    await served.desk.add_strategy("S", "", {}, ["SPY"], 10)
+    await served.ask("POST", "/api/v1/orders", json=ORDER)
+    for _ in range(5):
+        served.desk.step()
+    status, told, _ = await served.ask("POST", "/api/v1/flatten", json={"reason": "home", "symbol": "SPY"})
+    assert status == 200
+    assert told["paused"] == [1]
+    assert {row["why"] for row in told["orders"]} == {"flatten: home"}
+    status, told, _ = await served.ask("POST", "/api/v1/flatten", json={"symbol": "SPX"})
+    assert (status, told["code"]) == (400, "UnknownName")
+    await served.ask("POST", "/api/v1/kill", json={})
+    status, told, _ = await served.ask("POST", "/api/v1/flatten", json={})
+    assert (status, told["code"]) == (409, "Refused")
+    assert "arm the desk, then flatten" in told["text"]
+
+
 async def test_a_risk_refusal_has_code_text_and_numbers(served: Served) -> None:
     status, told, _ = await served.ask("POST", "/api/v1/orders", json={**ORDER, "quantity": 9000})
     assert (status, told["code"]) == (409, "RiskRefusal")

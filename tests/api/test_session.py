@@ -176,6 +176,22 @@ def test_orders(session: Session) -> None:
         session.place("SPZ", "buy", 1)
 
 
+def test_an_order_is_amended_and_everything_flattened(session: Session) -> None:
+    order = session.place("SPY", "buy", 3, "limit", limit_px=100.0, take_profit_px=120.0, stop_loss_px=90.0)
+    assert not isinstance(order, rows.RefusalRow)
+    changed = session.amend(order.order_id, quantity=4, limit_px=101.0)
+    assert not isinstance(changed, rows.RefusalRow)
+    assert (changed.quantity, changed.limit_px) == (4.0, 101.0)
+    report = session.flatten("home")
+    assert (report.cancels, report.refused, report.waiting) == (1, [], [])
+    refused = session.amend(order.order_id, quantity=5)
+    assert isinstance(refused, rows.RefusalRow)
+    assert refused.code == "AMEND"
+    session.kill("enough")
+    with pytest.raises(Refused, match="arm the desk"):
+        session.flatten()
+
+
 def test_kill_arm_market_and_check(engine: Engine, session: Session) -> None:
     assert session.kill("end of day").unconfirmed == []
     assert session.snapshot().session.kill_reason.startswith("end of day (by notebook of ")

@@ -157,6 +157,17 @@ def test_check_replays_and_reconciles(cli: Cli, desk: Session) -> None:
     assert told["differences"] == []
 
 
+def test_flatten_closes_what_is_held(cli: Cli, desk: Session) -> None:
+    told = answered(cli("flatten", "the test says so", "--symbol", "SPY", "--name", "cli", "--json"))
+    assert (told["refused"], told["waiting"]) == ([], [])
+    code, out, _ = cli("flatten", "--name", "cli")
+    assert code == 0
+    assert "closing orders" in out
+    code, _, err = cli("flatten", "--symbol", "SPX", "--name", "cli")
+    assert code == 2
+    assert "did you mean 'SPY'" in err
+
+
 def test_kill_and_arm(cli: Cli, desk: Session) -> None:
     told = answered(cli("kill", "the test says so", "--name", "cli", "--json"))
     assert told["unconfirmed"] == []

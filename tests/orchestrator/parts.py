@@ -6,6 +6,7 @@ from workbench.engine import Engine
 from workbench.model import (
     AddInstrument,
     AddStrategy,
+    Amend,
     Cancel,
     Instrument,
     OpenAccount,
@@ -91,9 +92,13 @@ class Wire:
     def __init__(self) -> None:
         self.submitted: list[Submit] = []
         self.cancelled: list[Cancel] = []
+        self.amended: list[Amend] = []
 
     def submit(self, order: Submit) -> None:
         self.submitted.append(order)
 
     def cancel(self, order: Cancel) -> None:
         self.cancelled.append(order)
+
+    def amend(self, order: Amend) -> None:
+        self.amended.append(order)

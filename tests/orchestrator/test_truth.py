@@ -10,7 +10,19 @@ from tests.orchestrator.parts import HeldLog, Wire, engine_with_flip
 from tests.orchestrator.test_desk import placed, play_to
 from workbench.brokers import BrokerAccount, BrokerOrder
 from workbench.engine import Engine
-from workbench.model import Accepted, Bar, Filled, Report, Submit, to_e8
+from workbench.model import (
+    Accepted,
+    Amended,
+    AmendOrder,
+    AmendRefused,
+    Bar,
+    Filled,
+    Report,
+    Split,
+    StartSession,
+    Submit,
+    to_e8,
+)
 from workbench.model.orders import FILLED, NOT_SENT, PARTIAL, WORKING
 from workbench.orchestrator import Desk, Driver, SessionClock
 from workbench.orchestrator.truth import Difference, differences, reconcile, settle_with_broker
@@ -133,6 +145,40 @@ async def test_a_fill_that_was_missed_is_booked() -> None:
     engine, _ = await _settled(_known(reports, FILLED, 10))
     assert engine.orders.by_id[1].state == FILLED
     assert engine.ledger.totals[0].qty_e8 == TEN
+
+
+@pytest.mark.parametrize(
+    ("reports", "quantity", "state", "left"),
+    [
+        ((), 10.0, WORKING, 10.0),  # nothing of it arrived
+        ((), 6.0, WORKING, 6.0),  # the quantity there is the one asked for
+        ((Amended(62 * S, 1, to_e8(6), to_e8(99), 0),), 6.0, WORKING, 6.0),
+        ((AmendRefused(62 * S, 1, "TOO_LATE", "it trades"),), 10.0, WORKING, 10.0),
+    ],
+)
+async def test_a_change_under_way_ends_by_what_the_broker_shows(
+    reports: tuple[Report, ...], quantity: float, state: int, left: float
+) -> None:
+    engine = engine_with_flip()
+    engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
+    engine.handle(Accepted(61 * S, 1, "v"))
+    assert engine.handle(AmendOrder(61 * S, 1, to_e8(6)))
+    engine.handle(StartSession(61 * S, 2, "again", "paper", ""))
+    assert engine.exposure.lines[0].buys_e8 == TEN  # both versions count
+    known = BrokerOrder("wb-1-1", 1, "v", state, to_e8(quantity), 0, (Accepted(61 * S, 1, "v"), *reports))
+    await _settled(known, engine)
+    order = engine.orders.by_id[1]
+    assert (order.state, order.qty_e8) == (state, to_e8(left))
+    assert not engine.orders.amending
+    assert engine.exposure.lines[0].buys_e8 == to_e8(left)
+
+
+def test_a_split_is_no_difference() -> None:
+    engine = _engine_holding_ten()
+    engine.handle(Split(62 * S, 0, 3, 1))
+    told = reconcile(engine, _account(held=30))
+    assert told.pop("differences") == []
+    assert all(told.values())
 
 
 async def test_what_was_known_already_is_booked_once() -> None:

@@ -14,10 +14,13 @@ from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.model.snapshot import OrderRow, RefusalRow
 
 __all__ = [
+    "AmendBody",
     "ArmBody",
     "CheckAnswer",
     "Done",
     "ErrorBody",
+    "FlattenAnswer",
+    "FlattenBody",
     "KillAnswer",
     "KillBody",
     "MarketBody",
@@ -51,17 +54,40 @@ class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlaceBody(_Body, frozen=True):
-    """A manual order. `key` makes a repeated request harmless."""
+    """A manual order. `key` makes a repeated request harmless. A trailing order takes `trail` (a price distance) or
+    `trail_percent`; `take_profit_px` and `stop_loss_px` (with `stop_loss_limit_px`: a stop-limit order) make a bracket
+    of it."""
 
     symbol: Symbol
     side: Literal["buy", "sell"]
     quantity: Positive
-    type: Literal["market", "limit", "stop", "stop_limit"] = "market"
+    type: Literal["market", "limit", "stop", "stop_limit", "trailing"] = "market"
     limit_px: NotNegative = 0.0
     stop_px: NotNegative = 0.0
-    tif: Literal["day", "gtc", "ioc", "fok"] = "day"
+    tif: Literal["day", "gtc", "ioc", "fok", "opg", "cls"] = "day"
     key: Annotated[str, Meta(max_length=64)] = ""
     why: ShortText = ""
+    trail: NotNegative = 0.0
+    trail_percent: NotNegative = 0.0
+    take_profit_px: NotNegative = 0.0
+    stop_loss_px: NotNegative = 0.0
+    stop_loss_limit_px: NotNegative = 0.0
+
+
+class AmendBody(_Body, frozen=True):
+    """What a working order shall be changed to; 0 keeps what it has. `quantity` includes what has filled."""
+
+    quantity: NotNegative = 0.0
+    limit_px: NotNegative = 0.0
+    stop_px: NotNegative = 0.0
+
+
+class FlattenBody(_Body, frozen=True):
+    """Close what is held in `symbol`, or in all ("")."""
+
+    reason: ShortText = "operator"
+    by: Annotated[str, Meta(max_length=100)] = "api"
+    symbol: Annotated[str, Meta(max_length=32)] = ""
 
 
 class StrategyBody(_Body, frozen=True):
@@ -144,6 +170,17 @@ class KillAnswer(msgspec.Struct, frozen=True):
     blocked_after_us: float
     cancels: int
     unconfirmed: list[OrderRow]
+
+
+class FlattenAnswer(msgspec.Struct, frozen=True):
+    """Strategies paused, cancels and closing orders sent; `refused` says why one was not, `waiting` what is closed
+    only when the venue has confirmed the end of its open orders."""
+
+    paused: list[int]
+    cancels: int
+    orders: list[OrderRow]
+    refused: list[str]
+    waiting: list[str]
 
 
 class CheckAnswer(msgspec.Struct, frozen=True):

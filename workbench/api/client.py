@@ -16,7 +16,17 @@ import msgspec
 
 from workbench import errors
 from workbench.api.address import Address
-from workbench.api.bodies import CheckAnswer, Done, ErrorBody, KillAnswer, Placed, Started, Ticket, Token
+from workbench.api.bodies import (
+    CheckAnswer,
+    Done,
+    ErrorBody,
+    FlattenAnswer,
+    KillAnswer,
+    Placed,
+    Started,
+    Ticket,
+    Token,
+)
 from workbench.api.contract import MarketAction, Scalar
 from workbench.errors import BadValue, NotRunning, OutcomeUnknown, UnknownName, Unreachable, WorkbenchError
 from workbench.model import snapshot as rows
@@ -140,8 +150,10 @@ class Client:
         tif: str = "day",
         key: str = "",
         why: str = "",
+        **more: float,
     ) -> int | rows.RefusalRow:
-        """A manual order: its number, or the risk rule's refusal. Without `key` one is made up."""
+        """A manual order: its number, or the risk rule's refusal. Without `key` one is made up. `more`: trail,
+        trail_percent, take_profit_px, stop_loss_px, stop_loss_limit_px."""
         body = {
             "symbol": symbol,
             "side": side,
@@ -152,11 +164,27 @@ class Client:
             "tif": tif,
             "key": key or secrets.token_hex(8),
             "why": why,
+            **more,
         }
         try:
             return (await self._post("/orders", Placed, body)).order_id
         except _RiskSaidNo as no:
             return no.row
+
+    async def amend(
+        self, order_id: int, *, quantity: float = 0.0, limit_px: float = 0.0, stop_px: float = 0.0
+    ) -> rows.RefusalRow | None:
+        """Ask the venue to change a working order; None, or the refusal."""
+        body = {"quantity": quantity, "limit_px": limit_px, "stop_px": stop_px}
+        try:
+            await self._call("PATCH", f"/orders/{order_id}", Done, body)
+        except _RiskSaidNo as no:
+            return no.row
+        return None
+
+    async def flatten(self, reason: str = "operator", by: str = "api", symbol: str = "") -> FlattenAnswer:
+        """Pause, cancel, and close what is held."""
+        return await self._post("/flatten", FlattenAnswer, {"reason": reason, "by": by, "symbol": symbol})
 
     async def cancel(self, order_id: int) -> None:
         await self._call("DELETE", f"/orders/{order_id}", Done)

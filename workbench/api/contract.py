@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from workbench.model import Refusal
 from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
 
-__all__ = ["DeskContract", "KillReport", "MarketAction", "Scalar"]
+__all__ = ["DeskContract", "FlattenReport", "KillReport", "MarketAction", "Scalar"]
 
 type Scalar = float | int | bool | str
 type MarketAction = Literal["play", "pause", "speed"]
@@ -22,6 +22,21 @@ class KillReport(Protocol):
     def cancels(self) -> int: ...
     @property
     def unconfirmed(self) -> Sequence[OrderRow]: ...
+
+
+class FlattenReport(Protocol):
+    """What a flatten did: strategies paused, cancels and closing orders sent, what was refused, what still waits."""
+
+    @property
+    def paused(self) -> Sequence[int]: ...
+    @property
+    def cancels(self) -> int: ...
+    @property
+    def orders(self) -> Sequence[OrderRow]: ...
+    @property
+    def refused(self) -> Sequence[str]: ...
+    @property
+    def waiting(self) -> Sequence[str]: ...
 
 
 class DeskContract(Protocol):
@@ -70,8 +85,17 @@ class DeskContract(Protocol):
         tif: str = "day",
         key: str = "",
         why: str = "",
+        trail: float = 0,
+        trail_percent: float = 0,
+        take_profit_px: float = 0,
+        stop_loss_px: float = 0,
+        stop_loss_limit_px: float = 0,
     ) -> int | Refusal: ...
     async def cancel(self, order_id: int) -> object: ...
+    async def amend(
+        self, order_id: int, quantity: float = 0, limit_px: float = 0, stop_px: float = 0
+    ) -> Refusal | None: ...
+    async def flatten(self, reason: str, by: str, symbol: str = "") -> FlattenReport: ...
     async def kill(self, reason: str, by: str) -> KillReport: ...
     async def arm(self, by: str) -> object: ...
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from workbench.api.answers import RiskRefusal
 from workbench.api.bodies import (
+    AmendBody,
     ArmBody,
     CheckAnswer,
     Done,
+    FlattenAnswer,
+    FlattenBody,
     KillAnswer,
     KillBody,
     MarketBody,
@@ -26,6 +29,7 @@ from workbench.api.bodies import (
 from workbench.api.contract import DeskContract
 from workbench.api.route import Call, Route
 from workbench.errors import BadValue
+from workbench.model import Refusal
 from workbench.model.snapshot import RefusalRow
 
 __all__ = ["ROUTES", "kill_desk"]
@@ -51,13 +55,31 @@ async def _place(call: Call) -> Placed:
         tif=body.tif,
         key=body.key,
         why=body.why,
+        trail=body.trail,
+        trail_percent=body.trail_percent,
+        take_profit_px=body.take_profit_px,
+        stop_loss_px=body.stop_loss_px,
+        stop_loss_limit_px=body.stop_loss_limit_px,
     )
     if isinstance(placed, int):
         return Placed(placed)
-    numbers = dict(placed.numbers)
-    raise RiskRefusal(
-        RefusalRow(placed.ts_ns, 0, body.symbol, body.side, body.quantity, placed.code, placed.text, numbers)
-    )
+    raise _said_no(placed, 0, body.symbol, body.side, body.quantity)
+
+
+def _said_no(no: Refusal, strategy_id: int, symbol: str, side: str, quantity: float) -> RiskRefusal:
+    row = RefusalRow(no.ts_ns, strategy_id, symbol, side, quantity, no.code, no.text, dict(no.numbers))
+    return RiskRefusal(row)
+
+
+async def _amend(call: Call) -> Done:
+    body: AmendBody = call.body
+    if not (body.quantity or body.limit_px or body.stop_px):
+        raise BadValue("quantity", body.quantity, "say what to change: quantity, limit_px or stop_px")
+    no = await call.desk.amend(call.id, body.quantity, body.limit_px, body.stop_px)
+    if no is not None:
+        order = call.desk.order(call.id)
+        raise _said_no(no, order.strategy_id, order.symbol, order.side, body.quantity or order.quantity)
+    return Done()
 
 
 async def _cancel(call: Call) -> Done:
@@ -105,6 +127,13 @@ async def kill_desk(desk: DeskContract, reason: str, by: str) -> KillAnswer:
 async def _kill(call: Call) -> KillAnswer:
     body: KillBody = call.body
     return await kill_desk(call.desk, body.reason, body.by)
+
+
+async def _flatten(call: Call) -> FlattenAnswer:
+    body: FlattenBody = call.body
+    done = await call.desk.flatten(body.reason, body.by, body.symbol)
+    orders, refused, waiting = list(done.orders), list(done.refused), list(done.waiting)
+    return FlattenAnswer(list(done.paused), done.cancels, orders, refused, waiting)
 
 
 async def _arm(call: Call) -> Done:
@@ -163,6 +192,15 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_V1}/orders", "full", "Place a manual order", _place, Placed, PlaceBody, status=201),
     Route("DELETE", f"{_V1}/orders/{{id}}", "full", "Ask the venue to cancel an order", _cancel, Done),
     Route(
+        "PATCH",
+        f"{_V1}/orders/{{id}}",
+        "full",
+        "Ask the venue to change a working order",
+        _amend,
+        Done,
+        AmendBody,
+    ),
+    Route(
         "POST",
         f"{_V1}/strategies",
         "full",
@@ -187,6 +225,15 @@ ROUTES: tuple[Route, ...] = (
         _kill,
         KillAnswer,
         KillBody,
+    ),
+    Route(
+        "POST",
+        f"{_V1}/flatten",
+        "full",
+        "Pause, cancel, and close what is held",
+        _flatten,
+        FlattenAnswer,
+        FlattenBody,
     ),
     Route("POST", f"{_V1}/arm", "full", "Allow trading again after a kill", _arm, Done, ArmBody),
     Route(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.api.address import Address, read_address
-from workbench.api.bodies import KillAnswer, Ticket
+from workbench.api.bodies import FlattenAnswer, KillAnswer, Ticket
 from workbench.api.client import LONG_S, Client
 from workbench.api.contract import MarketAction, Scalar
 from workbench.api.host_process import EngineThread, wait_until_ended
@@ -165,16 +165,42 @@ class Session:
         limit_px: float = 0.0,
         stop_px: float = 0.0,
         tif: str = "day",
+        trail: float = 0.0,
+        trail_percent: float = 0.0,
+        take_profit_px: float = 0.0,
+        stop_loss_px: float = 0.0,
+        stop_loss_limit_px: float = 0.0,
         key: str = "",
         why: str = "",
     ) -> OrderView | rows.RefusalRow:
-        """A manual order: the order, or the risk rule's refusal (a value, not an exception)."""
-        more = {"limit_px": limit_px, "stop_px": stop_px}
+        """A manual order: the order, or the risk rule's refusal (a value, not an exception).
+
+        `type` is market, limit, stop, stop_limit or trailing (with `trail`, a price distance, or `trail_percent`);
+        `tif` day, gtc, ioc, fok, opg or cls. `take_profit_px` and `stop_loss_px` make a bracket: exits that wait at
+        the venue until this order has filled and cancel one another.
+        """
+        more = {"limit_px": limit_px, "stop_px": stop_px, "trail": trail, "trail_percent": trail_percent}
+        more |= {"take_profit_px": take_profit_px, "stop_loss_px": stop_loss_px}
+        more["stop_loss_limit_px"] = stop_loss_limit_px
         placed = self._do(self._client.place(symbol, side, quantity, type, **more, tif=tif, key=key, why=why))
         return self.order(placed) if isinstance(placed, int) else placed
 
     def cancel(self, order_id: int) -> None:
         self._do(self._client.cancel(order_id))
+
+    def amend(
+        self, order_id: int, *, quantity: float = 0.0, limit_px: float = 0.0, stop_px: float = 0.0
+    ) -> OrderView | rows.RefusalRow:
+        """Ask the venue to change a working order; what is left out stays. The order (its row says `amending` until
+        the venue has answered), or the refusal (a value, not an exception)."""
+        change = {"quantity": quantity, "limit_px": limit_px, "stop_px": stop_px}
+        no = self._do(self._client.amend(order_id, **change))
+        return no if no is not None else self.order(order_id)
+
+    def flatten(self, reason: str = "flattened from the notebook", symbol: str = "") -> FlattenAnswer:
+        """Close what is held, in one symbol or in all: strategies are paused, open orders cancelled, and each holding
+        is closed by a market order. Raises Refused on a killed desk: `arm` it first."""
+        return self._do(self._client.flatten(reason, _who(), symbol))
 
     def pause(self, strategy_id: int, reason: str = "paused from the notebook") -> None:
         self._do(self._client.pause(strategy_id, reason))

@@ -46,8 +46,8 @@ class BrokerOrder(msgspec.Struct, frozen=True):
     """One order as the venue knows it: evidence that ends an unknown outcome.
 
     `state` is one of the states of `model.orders` that a venue can know (working, partial, filled, cancelled,
-    rejected, expired); `reports` tell how it came to it, every execution included, as they would have been
-    reported.
+    rejected, expired); `reports` tell how it came to it, every execution and every amendment included, as they would
+    have been reported.
     """
 
     client_id: str

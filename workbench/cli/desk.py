@@ -1,4 +1,4 @@
-"""`run pause resume stop kill arm orders trace check query`: what one does to a desk that runs."""
+"""`run pause resume stop kill flatten arm orders trace check query`: what one does to a desk that runs."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,6 +113,30 @@ def register(app: typer.Typer) -> None:
         ]
         emit(report, as_json, lines)
         if report.unconfirmed:
+            raise typer.Exit(1)
+
+    @app.command()
+    def flatten(
+        reason: Annotated[
+            str, typer.Argument(help="why, for the record")
+        ] = "flattened from the command line",
+        symbol: Annotated[str, typer.Option("--symbol", "-s", help="only this one; all when left out")] = "",
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """Close what is held: pause strategies, cancel open orders, a market order for each holding."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            report = session.flatten(reason, symbol)
+        lines = [
+            f"{len(report.paused)} strategies paused, {report.cancels} cancels, {len(report.orders)} closing orders",
+            *(f"  order {row.order_id} {row.side} {row.quantity:g} {row.symbol}" for row in report.orders),
+            *(f"  refused: {text}" for text in report.refused),
+            *(f"  waits for the end of its open orders: {what}" for what in report.waiting),
+        ]
+        emit(report, as_json, lines)
+        if report.refused or report.waiting:
             raise typer.Exit(1)
 
     @app.command()

@@ -5,7 +5,7 @@ nothing is sold twice; a seat without open orders at once. The closing orders go
 to the largest order allowed. A killed desk refuses: a person arms it first.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from workbench.engine.seats import PAUSED, Intent, Seat
 from workbench.model.commands import Flatten
@@ -15,7 +15,10 @@ from workbench.model.scale import SCALE
 if TYPE_CHECKING:
     from workbench.engine.core import Engine
 
-__all__ = ["close_out", "flatten"]
+__all__ = ["FLATTEN", "close_out", "flatten"]
+
+FLATTEN: Final = "flatten"
+"""How the reason of a closing order begins."""
 
 
 def flatten(engine: "Engine", event: Flatten) -> None:
@@ -61,7 +64,7 @@ def close_out(engine: "Engine", seat: Seat) -> None:
         intent.px_e8 = seat.line.mark_e8
         intent.notional_e16 = qty * intent.px_e8
         intent.sized = intent.closing = True
-        intent.why = f"flatten: {reason}" if reason else "flatten"
+        intent.why = f"{FLATTEN}: {reason}" if reason else FLATTEN
         if not engine.send(intent):
             break
         left -= qty

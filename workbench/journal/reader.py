@@ -16,14 +16,14 @@ import msgspec
 from workbench.errors import JournalError, JournalVersion
 from workbench.journal.codec import Frame, decode, frame_hash
 from workbench.journal.schema import Meta, connect_readonly, damaged, load_meta
-from workbench.model import Cancel, Effect, Event, Record, Refusal, Stamped, StrategyHalted, Submit
+from workbench.model import Effect, Event, Record, Stamped
 
 __all__ = ["Tail", "read", "read_frames", "read_inputs", "read_meta"]
 
 # A reader's transaction holds back the writer's checkpoint: take a little, let go, come again.
 _ROWS: Final = 1000
 _COLUMNS: Final = "first_seq, count, epoch, ts_ns, payload, hash"
-_EFFECTS: Final = frozenset({Submit, Cancel, Refusal, StrategyHalted})
+_EFFECTS: Final = frozenset(Effect.__value__.__args__)
 
 
 class Tail:

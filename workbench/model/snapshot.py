@@ -42,6 +42,8 @@ class SessionRow(msgspec.Struct, frozen=True):
 
 
 class AccountRow(msgspec.Struct, frozen=True):
+    """`cash_moves` is cash that came or went without a trade: dividends, interest, borrowing fees, transfers."""
+
     account: str
     currency: str
     start_cash: float
@@ -52,6 +54,7 @@ class AccountRow(msgspec.Struct, frozen=True):
     fees: float
     gross_exposure: float
     net_exposure: float
+    cash_moves: float = 0.0
 
 
 class PositionRow(msgspec.Struct, frozen=True):
@@ -68,6 +71,9 @@ class PositionRow(msgspec.Struct, frozen=True):
 
 
 class OrderRow(msgspec.Struct, frozen=True):
+    """`trail` (a price distance) or `trail_percent` of a trailing order; `parent_id` is the entry an exit waits for;
+    orders of one `group` (0: none) cancel one another; `amending` until the venue has answered a change."""
+
     order_id: int
     client_id: str
     venue_id: str
@@ -88,6 +94,11 @@ class OrderRow(msgspec.Struct, frozen=True):
     updated_ns: int
     reason: str
     why: str
+    trail: float = 0.0
+    trail_percent: float = 0.0
+    parent_id: int = 0
+    group: int = 0
+    amending: bool = False
 
 
 class FillRow(msgspec.Struct, frozen=True):

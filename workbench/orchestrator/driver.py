@@ -284,26 +284,17 @@ class Driver:
                 broker.submit(effect)
             elif type(effect) is Cancel:
                 broker.cancel(effect)
-            elif type(effect) is Amend:
-                self._amend(effect, killed)
+            elif killed:
+                text = "held back by the kill switch before sending"
+                self.post(AmendRefused(effect.ts_ns, effect.order_id, "KILLED", text))
+            else:
+                broker.amend(effect)  # type: ignore[arg-type]
         for waiter, outcome in waiting:
             if not waiter.done():
                 waiter.set_result(outcome)
         self._unsynced -= 1
         if self._idle:
             self._wake_idle()
-
-    def _amend(self, effect: Amend, killed: bool) -> None:
-        amend = getattr(self.broker, "amend", None)
-        if killed:
-            self._refuse_amend(effect, "KILLED", "held back by the kill switch before sending")
-        elif amend is None:
-            self._refuse_amend(effect, "UNSUPPORTED", f"{self.broker.name} cannot change an order: cancel it")
-        else:
-            amend(effect)
-
-    def _refuse_amend(self, effect: Amend, code: str, text: str) -> None:
-        self.post(AmendRefused(effect.ts_ns, effect.order_id, code, text))
 
     def _wake_idle(self) -> None:
         if self._idle and not self.busy:

@@ -8,12 +8,16 @@ from typing import Any, Final
 import msgspec
 
 from workbench.engine import Engine, Placed
+from workbench.engine.flatten import FLATTEN
 from workbench.engine.sizing import known_sizing
-from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
+from workbench.errors import BadInput, BadValue, Refused, StrategyError, UnknownName
 from workbench.model import (
     AddStrategy,
+    AmendOrder,
     Arm,
+    Cancel,
     CancelOrder,
+    Flatten,
     Kill,
     Order,
     PauseStrategy,
@@ -34,7 +38,7 @@ from workbench.orchestrator.view import DeskView
 from workbench.strategy import code_hash, load_strategy, make, parameters_of, program_for
 from workbench.strategy.base import is_event
 
-__all__ = ["KillReport", "Operations"]
+__all__ = ["FlattenReport", "KillReport", "Operations"]
 
 _SIDES: Final = {name: side for side, name in SIDE_NAMES.items()}
 
@@ -48,6 +52,17 @@ class KillReport(msgspec.Struct, frozen=True):
     blocked_after_us: float
     cancels: int
     unconfirmed: list[OrderRow]
+
+
+class FlattenReport(msgspec.Struct, frozen=True):
+    """What a flatten did: strategies paused, cancels sent, closing orders sent; `refused` says why a closing order was
+    not sent, `waiting` what is closed only when the venue has confirmed the end of its open orders."""
+
+    paused: list[int]
+    cancels: int
+    orders: list[OrderRow]
+    refused: list[str]
+    waiting: list[str]
 
 
 class Operations:
@@ -141,8 +156,13 @@ class Operations:
         tif: str = "day",
         key: str = "",
         why: str = "",
+        trail: float = 0,
+        trail_percent: float = 0,
+        take_profit_px: float = 0,
+        stop_loss_px: float = 0,
+        stop_loss_limit_px: float = 0,
     ) -> int | Refusal:
-        """A manual order; its number, or why the risk rules said no."""
+        """A manual order; its number (of a bracket the entry's), or why the risk rules said no."""
         if side not in _SIDES:
             raise UnknownName("side", side, _SIDES)
         if type not in TYPE_NAMES:
@@ -160,6 +180,11 @@ class Operations:
             to_e8(float(stop_px)),
             key,
             why,
+            to_e8(float(trail)),
+            to_e8(float(trail_percent) / 100),
+            to_e8(float(take_profit_px)),
+            to_e8(float(stop_loss_px)),
+            to_e8(float(stop_loss_limit_px)),
         )
         outcome = await self.driver.do(command)
         for effect in outcome.effects:
@@ -173,6 +198,49 @@ class Operations:
         """Ask the venue to cancel an order. Raises UnknownName for a number nobody knows."""
         self.known_order(order_id)
         return await self.driver.do(CancelOrder(self.clock.now_ns(), order_id))
+
+    async def amend(
+        self, order_id: int, quantity: float = 0, limit_px: float = 0, stop_px: float = 0
+    ) -> Refusal | None:
+        """Ask the venue to change a working order; 0 keeps what it has. Why it cannot be, or None when it was asked
+        for: the order's row says `amending` until the venue has answered. Raises UnknownName for a number nobody knows.
+        """
+        self.known_order(order_id)
+        values = (to_e8(float(quantity)), to_e8(float(limit_px)), to_e8(float(stop_px)))
+        if not any(values) or min(values) < 0:
+            raise BadValue("quantity", quantity, "give a quantity, limit_px or stop_px above 0")
+        outcome = await self.driver.do(AmendOrder(self.clock.now_ns(), order_id, *values))
+        return next((effect for effect in outcome.effects if isinstance(effect, Refusal)), None)
+
+    async def flatten(self, reason: str, by: str, symbol: str = "") -> FlattenReport:
+        """Close what is held, in one symbol or in all: strategies are paused, open orders cancelled, and each holding
+        is closed by a market order once nothing else of it may fill. Waits up to 2 s for that.
+
+        Raises:
+            Refused: the desk is killed: arm it first. UnknownName: no such symbol.
+        """
+        iid = self._iid(symbol) if symbol else -1
+        engine, first = self.engine, self.engine.orders.next_id
+        before = {placed.strategy_id for placed in engine.host.strategies.values() if placed.running}
+        outcome = await self.driver.do(Flatten(self.clock.now_ns(), iid, reason, by))
+        refusals = [effect for effect in outcome.effects if isinstance(effect, Refusal)]
+        if any(refusal.qty_e8 == 0 for refusal in refusals):
+            raise Refused(refusals[0].text)
+        deadline = time.monotonic() + CONFIRM_S
+        while engine.flattening and time.monotonic() < deadline:  # noqa: ASYNC110 - ends by reports of a broker
+            await asyncio.sleep(0.002)
+        strategies = engine.host.strategies
+        sent = [engine.orders.by_id[number] for number in range(first, engine.orders.next_id)]
+        return FlattenReport(
+            paused=sorted(sid for sid in before if not strategies[sid].running),
+            cancels=sum(isinstance(effect, Cancel) for effect in outcome.effects),
+            orders=[self.view.order(order) for order in sent if order.why.startswith(FLATTEN)],
+            refused=[refusal.text for refusal in refusals],
+            waiting=[
+                f"{engine.book.symbol(number)} of {strategies[sid].name if sid in strategies else 'operator'}"
+                for sid, number in engine.flattening
+            ],
+        )
 
     async def kill(self, reason: str, by: str) -> KillReport:
         """Block every new order, cancel all that is open, wait up to 2 s for the venue's word."""

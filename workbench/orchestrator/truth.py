@@ -4,9 +4,9 @@ from typing import Any
 
 import msgspec
 
-from workbench.brokers.contract import Broker, BrokerAccount
+from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder
 from workbench.engine import Engine
-from workbench.model import Unsent, from_e8
+from workbench.model import Amend, Amended, AmendRefused, Order, Unsent, from_e8
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver
 
@@ -38,8 +38,8 @@ def differences(engine: Engine, account: BrokerAccount) -> list[Difference]:
 
 
 def reconcile(engine: Engine, account: BrokerAccount) -> dict[str, Any]:
-    """Three independent sums of the same thing: the ledger, the orders' fills, the broker."""
-    filled: dict[int, int] = {}
+    """Three independent sums of the same thing: the ledger, the orders' fills (in the units of today), the broker."""
+    filled = {iid: total.split_e8 for iid, total in engine.ledger.totals.items()}
     for order in engine.orders.by_id.values():
         if order.filled_e8:
             filled[order.iid] = filled.get(order.iid, 0) + order.side * order.filled_e8
@@ -61,6 +61,7 @@ async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clo
     """After a recovery: ask the broker about every order that was under way, and post what it proves.
 
     An order the broker has never heard of did not reach it: it ends as not sent, and is never sent again by itself.
+    An amendment that neither the reports nor the quantity there show did not arrive, and counts as refused.
     Returns how many orders were asked about.
     """
     asked = 0
@@ -72,8 +73,20 @@ async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clo
             continue
         for report in known.reports:
             driver.post(report)
+        await driver.idle()
+        amend = engine.orders.amending.get(order.order_id)
+        if amend is not None:
+            driver.post(_evidence(amend, order, known, clock.now_ns()))
     await driver.idle()
     return asked
+
+
+def _evidence(amend: Amend, order: Order, known: BrokerOrder, now_ns: int) -> Amended | AmendRefused:
+    """What the broker's word on an order says of a change that was under way."""
+    if known.qty_e8 == amend.qty_e8 != order.qty_e8:
+        values = (amend.qty_e8, amend.limit_px_e8, amend.stop_px_e8)
+        return Amended(now_ns, order.order_id, *values, known.venue_id)
+    return AmendRefused(now_ns, order.order_id, "LOST", "the broker shows no such change")
 
 
 def _nonzero(quantities: dict[int, int]) -> dict[int, int]:

@@ -87,6 +87,7 @@ class DeskView:
             fees=from_e8(ledger.fees_e8),
             gross_exposure=gross / 1e16,
             net_exposure=from_e8(exposure.value_e8),
+            cash_moves=from_e8(ledger.moved_e8),
         )
 
     def positions(self) -> list[PositionRow]:
@@ -154,6 +155,11 @@ class DeskView:
             updated_ns=order.updated_ns,
             reason=order.reason,
             why=order.why,
+            trail=from_e8(order.trail_e8),
+            trail_percent=from_e8(order.trail_rate_e8 * 100),
+            parent_id=order.parent_id,
+            group=order.group,
+            amending=order.order_id in self._engine.orders.amending,
         )
 
     def _fill(self, event: Filled, order: Order) -> FillRow:
