@@ -62,9 +62,11 @@ class Server:
         """
         loop = asyncio.get_running_loop()
         self._exchange.wake = self._wake
-        self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        self._runner = web.ServerRunner(
+            web.Server(self._handle, access_log=None), shutdown_timeout=_SHUTDOWN_S
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, port, shutdown_timeout=_SHUTDOWN_S, backlog=1_024)
+        site = web.TCPSite(self._runner, HOST, port, backlog=1_024)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._tasks.add(loop.create_task(self.pace.run()))
