@@ -190,7 +190,7 @@ def test_long_data_goes_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     data = market(1_000, 9)
     whole = backtest(Turns(), data, fill="close")
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr("workbench.research.fused._BARS_A_CALL", 77)
+    monkeypatch.setattr("workbench.research.fused_one.BARS_A_CALL", 77)
     parts = backtest(Turns(), data, fill="close", progress=lambda done, total: told.append((done, total)))
     assert_same(whole.run, parts.run)
     assert [done for done, _ in told] == [*range(77, 1_000, 77), 1_000]
@@ -223,12 +223,13 @@ def test_what_goes_wrong_in_the_loop_is_told_by_the_engine(body: str, said: str)
 
 def test_why_not_is_one_sentence() -> None:
     data, two = market(50, 1), market(50, 1, symbols=2)
-    for more, said in (
-        ({"data": two}, "several symbols"),
+    refused: list[tuple[dict[str, Any], str]] = [
+        ({"data": two, "sim": SimSettings()}, "latency"),
         ({"data": data, "sim": SimSettings()}, "latency"),
         ({"data": data, "limits": {"hours_from_s": 10}}, "daily window"),
         ({"data": data, "quantity": 1e9}, "too large"),
-    ):
+    ]
+    for more, said in refused:
         with pytest.raises(BadValue, match=said) as caught:
             backtest(Turns(), loop="compiled", **more)
         assert "\n" not in str(caught.value)

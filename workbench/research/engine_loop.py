@@ -41,6 +41,12 @@ from workbench.strategy import parameters_of, strategy_source
 
 __all__ = ["Desk", "engine_run"]
 
+_LOOSE = (
+    *((name, 1e15) for name in ("max_data_age_s", "max_order_qty", "max_order_notional")),
+    *((name, 1e9) for name in ("orders_per_s_strategy", "orders_per_s_account", "max_repeats")),
+    *(("max_jump", 0.0), ("hours_from_s", 0.0), ("hours_to_s", 86_400.0)),
+)
+
 
 def engine_run(plan: Plan, why: str = "") -> Run:
     """Run a plan through the engine. `why` says what kept a faster loop from it.
@@ -152,8 +158,10 @@ class Desk:
             progress(total, total)
 
     def flatten(self) -> None:
-        """Close everything at the last closes, 1 ns after the end."""
+        """Close everything at the last closes, 1 ns after the end. That is book-keeping and no trade: no limit on age,
+        size or rate keeps it from closing what is held."""
         engine, end_ns = self.engine, self.plan.recording.end_ns
+        self.handle(SetLimits(end_ns, _LOOSE, "the end of the data"))
         self.handle(Flatten(end_ns, -1, "the end of the data", "backtest"))
         for iid in range(len(engine.book.instruments)):
             if self.match.resting(iid):
