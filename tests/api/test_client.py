@@ -100,14 +100,19 @@ def test_every_error_of_the_tree_survives_the_way_out_and_back() -> None:
         again = error_from(body)
         assert type(again) is type(error)
         assert str(again) == str(error)
+        assert {k: str(v) for k, v in vars(again).items()} == {k: str(v) for k, v in vars(error).items()}
     assert type(error_from(ErrorBody("Nonsense", "x"))) is errors.WorkbenchError
     row = rows.RefusalRow(0, 0, "SPY", "buy", 1.0, "SIZE", "too big", {})
     assert error_body(RiskRefusal(row)).refusal == row
 
 
 def _plain_errors() -> list[errors.WorkbenchError]:
-    names = set(errors.__all__) - {"UnknownName", "BadValue"}
-    return [getattr(errors, name)("one line") for name in sorted(names)]
+    made = []
+    for name in sorted(set(errors.__all__) - {"UnknownName", "BadValue"}):
+        kind = getattr(errors, name)
+        venue = issubclass(kind, errors.VenueError)
+        made.append(kind("alpaca", "no", "wait", status=429, code="7") if venue else kind("one line"))
+    return made
 
 
 async def test_nobody_there_says_so() -> None:

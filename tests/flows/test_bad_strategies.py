@@ -92,7 +92,7 @@ async def _played(
             await desk.add_strategy(cls, source, {}, ["SPY"], QUANTITY)
         desk.market_control("play")
         async with asyncio.timeout(60):
-            while desk.player.state != "finished":  # noqa: ASYNC110 - a player tells nobody when it ends
+            while desk.market.state != "finished":  # noqa: ASYNC110 - a player tells nobody when it ends
                 await asyncio.sleep(0.01)
         rows = desk.view.strategies()
         truth = await desk.reconcile()

@@ -8,10 +8,17 @@ import pytest
 
 from workbench.config import load_settings
 from workbench.orchestrator import Desk
+from workbench.orchestrator.market import RecordedMarket
 
 SPEED = 60_000.0  # the day in 0.4 s: quick, and slow enough to be held where a test wants it
 
 type OpenDesk = Callable[..., Awaitable[Desk]]
+
+
+def recorded(desk: Desk) -> RecordedMarket:
+    """The desk's market, which here is a recorded one."""
+    assert isinstance(desk.market, RecordedMarket)
+    return desk.market
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.orchestrator.conftest import OpenDesk
+from tests.orchestrator.conftest import OpenDesk, recorded
 from workbench.errors import AccountLocked, BadValue, JournalStopped, Refused, UnknownName
 from workbench.journal import failpoints, read
 from workbench.model import Bar, Cancelled, Refusal, StartSession, Submit, Trade
@@ -37,7 +37,7 @@ async def eventually(condition: Callable[[], object]) -> None:
 async def play_to(desk: Desk, share: float) -> None:
     """Let the market run until `share` of it is played, then hold it; everything has settled."""
     desk.market_control("play")
-    await eventually(lambda: desk.player.progress >= share)
+    await eventually(lambda: desk.market.progress >= share)
     desk.market_control("pause")
     await desk.reconcile()
 
@@ -93,18 +93,18 @@ async def test_one_engine_per_account(desk: Desk, open_desk: OpenDesk) -> None:
 async def test_it_goes_on_where_it_stopped(desk: Desk, open_desk: OpenDesk) -> None:
     number = await turns(desk)
     await play_to(desk, 0.3)
-    orders, seen = by(desk, number), desk.player.progress
+    orders, seen = by(desk, number), desk.market.progress
     cash = desk.engine.ledger.cash_e8
     await desk.stop()
     again = await open_desk()
     assert again.snapshot().session.epoch == 2
     assert [o for o in by(again, number) if o.state == "filled"] == [o for o in orders if o.state == "filled"]
-    assert (again.player.progress, again.engine.ledger.cash_e8) == (seen, cash)
+    assert (again.market.progress, again.engine.ledger.cash_e8) == (seen, cash)
     assert again.differences == []
     await play_to(again, 1.0)
     await again.stop()
     events = [r for _, r in read(again.journal.path) if isinstance(r, Bar | Trade)]
-    assert events == list(again.recording.events())
+    assert events == list(recorded(again).recording.events())
     assert [r.epoch for _, r in read(again.journal.path) if isinstance(r, StartSession)] == [1, 2]
 
 
@@ -117,14 +117,14 @@ async def test_a_crashed_market_goes_on_by_itself_and_a_stopped_one_waits(
     note = desk._session.path.read_bytes()  # what a crash would leave behind
     await desk.stop()
     waits = await open_desk(play=None)
-    assert waits.player.state == "paused"
+    assert waits.market.state == "paused"
     await waits.stop()
     waits._session.path.write_bytes(note)
     goes_on = await open_desk(play=None, market={"speed": 60.0})
-    assert goes_on.player.state == "playing"
+    assert goes_on.market.state == "playing"
     await goes_on.stop()
     goes_on._session.path.write_bytes(note)
-    assert (await open_desk(play=False)).player.state == "paused"  # who says so, holds it
+    assert (await open_desk(play=False)).market.state == "paused"  # who says so, holds it
 
 
 async def test_another_market_on_the_same_journal_is_refused(
@@ -148,7 +148,9 @@ async def test_a_strategy_trades_pauses_resumes_changes_and_goes(desk: Desk) -> 
     orders = by(desk, number)
     assert len(orders) > 5
     assert (row.state, row.orders, row.fills) == ("running", len(orders), sum(o.filled > 0 for o in orders))
-    played = islice(desk.recording.events(), round(desk.player.progress * desk.recording.n_events))
+    played = islice(
+        recorded(desk).recording.events(), round(desk.market.progress * recorded(desk).recording.n_events)
+    )
     assert row.decisions == sum(isinstance(event, Bar) for event in played) > 50
     assert row.position == sum(o.filled * (1 if o.side == "buy" else -1) for o in orders)
     assert row.parameters == {"every": 5}
@@ -218,11 +220,11 @@ async def test_a_limit_order_rests_until_it_is_cancelled(desk: Desk) -> None:
 async def test_a_market_order_fills_at_the_next_price(desk: Desk) -> None:
     await play_to(desk, 0.1)
     number = await placed(desk, "SPY", "buy", 2)
-    await play_to(desk, desk.player.progress + 0.01)
+    await play_to(desk, desk.market.progress + 0.01)
     row = desk.order(number)
     [fill] = desk.snapshot().fills
     assert (row.state, row.filled, row.average_px) == ("filled", 2.0, fill.px)
-    after = next(e for e in desk.recording.events() if e.ts_ns > row.ts_ns)
+    after = next(e for e in recorded(desk).recording.events() if e.ts_ns > row.ts_ns)
     # the market was held after a close, and the next open fills; or after an open, and that bar's close does
     assert isinstance(after, Trade | Bar)
     assert fill.px == pytest.approx(after.px if isinstance(after, Trade) else after.close, abs=1e-8)
@@ -298,7 +300,7 @@ async def test_rows_add_up(desk: Desk) -> None:
     first, second = await turns(desk), await turns(desk, every=7)
     await play_to(desk, 0.6)
     while not desk.view.positions()[0].quantity:
-        await play_to(desk, desk.player.progress + 0.01)
+        await play_to(desk, desk.market.progress + 0.01)
     shot = desk.snapshot()
     total, *parts = shot.positions
     assert total.strategy_id == -1
@@ -330,7 +332,7 @@ async def test_a_market_that_fails_is_told_and_the_desk_goes_on(
     def broken(_: object) -> None:
         raise RuntimeError("no such bar")
 
-    monkeypatch.setattr(desk.player, "_deliver", broken)
+    monkeypatch.setattr(recorded(desk).player, "_deliver", broken)
     desk.market_control("play")
     await eventually(lambda: desk.alerts.rows)
     [alert] = desk.alerts.rows
@@ -369,7 +371,7 @@ async def test_when_the_disk_refuses_nothing_more_leaves(desk: Desk, monkeypatch
         assert (shot.session.state, shot.health.broker_state) == ("stopped", "stopped")
         assert any(a.code == "JOURNAL" and a.severity == "critical" for a in shot.alerts)
         desk.market_control("play")
-        await eventually(lambda: desk.player.state == "finished")  # the market goes by, nobody answers it
+        await eventually(lambda: desk.market.state == "finished")  # the market goes by, nobody answers it
         assert sent == []
     finally:
         failpoints.disarm()

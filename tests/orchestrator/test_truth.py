@@ -83,7 +83,7 @@ async def test_a_desk_never_mends_its_books(open_desk: OpenDesk) -> None:
     desk = await open_desk()
     await play_to(desk, 0.1)
     await placed(desk, "SPY", "buy", 4)
-    await play_to(desk, desk.player.progress + 0.01)
+    await play_to(desk, desk.market.progress + 0.01)
     venue = desk.broker.match  # type: ignore[attr-defined]
     venue.positions[0] += to_e8(1)
     venue.cash_e8 -= to_e8(5)

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from workbench import errors
-from workbench.api.bodies import ErrorBody
+from workbench.api.bodies import VENUE_DETAILS, ErrorBody
 from workbench.api.security import Forbidden
 from workbench.errors import (
     BadInput,
@@ -18,6 +18,7 @@ from workbench.errors import (
     StrategyError,
     Unauthorised,
     UnknownName,
+    VenueError,
     WorkbenchError,
 )
 from workbench.model.snapshot import RefusalRow
@@ -85,6 +86,8 @@ def error_body(error: WorkbenchError) -> ErrorBody:
         details = {"kind": error.kind, "name": error.name, "nearest": error.nearest or ""}
     elif isinstance(error, BadValue):
         details = {"field": error.field, "value": str(error.value)[:200], "advice": error.advice}
+    elif isinstance(error, VenueError):
+        details = {name: str(getattr(error, name)) for name in VENUE_DETAILS}
     return ErrorBody(_public_name(error), " ".join(str(error).split()), details)
 
 
@@ -94,6 +97,8 @@ def status_of(error: WorkbenchError, resource: str | None = None) -> int:
     >>> status_of(UnknownName("order", 7, []), "7"), status_of(UnknownName("symbol", "SPX", [])), status_of(Busy(""))
     (404, 400, 429)
     """
+    if isinstance(error, VenueError):  # its own status is the venue's answer to us
+        return 502
     own = getattr(error, "status", None)
     if isinstance(own, int):
         return own

@@ -14,6 +14,7 @@ from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.model.snapshot import OrderRow, RefusalRow
 
 __all__ = [
+    "VENUE_DETAILS",
     "AmendBody",
     "ArmBody",
     "CheckAnswer",
@@ -198,6 +199,10 @@ class Token(msgspec.Struct, frozen=True):
     id: str
     token: str
     scope: str
+
+
+# what a VenueError carries besides its line
+VENUE_DETAILS = ("venue", "said", "advice", "status", "code", "field")
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):

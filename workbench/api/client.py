@@ -17,6 +17,7 @@ import msgspec
 from workbench import errors
 from workbench.api.address import Address
 from workbench.api.bodies import (
+    VENUE_DETAILS,
     CheckAnswer,
     Done,
     ErrorBody,
@@ -28,7 +29,15 @@ from workbench.api.bodies import (
     Token,
 )
 from workbench.api.contract import MarketAction, Scalar
-from workbench.errors import BadValue, NotRunning, OutcomeUnknown, UnknownName, Unreachable, WorkbenchError
+from workbench.errors import (
+    BadValue,
+    NotRunning,
+    OutcomeUnknown,
+    UnknownName,
+    Unreachable,
+    VenueError,
+    WorkbenchError,
+)
 from workbench.model import snapshot as rows
 
 __all__ = ["Client", "error_from"]
@@ -55,6 +64,10 @@ def error_from(body: ErrorBody) -> WorkbenchError:
         error.nearest = details.get("nearest") or None
     elif isinstance(error, BadValue):
         error.field, error.value, error.advice = (details.get(k, "") for k in ("field", "value", "advice"))
+    elif isinstance(error, VenueError):
+        for name in VENUE_DETAILS:
+            setattr(error, name, details.get(name, ""))
+        error.status = int(details.get("status") or 0)
     return error
 
 

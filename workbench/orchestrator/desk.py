@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.brokers.contract import Broker
-from workbench.brokers.sim import SimBroker
 from workbench.config import Settings
 from workbench.engine import Engine
 from workbench.errors import BadValue, JournalStopped, Refused, UnknownName
-from workbench.feeds import Player, Recording, open_data, timer_after
+from workbench.feeds import timer_after
 from workbench.journal import Journal, Recovered, recover
 from workbench.model import (
     AddInstrument,
@@ -32,7 +31,6 @@ from workbench.model import (
     StartSession,
     Submit,
     Timer,
-    to_e8,
 )
 from workbench.model.commands import Command
 from workbench.model.market import MarketEvent
@@ -41,6 +39,7 @@ from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_bud
 from workbench.orchestrator import interpreter
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver
+from workbench.orchestrator.market import Market, RecordedMarket
 from workbench.orchestrator.operations import CONFIRM_S, Operations
 from workbench.orchestrator.session_file import SessionFile
 from workbench.orchestrator.snapshot import Health, take
@@ -89,8 +88,7 @@ class Desk(Operations):
         self.view = DeskView(self.engine)
         self.health = Health()
         self.pid = os.getpid()
-        self.recording: Recording
-        self.player: Player
+        self.market: Market = RecordedMarket(settings)
         self.driver: Driver
         self.journal: Journal
         self.broker: Broker
@@ -108,10 +106,7 @@ class Desk(Operations):
     async def start(self) -> None:
         """Open the journal, recover, settle with the broker, and let the market run (if it shall)."""
         loop = asyncio.get_running_loop()
-        market = self.settings.market
-        self.recording = open_data(
-            market.data, list(market.symbols) or None, market.start or None, market.end or None
-        )
+        await self.market.open()
         self.journal = Journal.open(
             self.folder / "journal.sqlite",
             account=self.settings.account.name,
@@ -128,27 +123,16 @@ class Desk(Operations):
             raise
 
     async def _start_rest(self, loop: asyncio.AbstractEventLoop) -> None:
-        account = self.settings.account
-        self.broker = sim = SimBroker(
-            self.settings.sim, cash_e8=to_e8(account.cash), instruments=self.recording.instruments
-        )
+        market = self.market
+        self.broker = market.broker
         if self.journal.last_seq:
             self.state = "recovering"
             self.recovered = recover(self.journal.path, self.view)
             self._check_same_market()
-            sim.rebuild(self.journal.path)
-        before = self.recording.start_ns - max(self.recording.bar_ns, 1)  # the first bar is still to come
-        self.clock = SessionClock(lambda: self.engine.now_ns, floor_ns=before)
+            market.restore(self.journal.path, self.recovered)
+        self.clock = market.clock(lambda: self.engine.now_ns)
         self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
-        self.player = Player(
-            self.recording,
-            speed=self.settings.market.speed,
-            venue=sim.on_market,
-            deliver=self._deliver,
-            settled=self._settled,
-        )
-        if self.recovered is not None:
-            self.player.skip_to(self.recovered.market_ns, self.recovered.market_there)
+        market.attach(self._deliver, self._settled)
         await self.broker.connect(self.driver.post)
         await self._begin_epoch()
         if self.recovered is not None:
@@ -157,7 +141,7 @@ class Desk(Operations):
         note = self._session.load() if self.recovered is not None else None
         play = self._play if self._play is not None else note is not None and note.playing
         if not play:
-            self.player.pause()
+            market.pause()
         self._save_session(playing=play)
         self.loop_lag.start()
         self.gc_pauses.install()
@@ -181,7 +165,7 @@ class Desk(Operations):
             await self.cancel_all()
             await self.confirmed(CONFIRM_S)
         self._save_session()
-        await self.broker.close()
+        await self.market.close()
         self.loop_lag.stop()
         self.gc_pauses.remove()
         await self.driver.idle()
@@ -221,14 +205,15 @@ class Desk(Operations):
 
     def market_control(self, action: str, speed: float | None = None) -> dict[str, Any]:
         """`play`, `pause`, or set the `speed` of a recorded market."""
+        market = self.market
         if action == "play":
-            self.player.resume()
+            market.resume()
         elif action == "pause":
-            self.player.pause()
+            market.pause()
         elif action != "speed":
             raise UnknownName("action", action, ["play", "pause", "speed"])
         if speed is not None:
-            self.player.speed = speed
+            market.set_speed(speed)
         elif action == "speed":
             raise BadValue(
                 "speed", speed, "give replayed seconds per wall second, or 0 for as fast as it settles"
@@ -236,7 +221,7 @@ class Desk(Operations):
         self._snapshot = None
         if action != "speed":
             self._save_session(playing=action == "play")
-        return {"market": self.player.state, "speed": self.player.speed, "progress": self.player.progress}
+        return {"market": market.state, "speed": market.speed, "progress": market.progress}
 
     async def replay_check(self) -> Mapping[str, Any]:
         """Replay the journal in a fresh process with another hash seed; `equal` says whether nothing differs."""
@@ -257,12 +242,12 @@ class Desk(Operations):
     @property
     def feed_age_s(self) -> float:
         """Wall seconds since the last market event; 0 while the market is paused or over."""
-        if self.player.state != "playing" or not self._seen_ns:
+        if self.market.state not in ("playing", "live") or not self._seen_ns:
             return 0.0
         return (time.monotonic_ns() - self._seen_ns) / 1e9
 
     async def _run_market(self) -> None:
-        await self.player.run()
+        await self.market.run()
         self._save_session()
 
     def _part_ended(self, task: "asyncio.Task[None]") -> None:
@@ -277,10 +262,9 @@ class Desk(Operations):
             self.driver.tick(timer)
 
     async def _settled(self) -> None:
-        sim: Any = self.broker
-        while self.driver.busy or sim.pending:
+        while self.driver.busy or self.market.pending:
             await self.driver.idle()
-            await sim.settled()
+            await self.market.settled()
 
     def _on_turn(self, events: list[Event], effects: list[Effect]) -> None:
         market = False
@@ -319,12 +303,12 @@ class Desk(Operations):
 
     async def _begin_epoch(self) -> None:
         now_ns, driver = self.clock.now_ns(), self.driver
-        mode = "paper"
-        driver.post(StartSession(now_ns, self.journal.epoch, self.name, mode, self.version))
+        driver.post(StartSession(now_ns, self.journal.epoch, self.name, self.market.mode, self.version))
         if self.recovered is None:
             account = self.settings.account
-            driver.post(OpenAccount(now_ns, account.name, to_e8(account.cash), account.currency))
-            for i in self.recording.instruments:
+            cash_e8, _ = await self.market.opening()
+            driver.post(OpenAccount(now_ns, account.name, cash_e8, account.currency))
+            for i in self.market.instruments:
                 driver.post(AddInstrument.of(now_ns, i))
         if self.settings.limits:
             self.engine.risk.limits.changed(
@@ -335,17 +319,16 @@ class Desk(Operations):
 
     def _check_same_market(self) -> None:
         known = [i.symbol for i in self.engine.book.instruments]
-        offered = list(self.recording.symbols)
+        offered = [i.symbol for i in self.market.instruments]
         if known and known != offered:
             raise Refused(
                 f"desk '{self.name}' has traded {', '.join(known[:5])} and cannot go on with data "
-                f"'{self.settings.market.data}' ({', '.join(offered[:5])}): start with --fresh, or take another --name"
+                f"'{self.market.name}' ({', '.join(offered[:5])}): start with --fresh, or take another --name"
             )
 
     def _save_session(self, playing: bool = False) -> None:
+        market = self.market
+        finished = market.state == "finished"
         self._session.save(
-            data=self.settings.market.data,
-            progress=self.player.progress,
-            finished=self.player.state == "finished",
-            playing=playing and self.player.state != "finished",
+            data=market.name, progress=market.progress, finished=finished, playing=playing and not finished
         )

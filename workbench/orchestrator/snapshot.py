@@ -69,19 +69,19 @@ class Health:
 
 def take(desk: "Desk") -> Snapshot:
     """Everything at this instant."""
-    engine, view, player = desk.engine, desk.view, desk.player
+    engine, view, market = desk.engine, desk.view, desk.market
     risk = engine.risk
     session = SessionRow(
         name=desk.name,
         mode=engine.mode,
         state="killed" if risk.killed and desk.state == "running" else desk.state,
-        market=player.state,
+        market=market.state,
         epoch=desk.journal.epoch,
         started_ns=desk.health.started_ns,
         market_ts_ns=engine.now_ns,
-        speed=player.speed,
-        progress=player.progress,
-        data=desk.settings.market.data,
+        speed=market.speed,
+        progress=market.progress,
+        data=market.name,
         pid=desk.pid,
         version=desk.version,
         kill_reason=risk.kill_reason,
