@@ -34,13 +34,13 @@ async def test_a_bracket_protects_from_its_fill_on(desk: Desk) -> None:
         (number + 2, "stop", "sell", number),
     ]
     assert rows[1].group == rows[2].group > 0
-    await play_to(desk, desk.player.progress + 0.02)
+    await play_to(desk, desk.market.progress + 0.02)
     assert desk.order(number).state == "filled"
     assert {desk.order(number + n).state for n in (1, 2)} == {"working"}
     await proven(desk)
     no = await desk.amend(number + 2, stop_px=round(last_px(desk) * 1.05, 2))  # above the market: sets it off
     assert no is None
-    await play_to(desk, desk.player.progress + 0.02)
+    await play_to(desk, desk.market.progress + 0.02)
     assert desk.order(number + 2).state == "filled"
     assert desk.order(number + 1).state == "cancelled"
     assert desk.snapshot().positions[0].quantity == 0
@@ -86,7 +86,7 @@ async def test_an_order_is_amended_and_the_row_says_so(desk: Desk) -> None:
 async def test_a_trailing_order_follows_and_sells(desk: Desk) -> None:
     await play_to(desk, 0.1)
     await placed(desk, "SPY", "buy", 5)
-    await play_to(desk, desk.player.progress + 0.02)
+    await play_to(desk, desk.market.progress + 0.02)
     number = await placed(desk, "SPY", "sell", 5, "trailing", trail_percent=0.05, tif="gtc")
     assert desk.order(number).trail_percent == pytest.approx(0.05)
     await play_to(desk, 0.9)
@@ -99,7 +99,7 @@ async def test_flatten_closes_everything_and_leaves_the_desk_alive(desk: Desk) -
     await play_to(desk, 0.2)
     resting = await placed(desk, "SPY", "buy", 1, "limit", limit_px=350.0, tif="gtc")
     while not desk.engine.ledger.held_e8(number, 0):
-        await play_to(desk, desk.player.progress + 0.01)
+        await play_to(desk, desk.market.progress + 0.01)
     report = await desk.flatten("going home", "me")
     assert report.paused == [number]
     assert report.cancels >= 1
@@ -108,7 +108,7 @@ async def test_flatten_closes_everything_and_leaves_the_desk_alive(desk: Desk) -
     assert isinstance(closing, OrderRow)
     assert (closing.side, closing.type, closing.why) == ("sell", "market", "flatten: going home")
     assert desk.order(resting).state == "cancelled"
-    await play_to(desk, desk.player.progress + 0.02)
+    await play_to(desk, desk.market.progress + 0.02)
     assert desk.snapshot().positions[0].quantity == 0
     [strategy] = desk.snapshot().strategies
     assert (strategy.state, strategy.reason) == ("paused", "flatten by me: going home")
@@ -132,7 +132,7 @@ async def test_linked_orders_come_back_after_a_restart(desk: Desk, open_desk: Op
     number = await placed(
         desk, "SPY", "buy", 5, take_profit_px=round(px + 30, 2), stop_loss_px=round(px - 30, 2)
     )
-    await play_to(desk, desk.player.progress + 0.02)
+    await play_to(desk, desk.market.progress + 0.02)
     await desk.amend(number + 1, quantity=4)
     await eventually(lambda: desk.order(number + 1).quantity == 4)
     before = desk.engine.digest()
