@@ -1,8 +1,10 @@
 """The shared broker checks over every broker there is: found by folder, nothing to register here."""
 
+import tomllib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +33,27 @@ def rig_maker(broker: str) -> MakeRig:
     return made
 
 
+def exemptions(broker: str) -> dict[str, str]:
+    """The checks a venue's own rules forbid, with the reason: `scorecard.toml` in its folder."""
+    folder = import_module(f"workbench.brokers.{broker}").__path__[0]
+    card = Path(folder) / "scorecard.toml"
+    found: dict[str, str] = tomllib.loads(card.read_text()).get("exempt", {}) if card.exists() else {}
+    return found
+
+
+@pytest.mark.parametrize("broker", find_brokers())
+def test_exemptions_name_checks_and_reasons(broker: str) -> None:
+    exempt = exemptions(broker)
+    assert exempt.keys() <= CHECKS.keys()
+    assert all(len(reason) > 40 for reason in exempt.values())
+    assert len(exempt) <= 3  # more, and it is no broker
+
+
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("broker", find_brokers())
 async def test_broker_keeps_the_contract(broker: str, check: str) -> None:
+    if check in (exempt := exemptions(broker)):
+        pytest.skip(f"{broker}: {exempt[check]}")
     async with rig_maker(broker)() as rig:
         if not await run_check(check, rig):
             pytest.skip(f"{broker} does not claim it")

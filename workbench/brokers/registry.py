@@ -1,7 +1,7 @@
 """Brokers by folder: every package below this one is one, and offers `open_broker(settings)`; but for `pool`, on which
 they stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, cast
@@ -11,6 +11,7 @@ from workbench.errors import UnknownName
 if TYPE_CHECKING:
     from workbench.brokers.contract import Broker
     from workbench.config import Settings
+    from workbench.model.instrument import Instrument
 
 __all__ = ["find_brokers", "open_broker"]
 
@@ -28,8 +29,11 @@ def find_brokers() -> list[str]:
     return sorted(entry.name for entry in entries if entry.ispkg and entry.name not in _SHARED)
 
 
-def open_broker(name: str, settings: "Settings") -> "Broker":
-    """A broker, not connected yet.
+def open_broker(
+    name: str, settings: "Settings", *, account: str = "", instruments: "Sequence[Instrument]" = ()
+) -> "Broker":
+    """A broker for `instruments`, not connected yet; `account` is a name under `[brokers]` (empty: the first one
+    there).
 
     Raises:
         UnknownName: no such folder, with the nearest one.
@@ -38,5 +42,6 @@ def open_broker(name: str, settings: "Settings") -> "Broker":
     if name not in known:
         raise UnknownName("broker", name, known)
     package = import_module(f"{_PACKAGE}.{name}")
-    make = cast("Callable[[Settings], Broker]", package.open_broker)
-    return make(settings)
+    make = cast("Callable[..., Broker]", package.open_broker)
+    more = {"account": account, "instruments": instruments} if account or instruments else {}
+    return make(settings, **more)

@@ -65,13 +65,11 @@ class Pieces(NamedTuple):
 
 
 def compiling_freezer() -> Freezer:
-    """A freezer whose copies are compiled functions, inlined wherever they are called, and callable from loops only.
+    """A freezer whose copies are compiled functions, inlined wherever they are called.
 
-    A `step` that is called keeps its state in memory instead of registers, which costs more than the formula. Entries
-    for Python would cost a third of the time to compile.
+    A `step` that is called keeps its state in memory instead of registers, which costs more than the formula.
     """
-    inner = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return Freezer(lambda copy: njit(**inner, **OPTIONS)(copy))
+    return Freezer(lambda copy: njit(forceinline=True, **OPTIONS)(copy))
 
 
 def type_of(record: Record) -> Any:

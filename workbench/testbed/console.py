@@ -139,7 +139,9 @@ class Console:
         """Open or close the market by hand; None: by its hours again."""
         exchange = self.server.venue.exchange
         exchange.hours.force(is_open)
-        exchange.watch_hours()
+        for board in exchange.market.boards.values():
+            if exchange.is_trading(board):
+                exchange.reopen(board)
 
     def advance(self, seconds: float) -> None:
         """Move the venue's clock on; the market catches up."""

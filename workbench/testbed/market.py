@@ -75,7 +75,6 @@ class Board:
         self.px = float(tape.history[-1, 3])  # where the market stands: books are made around it
         self.last = self.px
         self.halted = False
-        self.was_open = True
         self.book = self.ladder.around(self.px, 0)
         self.prints: deque[Print] = deque(maxlen=_KEPT)
         self.quotes: deque[Quote] = deque(maxlen=_KEPT)

@@ -6,6 +6,11 @@
      |-- stream.py           a WebSocket kept alive and joined with snapshots; script.py, subscriptions.py
      |-- health.py           is the venue well, what time is it there
      `-- sessions.py         addresses, TLS, time-outs
+    venue_broker.py          the broker contract for all venues; a venue fills in hooks.py
+     |-- tracker.py          what is known of each order, and the reports that follow, in order, each once
+     |-- inquest.py          what became of an order whose answer was lost
+     `-- follower.py         sweeps, looks, missing executions
+    accounts.py              which account of the settings; live needs arming
     credentials.py           where keys come from
     payload.py, backoff.py   bytes to values; waits between tries
 

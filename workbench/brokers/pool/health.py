@@ -79,7 +79,7 @@ class Health:
         self.since_s = monotonic()
         self.clock = ClockOffset()
         self.latency = latency if latency is not None else Durations()
-        self._probe = probe
+        self.probe = probe
         self._every_s, self._slow_s, self._tick_ns = every_s, slow_s, tick_ns
         self._changed = changed
         self._failed = 0
@@ -87,7 +87,7 @@ class Health:
 
     def start(self) -> None:
         """Probe from now on."""
-        if self._probe is not None and self._task is None:
+        if self.probe is not None and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="venue probe")
 
     async def close(self) -> None:
@@ -111,10 +111,10 @@ class Health:
 
     async def check(self) -> None:
         """Probe once, now. Whatever it finds becomes the state."""
-        if self._probe is None:
+        if self.probe is None:
             return
         try:
-            probed = await self._probe()
+            probed = await self.probe()
         except KeysRefused as error:
             self.say("unauthorised", str(error))
         except WorkbenchError as error:

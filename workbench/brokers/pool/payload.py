@@ -52,11 +52,13 @@ def decode[T](venue: str, body: bytes, kind: type[T], *, what: str, deepest: int
 def decode(venue: str, body: bytes, kind: Any = Any, *, what: str, deepest: int = DEEPEST) -> Any:
     """JSON as a value of `kind` (a msgspec Struct, a list of them, or anything); unknown fields are left out.
 
+    `deepest` 0 leaves the depth to the decoder, which has a bound of its own: for what comes often.
+
     Raises:
         VenueGarbled: no JSON, nested too deep, or of another shape; the text says where.
     """
     try:
-        if _too_deep(body, deepest):
+        if deepest and _too_deep(body, deepest):
             raise VenueGarbled(venue, f"{what} is nested deeper than {deepest}", "report it; it was not used")
         return msgspec.json.decode(body, type=kind)
     except RecursionError:

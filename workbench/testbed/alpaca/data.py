@@ -193,8 +193,7 @@ class Data:
 
 
 def _bad(message: str) -> Refusal:
-    """The data side refuses without a code."""
-    return Refusal(400, 0, message)
+    return Refusal(400, 40010001, message)
 
 
 def _span(call: Call, now_ns: int) -> tuple[int, int]:

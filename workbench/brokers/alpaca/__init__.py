@@ -1,0 +1,29 @@
+"""Alpaca: stocks and crypto, paper and live.
+
+config.py   addresses, allowances        words.py, parse.py   their words and payloads, ours
+client.py   requests                     rules.py             what is refused before it is sent
+broker.py   the contract                 trades.py            the account stream
+feed.py     market data                  market.py            its payloads
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.brokers.alpaca.broker import AlpacaBroker
+    from workbench.config import Settings
+    from workbench.model.instrument import Instrument
+
+__all__ = ["open_broker"]
+
+
+def open_broker(
+    settings: "Settings", account: str = "", instruments: "Sequence[Instrument]" = ()
+) -> "AlpacaBroker":
+    """A broker of the account named `account` under `[brokers]` (empty: the first one at this venue; without any, the
+    paper account whose keys are in ALPACA_KEY and ALPACA_SECRET). Nothing connects yet."""
+    from workbench.brokers.alpaca.broker import AlpacaBroker
+    from workbench.brokers.pool.accounts import account_of, secrets_folder
+
+    name, chosen = account_of(settings, "alpaca", account)
+    return AlpacaBroker(chosen, instruments, account_name=name, secrets=secrets_folder())

@@ -1,0 +1,184 @@
+"""Finding orders at Alpaca: by their ids, along replacements, inside brackets, and, when nothing else is left, among
+everything that was ordered and filled since.
+
+Lives here: the looking, and which order at the venue is which of ours. Not here: what follows from it (broker.py).
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from workbench.brokers.alpaca.client import AlpacaClient
+from workbench.brokers.alpaca.parse import OrderBody, evidence_of, leg_kind
+from workbench.brokers.alpaca.words import ts_ns_of
+from workbench.brokers.pool import CANCEL, DATA
+from workbench.brokers.pool.tracker import Evidence, Tracked, Tracker, order_id_of
+from workbench.model.effects import Amend
+from workbench.model.orders import CANCELLED, EXPIRED, LIMIT, REJECTED
+
+__all__ = ["ENDS", "Finder", "Note", "note_of"]
+
+ENDS = {"canceled": CANCELLED, "expired": EXPIRED, "rejected": REJECTED}
+
+
+class Note:
+    """What Alpaca's order keeps beside: the bodies seen by id (an amendment makes a new one), the legs' head, the
+    amendment under way."""
+
+    __slots__ = ("chain", "head", "leg", "wanted")
+
+    def __init__(self) -> None:
+        self.chain: dict[str, OrderBody] = {}
+        self.head = ""  # client id of the entry whose leg this is
+        self.leg = LIMIT
+        self.wanted: Amend | None = None
+
+
+def note_of(tracked: Tracked) -> Note:
+    if not isinstance(tracked.note, Note):
+        tracked.note = Note()
+    return tracked.note
+
+
+class Finder:
+    """One account's orders at the venue. `leg_found` is told when an order turns out to be a leg of another."""
+
+    def __init__(self, client: AlpacaClient, tracker: Tracker, leg_found: Callable[[Tracked], None]) -> None:
+        self._client, self._tracker, self._leg_found = client, tracker, leg_found
+
+    def placed_as(self, tracked: Tracked, body: OrderBody) -> None:
+        """The answer to a submit. Whatever its status is called, the venue holds the order, or tells how it ended."""
+        note = note_of(tracked)
+        note.chain.setdefault(body.id, body)
+        if body.status in ENDS and ENDS[body.status] == REJECTED:
+            self._tracker.rejected(tracked, "REJECTED", body.reject_reason or "rejected at once")
+        else:
+            self._tracker.accept(tracked, body.id, ts_ns_of(body.submitted_at or body.created_at))
+
+    def legs_of(self, body: OrderBody) -> None:
+        """Find the orders that are the legs of one at the venue, which names them itself."""
+        for leg in body.legs or ():
+            tracked = self._tracker.by_venue.get(leg.id)
+            if tracked is None:
+                tracked = next(
+                    (
+                        t
+                        for t in self._tracker.active.values()
+                        if not t.venue_id
+                        and note_of(t).head == body.client_order_id
+                        and note_of(t).leg == leg_kind(leg)
+                    ),
+                    None,
+                )
+            if tracked is not None:
+                self.placed_as(tracked, leg)
+                self._leg_found(tracked)
+
+    async def chain(self, tracked: Tracked, lane: int) -> list[OrderBody]:
+        """The order at the venue and the orders that replaced it, oldest first; empty when it has none of them."""
+        note = note_of(tracked)
+        if note.head:
+            head = self._tracker.by_client.get(note.head)
+            if not tracked.venue_id:
+                body = await self._client.order_by_client_id(note.head, lane=lane)
+                if body is not None:
+                    if head is not None:
+                        self.placed_as(head, body)
+                    self.legs_of(body)
+            if not tracked.venue_id:
+                return []
+            first = await self._client.order(next(iter(note.chain), tracked.venue_id), lane=lane)
+        elif note.chain:
+            first = await self._client.order(next(iter(note.chain)), lane=lane)
+        else:
+            first = await self._client.order_by_client_id(tracked.client_id, lane=lane)
+        return await self._forward(first, lane)
+
+    async def _forward(self, first: OrderBody | None, lane: int) -> list[OrderBody]:
+        chain: list[OrderBody] = []
+        body = first
+        while body is not None and body.id not in {known.id for known in chain}:
+            chain.append(body)
+            body = await self._client.order(body.replaced_by, lane=lane) if body.replaced_by else None
+        return chain
+
+    async def look(self, tracked: Tracked) -> Evidence | None:
+        lane = DATA if tracked.answered else CANCEL
+        chain = await self.chain(tracked, lane)
+        if not chain:
+            return None if tracked.answered else await self._search(tracked.client_id, tracked.since_ns, lane)
+        note = note_of(tracked)
+        note.chain = {body.id: body for body in chain}
+        for body in chain:
+            self._tracker.by_venue[body.id] = tracked
+        return await self._evidence(chain, tracked.client_id, lane)
+
+    async def _evidence(self, chain: list[OrderBody], client_id: str, lane: int) -> Evidence:
+        fills = None
+        if any(body.filled_e8 for body in chain):
+            fills = await self._client.fills(_just_before(chain[0]), lane=lane)
+        return evidence_of(chain, client_id, fills)
+
+    async def _search(self, client_id: str, since_ns: int, lane: int) -> Evidence | None:
+        """Look for an order that cannot be had by its id: among open orders, history and fills."""
+        after = _rfc3339(since_ns - 60_000_000_000)
+        bodies = await self._client.orders("all", after=after, lane=lane)
+        flat = {leg.id: leg for body in bodies for leg in (body, *(body.legs or ()))}
+        for fill in await self._client.fills(after, lane=lane):
+            if fill.order_id not in flat and fill.order_id not in self._tracker.by_venue:
+                stranger = await self._client.order(fill.order_id, lane=lane)
+                if stranger is not None:
+                    flat[stranger.id] = stranger
+        found = next((body for body in flat.values() if body.client_order_id == client_id), None)
+        if found is None:
+            return None
+        return await self._evidence(await self._forward(found, lane), client_id, lane)
+
+    async def find(self, client_id: str) -> Evidence | None:
+        first = await self._client.order_by_client_id(client_id)
+        if first is not None:
+            return await self._evidence(await self._forward(first, DATA), client_id, DATA)
+        leg = await self._leg(client_id)
+        return (
+            await self._evidence(await self._forward(leg, DATA), client_id, DATA) if leg is not None else None
+        )
+
+    async def _leg(self, client_id: str) -> OrderBody | None:
+        """The leg an order of ours is at the venue: the entry has the number before it or the one before that; the exit
+        with a profit comes first. (Of a pair the limit order has the id itself.)"""
+        start, _, number = client_id.rpartition("-")
+        if not number.isdigit():
+            return None
+        for back in (1, 2, -1):
+            head = await self._client.order_by_client_id(f"{start}-{int(number) - back}")
+            legs = (head.legs or []) if head is not None else []
+            if head is None or len(legs) < max(back, 1) or (back < 0 and head.order_class != "oco"):
+                continue
+            ordered = sorted(legs, key=lambda body: leg_kind(body) != LIMIT)
+            return ordered[back - 1] if back > 0 else ordered[0]
+        return None
+
+    async def list_open(self) -> list[Evidence]:
+        found = []
+        for body in await self._client.orders():
+            for one in (body, *(body.legs or ())):
+                client_id = self.ours(one)
+                if client_id is not None and one.status not in ("replaced", "filled", *ENDS):
+                    found.append(evidence_of([one], client_id))
+        return found
+
+    def ours(self, body: OrderBody) -> str | None:
+        tracked = self._tracker.by_venue.get(body.id)
+        if tracked is not None:
+            return tracked.client_id
+        if not order_id_of(body.client_order_id):
+            return None
+        return body.client_order_id.partition(".")[0]
+
+
+def _rfc3339(ts_ns: int) -> str:
+
+    return datetime.fromtimestamp(max(ts_ns, 0) // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _just_before(body: OrderBody) -> str:
+    return _rfc3339(ts_ns_of(body.created_at or body.submitted_at) - 1_000_000_000)

@@ -1,0 +1,200 @@
+"""What Alpaca takes and what not, checked before anything is sent: assets, grids, times in force, brackets.
+
+Lives here: the rules that need no account (its means are judged by the venue). Not here: sending (broker.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from workbench.brokers.alpaca.client import AlpacaClient
+from workbench.brokers.alpaca.parse import AssetBody
+from workbench.brokers.alpaca.words import optional_e8
+from workbench.errors import VenueRefused
+from workbench.model.effects import Submit
+from workbench.model.instrument import Instrument
+from workbench.model.orders import (
+    CLS,
+    DAY,
+    FOK,
+    GTC,
+    IOC,
+    LIMIT,
+    MARKET,
+    OPG,
+    STOP,
+    STOP_LIMIT,
+    TIF_NAMES,
+    TRAILING,
+    TYPE_NAMES,
+)
+from workbench.model.scale import SCALE, from_e8
+
+__all__ = ["Listing", "Rules"]
+
+logger = logging.getLogger(__name__)
+
+_CENT_E8 = SCALE // 100
+_FINE_E8 = SCALE // 10_000  # prices below one dollar
+
+type Complaint = tuple[str, str] | None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One instrument as Alpaca lists it, in 1e-8 units."""
+
+    instrument: Instrument
+    symbol: str
+    crypto: bool
+    tradable: bool
+    fractionable: bool
+    min_qty_e8: int
+    qty_step_e8: int
+    tick_e8: int  # 0: by the price, as stocks have it
+
+
+def listing_of(instrument: Instrument, asset: AssetBody) -> Listing:
+    """What an asset's answer says of an instrument. A step finer than 1e-8 counts as 1e-8."""
+    crypto = asset.class_ == "crypto"
+    step_e8 = max(1, optional_e8(asset.min_trade_increment, "min_trade_increment"))
+    return Listing(
+        instrument,
+        asset.symbol,
+        crypto,
+        asset.tradable and asset.status == "active",
+        asset.fractionable,
+        optional_e8(asset.min_order_size, "min_order_size"),
+        step_e8 if crypto or asset.fractionable else SCALE,
+        max(1, optional_e8(asset.price_increment, "price_increment")) if crypto else 0,
+    )
+
+
+class Rules:
+    """The instruments of one account, and what may be ordered of them."""
+
+    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+        self.instruments = {instrument.iid: instrument for instrument in instruments}
+        self.listings: dict[int, Listing] = {}
+        self._iids: dict[str, int] = {}
+
+    async def learn(self, client: AlpacaClient) -> None:
+        """Ask what each instrument is there. One that is not listed stays unknown, and orders in it are rejected."""
+        found = await asyncio.gather(*(self._asset(client, one) for one in self.instruments.values()))
+        for instrument, asset in zip(self.instruments.values(), found, strict=True):
+            if asset is None:
+                logger.warning("alpaca: '%s' is not listed: orders in it will be rejected", instrument.symbol)
+                continue
+            listing = self.listings[instrument.iid] = listing_of(instrument, asset)
+            self._iids[listing.symbol] = self._iids[listing.symbol.replace("/", "")] = instrument.iid
+
+    async def _asset(self, client: AlpacaClient, instrument: Instrument) -> AssetBody | None:
+        try:
+            return await client.asset(instrument.symbol)
+        except VenueRefused as error:
+            if error.status not in (404, 422):
+                raise
+            return None
+
+    def iid_of(self, symbol: str) -> int | None:
+        """Our number of a symbol, with or without a pair's slash; None when it is not one of ours."""
+        return self._iids.get(symbol)
+
+    def complaint(self, order: Submit) -> Complaint:
+        """Why an order would be refused, as code and text; None when there is no reason."""
+        listing = self.listings.get(order.iid)
+        if listing is None:
+            known = self.instruments.get(order.iid)
+            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
+            return "UNKNOWN_SYMBOL", f"instrument {name} is not listed at alpaca"
+        if not listing.tradable:
+            return "NOT_TRADABLE", f"{listing.symbol} cannot be traded at alpaca now"
+        return self._quantity(order, listing) or self._prices(order, listing) or self._words(order, listing)
+
+    def _quantity(self, order: Submit, listing: Listing) -> Complaint:
+        qty_e8 = order.qty_e8
+        if qty_e8 <= 0:
+            return "QTY", f"qty {from_e8(qty_e8):g} is not above 0"
+        for step_e8 in (listing.instrument.lot_e8, listing.qty_step_e8):
+            if qty_e8 % step_e8:
+                return "GRID", f"qty {from_e8(qty_e8):g} is no multiple of {from_e8(step_e8):g}"
+        if qty_e8 < listing.min_qty_e8:
+            return "MIN_QTY", f"qty {from_e8(qty_e8):g} is below the least, {from_e8(listing.min_qty_e8):g}"
+        return None
+
+    def _prices(self, order: Submit, listing: Listing) -> Complaint:
+        kind = order.kind
+        wanted = (
+            ("limit_price", order.limit_px_e8, kind in (LIMIT, STOP_LIMIT)),
+            ("stop_price", order.stop_px_e8, kind in (STOP, STOP_LIMIT)),
+        )
+        for field, px_e8, needed in wanted:
+            if needed and px_e8 <= 0:
+                return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
+            if not needed:
+                continue
+            for tick_e8 in (listing.instrument.tick_e8, listing.tick_e8 or _stock_tick_e8(px_e8)):
+                if px_e8 % tick_e8:
+                    return "GRID", f"{field} {from_e8(px_e8):g} is no multiple of {from_e8(tick_e8):g}"
+        if kind == TRAILING and (order.trail_e8 <= 0) == (order.trail_rate_e8 <= 0):
+            return "TRAIL", "a trailing order needs either a distance or a rate above 0"
+        return None
+
+    def _words(self, order: Submit, listing: Listing) -> Complaint:
+        kind, tif = order.kind, order.tif
+        words = f"{TYPE_NAMES[kind]} order {TIF_NAMES[tif]}"
+        if listing.crypto:
+            if kind not in (MARKET, LIMIT, STOP_LIMIT):
+                return "TYPE", f"alpaca takes no {TYPE_NAMES[kind]} orders in {listing.symbol}"
+            if tif not in (GTC, IOC) and not (kind == MARKET and tif == DAY):
+                return "TIF", f"{listing.symbol} takes gtc and ioc only, not a {words}"
+            return None
+        if order.qty_e8 % SCALE and (tif != DAY or kind == TRAILING):
+            return "FRACTION", f"a fraction of a share takes day orders that do not trail, not a {words}"
+        if tif in (OPG, CLS) and kind not in (MARKET, LIMIT):
+            return "TIF", f"auctions take market and limit orders, not a {words}"
+        if kind in (STOP, STOP_LIMIT, TRAILING) and tif in (IOC, FOK):
+            return "TIF", f"alpaca takes no {words}"
+        return None
+
+    def together(self, orders: Sequence[Submit]) -> Complaint:
+        """Why orders cannot go as a bracket or a pair."""
+        listing = self.listings[orders[0].iid]
+        head, others = orders[0], orders[1:]
+        if (
+            len(orders) == 1
+            or len(orders) > 3
+            or any(o.iid != head.iid or o.qty_e8 != head.qty_e8 for o in others)
+        ):
+            return (
+                "TOGETHER",
+                "a bracket is an entry with one or two exits of its quantity, a pair two such orders",
+            )
+        if listing.crypto or head.qty_e8 % SCALE:
+            return "TOGETHER", "brackets and pairs are for whole shares"
+        if head.tif not in (DAY, GTC) or any(order.tif != head.tif for order in others):
+            return "TOGETHER", "orders that belong together are all day or all gtc"
+        exits = others if others[0].parent_id else orders
+        sides = {order.side for order in exits}
+        kinds = sorted(LIMIT if order.kind == LIMIT else STOP for order in exits)
+        if any(order.kind not in (LIMIT, STOP, STOP_LIMIT) for order in exits) or len(sides) != 1:
+            return "TOGETHER", "exits are limit, stop or stop-limit orders on one side"
+        if len(exits) == 2 and kinds != [LIMIT, STOP]:
+            return (
+                "TOGETHER",
+                "of two exits one takes profit (limit), the other stops a loss (stop or stop-limit)",
+            )
+        if others[0].parent_id:
+            if head.kind not in (MARKET, LIMIT) or sides == {head.side}:
+                return (
+                    "TOGETHER",
+                    "a bracket's entry is a market or limit order on the other side of its exits",
+                )
+        elif len(orders) != 2:
+            return "TOGETHER", "a pair is two orders"
+        return None
+
+
+def _stock_tick_e8(px_e8: int) -> int:
+    return _CENT_E8 if px_e8 >= SCALE else _FINE_E8

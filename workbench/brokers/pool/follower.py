@@ -1,0 +1,120 @@
+"""Finding out about orders: one by one, the executions that are missing, and all that are open every few seconds.
+
+Lives here: looks, sweeps, and the tasks a broker runs. Not here: orders on their way out (venue_broker.py), what a
+look asks (the venue's broker.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from time import monotonic, time_ns
+from typing import Any, Final
+
+from workbench.brokers.pool.hooks import VenueHooks
+from workbench.brokers.pool.inquest import Inquest
+from workbench.brokers.pool.pool import Pool
+from workbench.brokers.pool.tracker import Tracked, Tracker
+from workbench.errors import WorkbenchError
+
+__all__ = ["Follower"]
+
+logger = logging.getLogger(__name__)
+
+_SETTLED_S: Final = 2.0  # a sweep does not judge orders younger than this
+
+
+class Follower(VenueHooks):
+    """Keeps the tracker true to the venue."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        absent_after_s: float = 30.0,
+        absent_times: int = 3,
+        look_first_s: float = 1.0,
+        sweep_s: float = 5.0,
+    ) -> None:
+        self.pool = pool
+        self.tracker = Tracker(time_ns, monotonic)
+        self.tracker.missing = self._fetch_missing
+        self.inquest = Inquest(
+            self.tracker, self._look, after_s=absent_after_s, times=absent_times, first_s=look_first_s
+        )
+        self.sweeps = self.sweep_finds = 0
+        self._sweep_s = sweep_s
+        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching: dict[int, int] = {}  # by order: how often; negative while one waits
+        self._loop: asyncio.AbstractEventLoop
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        # started at once, up to its first wait: the request leaves in this turn of the loop
+        task = asyncio.Task(work, loop=self._loop, eager_start=True)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._done)
+        else:
+            self._done(task)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("broker '%s': a request failed in a way nobody foresaw", self.name, exc_info=error)
+
+    async def _learn(self, tracked: Tracked) -> None:
+        """Ask about one order and report what is new."""
+        try:
+            evidence = await self._look(tracked)
+        except WorkbenchError as error:
+            logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
+            return
+        if evidence is not None:
+            self.tracker.learn(tracked, evidence)
+
+    def _fetch_missing(self, tracked: Tracked) -> None:
+        """The venue counts more executions than we have seen: they may be on their way, so not at once; and its lists
+        may lag, so less and less often."""
+        order_id = tracked.order_id
+        tries = self._fetching.get(order_id, 0)
+        if tries >= 0 and not self._closed:
+            self._fetching[order_id] = -1 - tries  # one at a time
+            self._loop.call_later(min(0.1 * 2.0**tries, 5.0), self._fetch, tracked, tries)
+
+    def _fetch(self, tracked: Tracked, tries: int) -> None:
+        self._fetching[tracked.order_id] = tries + 1
+        if self._closed or (tracked.end is None and not tracked.active):
+            self._fetching.pop(tracked.order_id, None)
+        else:
+            self._run(self._learn(tracked))
+
+    async def sweep(self, settled_s: float = _SETTLED_S) -> int:
+        """Compare our open orders that are older than `settled_s` with the venue's, once; returns how many had news the
+        stream had not told."""
+        self.sweeps += 1
+        listed = {evidence.client_id: evidence for evidence in await self._list_open()}
+        finds, now_s = 0, monotonic()
+        for tracked in list(self.tracker.active.values()):
+            evidence = listed.get(tracked.client_id)
+            if not tracked.answered or now_s - tracked.since_s < settled_s:
+                continue
+            if evidence is None or evidence.filled_e8 > tracked.filled_e8:
+                before = len(tracked.reports)
+                await self._learn(tracked)
+                finds += len(tracked.reports) > before
+        for client_id in listed.keys() - self.tracker.by_client.keys():
+            evidence = await self._find(client_id)
+            if evidence is not None and client_id not in self.tracker.by_client:
+                self.tracker.adopt(evidence)
+        self.sweep_finds += finds
+        return finds
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._sweep_s)
+            if not self.tracker.active:
+                continue
+            try:
+                self._swept(await self.sweep())
+            except WorkbenchError as error:
+                logger.warning("broker '%s': sweep failed (%s)", self.name, error)

@@ -1,0 +1,335 @@
+"""The contract of brokers on top of the pool: what every venue does alike. A venue's broker.py fills in the rest.
+
+    submit, cancel, amend -> gathered until the loop's next turn -> _place / _withdraw / _change -> tracker -> reports
+                                    stream, sweep, inquest -> tracker -> reports
+
+Lives here: handing over, sorting out what an error proves, asking again about cancels, sweeping, closing. Not here: a
+venue's words (its parse.py) and ways (its client.py).
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from workbench.brokers.contract import BrokerOrder, Sink
+from workbench.brokers.pool.backoff import Backoff
+from workbench.brokers.pool.follower import Follower
+from workbench.brokers.pool.pool import Pool
+from workbench.brokers.pool.tracker import Tracked
+from workbench.errors import (
+    OutcomeUnknown,
+    RateLimited,
+    Refused,
+    Retryable,
+    Unreachable,
+    VenueError,
+    VenueGarbled,
+    WorkbenchError,
+)
+from workbench.model.effects import Amend, Cancel, Submit
+from workbench.model.orders import FILLED
+from workbench.model.reports import AmendRefused, CancelRefused, OutcomeLost, Report, Unsent
+
+__all__ = ["VenueBroker"]
+
+logger = logging.getLogger(__name__)
+
+_CANCEL_TRIES: Final = 4
+_CONFIRM_S: Final = 3.0  # a cancel the venue took and did not confirm within this is looked up
+_CLOSE_S: Final = 5.0
+
+
+class VenueBroker(Follower):
+    """A broker at a venue: give it `name`, `capabilities` and the hooks; docs/brokers.md tells how.
+
+    An order that was not found is called absent after `absent_times` looks over `absent_after_s`; open orders are
+    compared with the venue's every `sweep_s` (0: never).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        absent_after_s: float = 30.0,
+        absent_times: int = 3,
+        look_first_s: float = 1.0,
+        sweep_s: float = 5.0,
+    ) -> None:
+        super().__init__(
+            pool,
+            absent_after_s=absent_after_s,
+            absent_times=absent_times,
+            look_first_s=look_first_s,
+            sweep_s=sweep_s,
+        )
+        self.on_called: Callable[[int, int], None] | None = None  # (order_id, ns): the limiter let it pass
+        self._sink: Sink | None = None
+        self._handed: list[Submit | Cancel | Amend] = []
+        self._sweeper: asyncio.Task[None] | None = None
+
+    # -- the contract ----------------------------------------------------------------------------------------------
+
+    async def connect(self, sink: Sink) -> None:
+        """Open the account; see the contract for what it raises."""
+        self._loop = asyncio.get_running_loop()
+        self._sink = self.tracker.sink = sink
+        self._closed = False
+        self.pool.open()
+        try:
+            await self._open()
+        except BaseException:
+            self._sink = self.tracker.sink = None
+            await self.pool.close()
+            raise
+        self.pool.health.start()
+        if self._sweep_s:
+            self._sweeper = self._loop.create_task(self._sweep_for_ever(), name=f"{self.name} sweep")
+
+    def submit(self, order: Submit) -> None:
+        """Hand an order over. Raises Unreachable before `connect`."""
+        self._hand(
+            order, Unsent(order.ts_ns, order.order_id, "the connection was closed before the hand-over")
+        )
+
+    def cancel(self, order: Cancel) -> None:
+        """Ask for a cancel; may be repeated."""
+        self._hand(order, CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
+
+    def amend(self, order: Amend) -> None:
+        """Ask for a change."""
+        self._hand(order, AmendRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
+
+    async def order(self, client_id: str) -> BrokerOrder | None:
+        """What the venue knows of one order. An order found here that an earlier connection sent is followed from now
+        on."""
+        tracked = self.tracker.by_client.get(client_id)
+        if tracked is None:
+            evidence = await self._find(client_id) if client_id.startswith("wb-") else None
+            if evidence is None:
+                return None
+            tracked = self.tracker.by_client.get(client_id) or self.tracker.adopt(evidence)
+        else:
+            evidence = await self._look(tracked)
+            if evidence is not None:
+                self.tracker.learn(tracked, evidence)
+            elif not tracked.answered:
+                return None
+        return self.tracker.shown(tracked)
+
+    async def close(self) -> None:
+        """Wait for what is under way, then hang up. What is still unanswered then is reported as lost."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
+        self._hand_over()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=_CLOSE_S)
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.inquest.close()
+        await self.pool.close()
+
+    @property
+    def pending(self) -> int:
+        """Requests handed over and not answered yet."""
+        return len(self._handed) + len(self._tasks)
+
+    # -- handing over ----------------------------------------------------------------------------------------------
+
+    def _hand(self, effect: Submit | Cancel | Amend, when_closed: Report) -> None:
+        if self._sink is None:
+            raise Unreachable(
+                f"broker '{self.name}' is not connected: call connect() first; nothing was sent"
+            )
+        if self._closed:
+            self._loop.call_soon(self._sink, when_closed)
+            return
+        if not self._handed:
+            self._loop.call_soon(self._hand_over)
+        self._handed.append(effect)
+
+    def _hand_over(self) -> None:
+        """What one turn of the loop brought, in its order; the orders of a bracket stand side by side in it."""
+        handed, self._handed = self._handed, []
+        run: list[Submit] = []
+        for effect in handed:
+            if type(effect) is Submit:
+                run.append(effect)
+                continue
+            self._submit(run)
+            run = []
+            if type(effect) is Cancel:
+                self._cancel(effect)
+            elif type(effect) is Amend:
+                self._amend(effect)
+        self._submit(run)
+
+    def _submit(self, orders: list[Submit]) -> None:
+        for batch in self._batches(orders) if len(orders) > 1 else ([orders] if orders else ()):
+            opened = []
+            for order in batch:
+                tracked = self.tracker.open(order)
+                if tracked is None:
+                    text = f"client id {order.client_id} was used before: ask for the order"
+                    self.tracker.tell(OutcomeLost(order.ts_ns, order.order_id, text))
+                else:
+                    opened.append(tracked)
+            complaint = next((said for order in batch if (said := self._check(order)) is not None), None)
+            if complaint is not None:
+                for tracked in opened:
+                    self.tracker.rejected(tracked, *complaint)
+            elif opened:
+                self._run(self._placed(opened))
+
+    async def _placed(self, batch: list[Tracked]) -> None:
+        """Send, and say what the outcome proves."""
+        tracker = self.tracker
+        try:
+            await self._place(batch)
+            return
+        except (OutcomeUnknown, VenueGarbled) as error:
+            lost = str(error)
+        except RateLimited as error:
+            for tracked in batch:
+                tracker.rejected(tracked, error.code or "RATE_LIMITED", str(error))
+            return
+        except Retryable as error:
+            for tracked in batch:
+                tracker.unsent(tracked, str(error))
+            return
+        except Refused as error:
+            for tracked in batch:
+                tracker.rejected(tracked, _code(error), str(error))
+            return
+        except asyncio.CancelledError:
+            for tracked in batch:
+                tracker.lost(tracked, "the connection was closed before the answer")
+            raise
+        except Exception as error:
+            # a mistake in a venue's reader must not leave an order without an answer
+            logger.exception("broker '%s': an order's answer was not understood", self.name)
+            lost = f"{type(error).__name__}: {error}"
+        self.pool.meters.lost += len(batch)
+        for tracked in batch:
+            self.inquest.open(tracked, lost)
+
+    def called(self, batch: Sequence[Tracked]) -> Callable[[int], None] | None:
+        """What a request of these orders tells when the limiter lets it pass (stage `limiter` of their traces)."""
+        told = self.on_called
+        if told is None:
+            return None
+        if len(batch) == 1:
+            order_id = batch[0].order_id
+            return lambda ns: told(order_id, ns)
+
+        def all_called(ns: int) -> None:
+            for tracked in batch:
+                told(tracked.order_id, ns)
+
+        return all_called
+
+    # -- cancels and amendments ------------------------------------------------------------------------------------
+
+    def _cancel(self, effect: Cancel) -> None:
+        tracked = self.tracker.by_order.get(effect.order_id)
+        if tracked is None:
+            text = "no order of this number is known here"
+            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "UNKNOWN", text))
+        elif not tracked.active:
+            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "ENDED", "the order has ended"))
+        elif tracked.busy == "amendment":
+            tracked.afterwards = partial(self._cancel, effect)
+        elif tracked.busy != "cancel":  # asked for again while it is under way: one is enough
+            tracked.busy = "cancel"
+            self.tracker.when_answered(tracked, lambda: self._run(self._withdrawn(tracked, effect)))
+
+    async def _withdrawn(self, tracked: Tracked, effect: Cancel) -> None:
+        backoff = Backoff(0.1, 1.0)
+        code, text = "UNREACHABLE", "no try was answered"
+        for _ in range(_CANCEL_TRIES):
+            if not tracked.active:
+                code, text = "ENDED", "the order has ended"
+                break
+            try:
+                await self._withdraw(tracked)
+            except Refused as error:
+                code, text = _code(error), str(error)
+                await self._learn(tracked)
+                break
+            except (Retryable, OutcomeUnknown) as error:  # a cancel may be repeated
+                text = str(error)
+                await asyncio.sleep(backoff.next_s())
+            else:
+                self.tracker.when_ended(tracked, partial(self._cancel_ended, tracked, effect))
+                self._loop.call_later(_CONFIRM_S, self._confirm, tracked)
+                return
+        tracked.busy = ""
+        self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, code, text))
+
+    def _cancel_ended(self, tracked: Tracked, effect: Cancel) -> None:
+        """The order has ended after the venue took the cancel: by it, or faster than it."""
+        if tracked.state == FILLED:
+            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "TOO_LATE", "it was filled first"))
+
+    def _confirm(self, tracked: Tracked) -> None:
+        if tracked.active and not self._closed:
+            tracked.busy = ""  # asked for again it is sent again
+            self._run(self._learn(tracked))
+
+    def _amend(self, effect: Amend) -> None:
+        tracked = self.tracker.by_order.get(effect.order_id)
+        if tracked is None:
+            code, text = "UNKNOWN", "no order of this number is known here"
+        elif not tracked.active:
+            code, text = "ENDED", "the order has ended"
+        elif tracked.busy:
+            code, text = "BUSY", f"its {tracked.busy} is under way"
+        else:
+            tracked.busy = "amendment"
+            self.tracker.when_answered(tracked, lambda: self._run(self._changed(tracked, effect)))
+            return
+        self.tracker.tell(AmendRefused(effect.ts_ns, effect.order_id, code, text))
+
+    async def _changed(self, tracked: Tracked, effect: Amend) -> None:
+        code, text = "ENDED", "the order has ended"
+        try:
+            if tracked.active:
+                await self._change(tracked, effect)
+                return
+        except (Refused, Retryable) as error:
+            code, text = _code(error), str(error)
+            await self._learn(tracked)
+        except OutcomeUnknown as error:
+            if await self._change_found(tracked, effect):
+                return
+            code, text = "LOST", f"it did not arrive ({error})"
+        finally:
+            tracked.busy = ""
+            if tracked.afterwards is not None:
+                call, tracked.afterwards = tracked.afterwards, None
+                call()
+        self.tracker.tell(AmendRefused(effect.ts_ns, effect.order_id, code, text))
+
+    async def _change_found(self, tracked: Tracked, effect: Amend) -> bool:
+        """Until the venue proves which version of an order holds; both may trade meanwhile."""
+        wait_s = 1.0
+        while tracked.active:
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 15.0)
+            try:
+                found = await self._changed_to(tracked, effect)
+            except WorkbenchError as error:
+                logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
+                continue
+            if found is not None:
+                return found
+        return False
+
+
+def _code(error: WorkbenchError) -> str:
+    return (error.code if isinstance(error, VenueError) else "") or type(error).__name__
