@@ -13,6 +13,7 @@ from bisect import insort
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from workbench.engine.match.queue import lines_up
 from workbench.engine.match.resting import NOWHERE, Resting
 from workbench.engine.match.tape import Tape
 from workbench.model.market import Bar
@@ -35,14 +36,15 @@ def on_bar(venue: "Match", tape: Tape, bar: Bar, reports: list[Report]) -> None:
     ts_ns, whole_ns = bar.ts_ns, tape.whole_ns
     walkers: list[Resting] = []
     closers: list[Resting] = []
-    brief = False
+    session, brief = venue.session_of(ts_ns), False
+    queued = venue.keeps_queue and tape.has_sizes  # then quotes and prints tell what a resting order gets
     for resting in list(tape.orders.values()):
         tif = resting.order.tif
         if (
             resting.after_ns >= ts_ns
             or not resting.woken
             or resting.state != "open"
-            or venue.expired(resting, ts_ns, reports)
+            or (resting.session != session and venue.expired(resting, ts_ns, reports))
         ):
             continue
         if tif == CLS:
@@ -57,6 +59,8 @@ def on_bar(venue: "Match", tape: Tape, bar: Bar, reports: list[Report]) -> None:
         elif tif in (IOC, FOK):
             walkers.append(resting)
             brief = True
+        elif queued and lines_up(resting):
+            continue
         elif resting.may_trade(low, high):
             walkers.append(resting)
         else:

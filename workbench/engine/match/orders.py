@@ -54,9 +54,11 @@ class Desk(Books):
         super().__init__(cash_e8, fees)
         self.orders: dict[int, Resting] = {}
         self._latency = latency
-        self._ticks = {i.iid: i.tick_e8 for i in instruments}
+        listed = list(instruments)
+        self._ticks = {i.iid: i.tick_e8 for i in listed}
+        self._lots = {i.iid: i.lot_e8 for i in listed}
         self._sessions = sessions
-        self._session_of = sessions.number
+        self.session_of = sessions.number
         self._cancels_group = cancels_group
         self._tapes: dict[int, Tape] = {}
         self._groups: dict[int, list[Resting]] = {}
@@ -131,6 +133,8 @@ class Desk(Books):
             self._groups.setdefault(order.group, []).append(resting)
         if parent is not None:
             self._children.setdefault(order.parent_id, []).append(resting)
+        if resting.woken:
+            self.queued(resting)
         return resting
 
     def arrived(self, resting: Resting, reports: list[Report]) -> None:
@@ -269,11 +273,11 @@ class Desk(Books):
     def expired(self, resting: Resting, ts_ns: int, reports: list[Report]) -> bool:
         """Whether the order's time is over with this data; then it is out of the book."""
         order = resting.order
-        session = self._session_of(ts_ns)
-        if resting.session < 0:
-            resting.session = session
+        session = self.session_of(ts_ns)
         # an order for the opening ends there, whenever that is
-        if order.tif in (GTC, OPG) or resting.session == session or self.told is not None:
+        if resting.session < 0 or order.tif in (GTC, OPG):
+            resting.session = session
+        if resting.session == session or self.told is not None:
             return False
         self._expire(resting, ts_ns, reports)
         return True

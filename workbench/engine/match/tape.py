@@ -12,9 +12,10 @@ __all__ = ["Tape"]
 class Tape:
     """One instrument as the venue sees it.
 
-    `orders` may still fill, in order of arrival. Orders up to `whole_ns` were there for all of the coming bar;
-    `printed` tells of a print or quote since the last bar. `seen_ns` is the time of the last data, `px` its price
-    (of a quote the middle), -1 before any. `volume_e8` is the last bar's, 0 when unknown.
+    `orders` may still fill, in order of arrival. Orders up to `whole_ns` were there for all of the coming bar: it
+    begins where the last one closed, or just before the first print or quote since (`printed`). `seen_ns` is the time
+    of the last data that could fill something. The rest is kept only where the venue's rules need it: `px` is the
+    last price (of a quote the middle; -1 before any), `volume_e8` the last bar's volume, 0 when unknown.
     """
 
     __slots__ = (
@@ -43,15 +44,3 @@ class Tape:
         self.volume_e8 = 0
         self.room_e8: int | None = None  # what is left of the last bar under a participation limit
         self.has_sizes = False  # a quote or a print told a size: the queue is known from those, not from bars
-
-    def saw_bar(self, ts_ns: int) -> None:
-        """A bar closed: the next one begins here."""
-        self.whole_ns = self.seen_ns = ts_ns
-        self.printed = False
-
-    def saw_tick(self, ts_ns: int) -> None:
-        """A print or a quote came: the first one since a bar opens the next."""
-        self.seen_ns = ts_ns
-        if not self.printed:
-            self.whole_ns = ts_ns - 1
-            self.printed = True

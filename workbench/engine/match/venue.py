@@ -9,14 +9,17 @@ from typing import Final
 
 import numpy as np
 
-from workbench.engine.fees.schedule import FeeSchedule, PerUnit
+from workbench.engine.fees import FeeSchedule, PerUnit, fees_named
 from workbench.engine.match.bars import on_bar
 from workbench.engine.match.orders import Delays, Desk
+from workbench.engine.match.queue import take_place
 from workbench.engine.match.resting import Resting
 from workbench.engine.match.sessions import SessionTable, UtcDays
+from workbench.engine.match.slippage import Slippage
 from workbench.engine.match.tape import Tape
 from workbench.engine.match.ticks import on_print, on_quote
-from workbench.errors import UnknownName
+from workbench.errors import BadValue, UnknownName
+from workbench.model.effects import Submit
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
 from workbench.model.orders import CLS, FOK, MARKET, OPG
@@ -42,17 +45,22 @@ class Match(Desk):
         fee_per_unit_e8, fee_rate: fees a unit and of the value; `fees` in their place is a schedule.
         fill_at: "next" data, or a market order decided on a bar's "close" fills there at once.
         group: what a fill does to the others of its group: "reduce" them by as much, or "cancel" them.
-        instruments: their ticks (without them a tick is 1e-8).
+        queue: limit orders stand in a queue at their price, as far as quotes and prints tell of it.
+        participation: of a bar's volume and of a shown or printed size our orders together take at most this share
+            (0: no limit), in whole lots; what tells no size fills nothing then.
+        slippage: how much worse orders without a limit fill.
+        instruments: their ticks and lots (without them both are 1e-8).
         sessions: opens and closes; UTC days when omitted.
 
-    >>> venue = Match(cash_e8=1_000_000 * SCALE)
-    >>> reports = venue.submit(Submit(1, 1, 1, 0, 0, BUY, MARKET, DAY, 10 * SCALE, 0, 0))
+    >>> from workbench.model import Submit, Trade
+    >>> venue = Match(cash_e8=1_000_000 * 10**8)
+    >>> reports = venue.submit(Submit(1, 1, 1, 0, 0, 1, 0, 0, 10 * 10**8, 0, 0))  # buy 10 at the market, for the day
     >>> [fill] = venue.on_market(Trade(2, 0, 367.5))
-    >>> fill.px_e8 / SCALE, venue.positions[0] // SCALE, venue.cash_e8 // SCALE
+    >>> fill.px_e8 / 10**8, venue.positions[0] // 10**8, venue.cash_e8 // 10**8
     (367.5, 10, 996325)
 
     Raises:
-        UnknownName: a word nobody knows, with the nearest right one.
+        UnknownName: a word nobody knows, with the nearest right one. BadValue: a participation that is no share.
     """
 
     def __init__(
@@ -62,15 +70,22 @@ class Match(Desk):
         fee_per_unit_e8: int = 0,
         fee_rate: float = 0.0,
         *,
-        fees: FeeSchedule | None = None,
+        fees: FeeSchedule | str | None = None,
         fill_at: str = "next",
         group: str = "reduce",
+        queue: bool = False,
+        participation: float = 0.0,
+        slippage: Slippage | None = None,
         instruments: Iterable[Instrument] = (),
         sessions: SessionTable | None = None,
     ) -> None:
         for name, word, known in (("fill_at", fill_at, FILL_AT), ("group", group, GROUPS)):
             if word not in known:
                 raise UnknownName(name, word, known)
+        if not 0 <= participation <= 1:
+            raise BadValue("participation", participation, "give a share from 0 (no limit) to 1")
+        if isinstance(fees, str):
+            fees = fees_named(fees)
         super().__init__(
             cash_e8,
             latency,
@@ -80,7 +95,11 @@ class Match(Desk):
             cancels_group=group == "cancel",
         )
         self._at_close = fill_at == "close"
-        self._keeps_bars = self._at_close
+        self.keeps_queue = queue
+        self._share_e8 = round(participation * SCALE)
+        self._slippage = slippage if slippage is not None else Slippage()
+        self._slips = bool(self._slippage)
+        self._keeps = self._at_close or self._slips or queue
 
     # -- market data -----------------------------------------------------------------------------------------------
 
@@ -94,37 +113,54 @@ class Match(Desk):
         if tape is None:
             tape = self.tape(event.iid)  # type: ignore[union-attr]
         if kind is Bar:
-            self._on_bar(tape, event, reports)  # type: ignore[arg-type]
+            bar: Bar = event  # type: ignore[assignment]
+            if tape.orders or self._keeps:
+                self._on_bar(tape, bar, reports)
+            tape.whole_ns = tape.seen_ns = bar.ts_ns
+            tape.printed = False
         elif kind is Trade:
             trade: Trade = event  # type: ignore[assignment]
-            if tape.orders and trade.px > 0:
-                on_print(self, tape, trade, reports)
-            tape.saw_tick(trade.ts_ns)
+            if trade.px > 0:
+                waits = self._share_e8 > 0 and not trade.size > 0
+                if tape.orders and not waits:
+                    on_print(self, tape, trade, reports)
+                if self._keeps:
+                    tape.px = trade.px
+                    tape.has_sizes = tape.has_sizes or trade.size > 0
+                if not waits:
+                    tape.seen_ns = trade.ts_ns
+                if not tape.printed:
+                    tape.whole_ns, tape.printed = trade.ts_ns - 1, True
         elif kind is Quote:
             quote: Quote = event  # type: ignore[assignment]
-            if tape.orders and 0 < quote.bid < quote.ask:
-                on_quote(self, tape, quote, reports)
-            tape.saw_tick(quote.ts_ns)
+            if 0 < quote.bid < quote.ask:
+                if tape.orders:
+                    on_quote(self, tape, quote, reports)
+                if self._keeps:
+                    tape.px, tape.quote, tape.has_sizes = (quote.bid + quote.ask) / 2, quote, True
+                tape.seen_ns = quote.ts_ns
+                if not tape.printed:
+                    tape.whole_ns, tape.printed = quote.ts_ns - 1, True
         return reports
 
     def _on_bar(self, tape: Tape, bar: Bar, reports: list[Report]) -> None:
-        if self._keeps_bars:
-            tape.bar = bar
+        volume_e8 = round(bar.volume * SCALE) if bar.volume > 0 else 0
+        tape.room_e8 = self.share_of(volume_e8) if self._share_e8 else None
+        if self._keeps:
+            tape.bar, tape.px, tape.volume_e8 = bar, bar.close, volume_e8
         if tape.orders:
-            tape.room_e8 = None
             on_bar(self, tape, bar, reports)
-        tape.saw_bar(bar.ts_ns)
 
     def _on_slice(self, event: BarSlice) -> list[Report]:
         reports: list[Report] = []
-        ts_ns, keeps = event.ts_ns, self._keeps_bars
+        ts_ns, keeps = event.ts_ns, self._keeps
         rows = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5)
         for place, iid in enumerate(np.frombuffer(event.iids, "<i4").tolist()):
             tape = self._tapes.get(iid) or self.tape(iid)
             if tape.orders or keeps:
                 self._on_bar(tape, Bar(ts_ns, iid, *rows[place].tolist()), reports)
-            else:
-                tape.saw_bar(ts_ns)
+            tape.whole_ns = tape.seen_ns = ts_ns
+            tape.printed = False
         return reports
 
     def is_opening(self, tape: Tape, ts_ns: int) -> bool:
@@ -169,7 +205,13 @@ class Match(Desk):
 
     def share_of(self, size_e8: int | None) -> int | None:
         """How much of a size our orders may take together; None is no limit."""
-        return size_e8
+        if not self._share_e8:
+            return size_e8
+        return size_e8 * self._share_e8 // SCALE if size_e8 is not None else 0
+
+    def queued(self, resting: Resting) -> None:
+        if self.keeps_queue:
+            take_place(resting, self.tape(resting.order.iid))
 
     def trade(
         self,
@@ -191,10 +233,13 @@ class Match(Desk):
             return told.qty_e8
         qty_e8, room_e8 = resting.workable_e8, tape.room_e8
         if room_e8 is not None and room_e8 < qty_e8:
-            qty_e8 = room_e8
+            lot_e8 = self._lots.get(order.iid, 1) if self._share_e8 else 1
+            qty_e8 = room_e8 // lot_e8 * lot_e8
         if qty_e8 <= 0 or (order.tif == FOK and qty_e8 < resting.open_e8):
             return 0
         px_e8 = round(px * SCALE)
+        if self._slips and not resting.limit:
+            px_e8 = self._slipped(order, px_e8, qty_e8, tape, bar, volume_e8)
         fee_e8 = self.fee_of(resting, px_e8, qty_e8, ts_ns)
         exec_id = f"x-{order.epoch}-{order.order_id}-{resting.fills + 1}"
         at_ns = max(ts_ns, order.ts_ns + resting.fill_ns)
@@ -202,3 +247,14 @@ class Match(Desk):
             tape.room_e8 = room_e8 - qty_e8
         self.filled(resting, Filled(at_ns, order.order_id, exec_id, px_e8, qty_e8, fee_e8), ts_ns, reports)
         return qty_e8
+
+    def _slipped(
+        self, order: Submit, px_e8: int, qty_e8: int, tape: Tape, bar: Bar | None, volume_e8: int | None
+    ) -> int:
+        """The price after slippage. Inside a bar it stays within the bar; a print or quote knows no bounds."""
+        if volume_e8 is None:
+            volume_e8 = tape.volume_e8
+        slipped_e8 = self._slippage.px_e8(order.side, px_e8, qty_e8, volume_e8, self._ticks.get(order.iid, 1))
+        if bar is None:
+            return slipped_e8
+        return min(max(slipped_e8, round(bar.low * SCALE)), round(bar.high * SCALE))
