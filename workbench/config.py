@@ -55,11 +55,32 @@ class SimSettings(_Section):
     seed: int = 7
     fee_per_unit: float = Field(default=0.0, ge=0)
     fee_rate: float = Field(default=0.0, ge=0, lt=0.1)
+    fees: str = Field(default="", description="a venue's schedule by name instead of the two above")
     fill_at: Literal["next", "close"] = Field(
         default="next", description="next: the first later data; close: market orders at the bar's close"
     )
+    arrival: Literal["at_once", "delayed"] = Field(
+        default="at_once", description="delayed: quotes and trades earlier than the acceptance fill nothing"
+    )
     group: Literal["reduce", "cancel"] = Field(
         default="reduce", description="what a partial fill does to the other orders of its group"
+    )
+    queue: bool = False
+    participation: float = Field(default=0.0, ge=0, le=1)
+    slippage: Literal["none", "ticks", "rate", "sqrt"] = "none"
+    slippage_amount: float = Field(default=0.0, ge=0)
+    account: Literal["unchecked", "cash", "margin"] = "unchecked"
+    initial_margin: float = Field(default=0.5, gt=0, le=1)
+    maintenance_margin: float = Field(default=0.25, gt=0, le=1)
+    maintenance_margin_short: float = Field(default=0.3, gt=0, le=1)
+    margin_call: Literal["refuse", "cancel"] = "refuse"
+    shorting: bool = True
+    not_shortable: tuple[str, ...] = ()
+    borrow_rate: float = Field(default=0.0, ge=0, lt=100)
+    borrow_rates: dict[str, float] = {}
+    debit_rate: float = Field(default=0.0, ge=0, lt=100)
+    measured: dict[str, tuple[float, ...]] = Field(
+        default={}, description="measured stages: quantiles in microseconds, evenly spaced, by stage"
     )
 
 

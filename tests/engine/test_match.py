@@ -5,7 +5,6 @@ import pytest
 from msgspec import structs
 
 from workbench.engine import Latency, Match
-from workbench.errors import BadValue
 from workbench.model import (
     Accepted,
     Bar,
@@ -193,15 +192,3 @@ def test_fees_and_slices() -> None:
     assert isinstance(fill, Filled)
     assert fill.fee_e8 == to_e8("1.05")
     assert venue.cash_e8 == -to_e8("1001.05")
-
-
-def test_latency_depends_on_the_order_alone() -> None:
-    drawn = Latency(400, 900, 0.35, 7)
-    alone = [drawn(n) for n in range(1, 2_001)]
-    assert [Latency(400, 900, 0.35, 7)(n) for n in range(2_000, 0, -1)] == alone[::-1]
-    assert alone != [Latency(400, 900, 0.35, 8)(n) for n in range(1, 2_001)]
-    acks = sorted(ack for ack, _ in alone)
-    assert 380_000 < acks[1_000] < 420_000
-    assert all(0 < ack <= fill for ack, fill in alone)
-    with pytest.raises(BadValue, match="sigma"):
-        Latency(sigma=float("nan"))

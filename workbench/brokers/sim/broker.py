@@ -15,9 +15,9 @@ from time import monotonic
 
 from workbench.brokers.contract import CAPABILITIES, BrokerAccount, BrokerOrder, Sink
 from workbench.brokers.sim.alarm import Alarm
+from workbench.brokers.sim.venue import latency_of, make_match
 from workbench.config import SimSettings
-from workbench.engine.latency import Latency
-from workbench.engine.match import Match, SessionTable
+from workbench.engine.match import SessionTable
 from workbench.errors import Unreachable
 from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.instrument import Instrument
@@ -31,7 +31,7 @@ from workbench.model.reports import (
     Report,
     Unsent,
 )
-from workbench.model.scale import from_e8, to_e8
+from workbench.model.scale import from_e8
 
 __all__ = ["SimBroker"]
 
@@ -57,16 +57,9 @@ class SimBroker:
         sessions: SessionTable | None = None,
     ) -> None:
         sim = settings if settings is not None else SimSettings.model_validate({})
-        self._latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
-        self.match = Match(
-            cash_e8,
-            self._latency,
-            to_e8(sim.fee_per_unit),
-            sim.fee_rate,
-            fill_at=sim.fill_at,
-            group=sim.group,
-            instruments=instruments,
-            sessions=sessions,
+        self._latency = latency_of(sim)
+        self.match = make_match(
+            sim, cash_e8=cash_e8, instruments=instruments, sessions=sessions, latency=self._latency
         )
         self._instruments = {instrument.iid: instrument for instrument in instruments}
         self._sink: Sink | None = None

@@ -26,6 +26,7 @@ Feeding it the journal's submits, cancels, amendments and market data again give
 from workbench.engine.match.resting import Resting
 from workbench.engine.match.sessions import SessionTable, TradingSessions, UtcDays
 from workbench.engine.match.slippage import Slippage
+from workbench.engine.match.terms import Terms
 from workbench.engine.match.venue import Match
 
-__all__ = ["Match", "Resting", "SessionTable", "Slippage", "TradingSessions", "UtcDays"]
+__all__ = ["Match", "Resting", "SessionTable", "Slippage", "Terms", "TradingSessions", "UtcDays"]

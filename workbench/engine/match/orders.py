@@ -60,7 +60,7 @@ class Desk(Books):
         self._sessions = sessions
         self.session_of = sessions.number
         self._cancels_group = cancels_group
-        self._tapes: dict[int, Tape] = {}
+        self.tapes: dict[int, Tape] = {}
         self._groups: dict[int, list[Resting]] = {}
         self._children: dict[int, list[Resting]] = {}
         self.woken: list[Resting] = []  # children whose parent has just had its first fill
@@ -78,15 +78,23 @@ class Desk(Books):
     def resting(self, iid: int) -> list[Resting]:
         """The orders of one instrument that may still fill, in order of arrival (an amendment that costs the place
         in the queue is a new arrival)."""
-        tape = self._tapes.get(iid)
+        tape = self.tapes.get(iid)
         return list(tape.orders.values()) if tape is not None else []
 
     def tape(self, iid: int) -> Tape:
         """What the venue has seen of an instrument."""
-        tape = self._tapes.get(iid)
+        tape = self.tapes.get(iid)
         if tape is None:
-            tape = self._tapes[iid] = Tape(iid)
+            tape = self.tapes[iid] = Tape(iid)
         return tape
+
+    def is_tied(self, order: Submit) -> bool:
+        """Whether an order is part of a bracket or a group."""
+        return bool(order.parent_id or order.group or order.order_id in self._children)
+
+    def lot_e8(self, iid: int) -> int:
+        """The quantity step of an instrument; 1 when nobody told."""
+        return self._lots.get(iid, 1)
 
     # -- arrival ---------------------------------------------------------------------------------------------------
 
@@ -172,7 +180,7 @@ class Desk(Books):
             return [AmendRefused(ts_ns, order_id, *complaint)]
         assert isinstance(wanted, Submit)
         self.change(resting, wanted, amend.ts_ns)
-        return [self._amended(resting, ts_ns)]
+        return [self.amended(resting, ts_ns)]
 
     def amend_complaint(self, resting: Resting, wanted: Submit) -> Complaint | None:
         """Why this amendment is not taken, beyond its words; None when it is."""
@@ -201,7 +209,8 @@ class Desk(Books):
         """An order came to rest at its price, or at another one."""
 
     @staticmethod
-    def _amended(resting: Resting, ts_ns: int) -> Amended:
+    def amended(resting: Resting, ts_ns: int) -> Amended:
+        """The report of what holds for an order now."""
         order = resting.order
         return Amended(
             ts_ns, order.order_id, order.qty_e8, order.limit_px_e8, order.stop_px_e8, resting.venue_id
@@ -213,7 +222,7 @@ class Desk(Books):
         """Take an order out of the book for good; those that waited for it are cut to what it has filled."""
         order = resting.order
         resting.state = state
-        del self._tapes[order.iid].orders[order.order_id]
+        del self.tapes[order.iid].orders[order.order_id]
         for child in self._children.get(order.order_id, ()) if self._children else ():
             if child.state == "open":
                 self._trim(child, ts_ns, reports)
@@ -236,7 +245,7 @@ class Desk(Books):
             self.end(resting, "cancelled", ts_ns, reports)
         else:
             resting.holds(structs.replace(order, qty_e8=left_e8))
-            reports.append(self._amended(resting, at_ns))
+            reports.append(self.amended(resting, at_ns))
 
     def _filled_by_others(self, resting: Resting) -> int:
         group = resting.order.group

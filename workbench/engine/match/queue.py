@@ -18,9 +18,8 @@ from workbench.model.market import Quote, Trade
 from workbench.model.orders import BUY, CLS, FOK, IOC, OPG, SELL
 from workbench.model.scale import SCALE
 
-__all__ = ["UNKNOWN_AHEAD", "lines_up", "room_at_print", "room_at_quote", "take_place"]
+__all__ = ["lines_up", "room_at_print", "room_at_quote", "take_place"]
 
-UNKNOWN_AHEAD = -1
 _NEVER_RESTS = (IOC, FOK, OPG, CLS)
 
 
@@ -39,8 +38,9 @@ def take_place(resting: Resting, tape: Tape) -> None:
     buys = order.side == BUY
     quote = tape.quote
     if quote is None:
-        if tape.px > 0:
-            resting.rested = tape.px >= resting.limit if buys else tape.px <= resting.limit
+        px = tape.px
+        if px > 0:
+            resting.rested = px >= resting.limit if buys else px <= resting.limit
         return
     resting.rested = quote.ask > resting.limit if buys else quote.bid < resting.limit
     if resting.rested:

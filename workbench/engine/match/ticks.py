@@ -48,10 +48,12 @@ def _pass(
     rooms = [venue.share_of(size_e8) for size_e8 in sizes_e8]
     taken = [0, 0]
     shared = isinstance(event, Trade)
+    late = venue.delayed and not (shared and sizes_e8[0] is None)  # an opening print stands for its bar
     for resting in list(tape.orders.values()):
         order = resting.order
         if (
             resting.after_ns >= ts_ns
+            or (late and resting.after_ns + resting.ack_ns >= ts_ns)
             or not resting.woken
             or resting.state != "open"
             or (resting.session != session and venue.expired(resting, ts_ns, reports))

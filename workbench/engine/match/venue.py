@@ -10,25 +10,32 @@ from typing import Final
 import numpy as np
 
 from workbench.engine.fees import FeeSchedule, PerUnit, fees_named
+from workbench.engine.match.actions import pay_dividend, split
 from workbench.engine.match.bars import on_bar
+from workbench.engine.match.complaints import Complaint
+from workbench.engine.match.margin import charge_days, on_margin_call, refusal
 from workbench.engine.match.orders import Delays, Desk
 from workbench.engine.match.queue import take_place
 from workbench.engine.match.resting import Resting
 from workbench.engine.match.sessions import SessionTable, UtcDays
 from workbench.engine.match.slippage import Slippage
 from workbench.engine.match.tape import Tape
+from workbench.engine.match.terms import Terms
 from workbench.engine.match.ticks import on_print, on_quote
 from workbench.errors import BadValue, UnknownName
 from workbench.model.effects import Submit
 from workbench.model.instrument import Instrument
-from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
+from workbench.model.market import Bar, BarSlice, Dividend, MarketEvent, Quote, Split, Trade
 from workbench.model.orders import CLS, FOK, MARKET, OPG
 from workbench.model.reports import Filled, Report
 from workbench.model.scale import SCALE
 
 __all__ = ["Match"]
 
+_DAY_NS: Final = 86_400_000_000_000
+_NEVER_NS: Final = 1 << 63
 FILL_AT: Final = ("next", "close")
+ARRIVALS: Final = ("at_once", "delayed")
 GROUPS: Final = ("reduce", "cancel")
 
 
@@ -44,6 +51,8 @@ class Match(Desk):
         latency: `latency(order_id) -> (ack_ns, fill_ns)`, both after the submit.
         fee_per_unit_e8, fee_rate: fees a unit and of the value; `fees` in their place is a schedule.
         fill_at: "next" data, or a market order decided on a bar's "close" fills there at once.
+        arrival: orders are there "at_once", or "delayed": no quote or sized print before their acceptance fills them
+            (bars are too coarse for that).
         group: what a fill does to the others of its group: "reduce" them by as much, or "cancel" them.
         queue: limit orders stand in a queue at their price, as far as quotes and prints tell of it.
         participation: of a bar's volume and of a shown or printed size our orders together take at most this share
@@ -51,6 +60,7 @@ class Match(Desk):
         slippage: how much worse orders without a limit fill.
         instruments: their ticks and lots (without them both are 1e-8).
         sessions: opens and closes; UTC days when omitted.
+        terms: what the account may do, and what it borrows at; everything, and free, when omitted.
 
     >>> from workbench.model import Submit, Trade
     >>> venue = Match(cash_e8=1_000_000 * 10**8)
@@ -72,14 +82,17 @@ class Match(Desk):
         *,
         fees: FeeSchedule | str | None = None,
         fill_at: str = "next",
+        arrival: str = "at_once",
         group: str = "reduce",
         queue: bool = False,
         participation: float = 0.0,
         slippage: Slippage | None = None,
         instruments: Iterable[Instrument] = (),
         sessions: SessionTable | None = None,
+        terms: Terms | None = None,
     ) -> None:
-        for name, word, known in (("fill_at", fill_at, FILL_AT), ("group", group, GROUPS)):
+        words = (("fill_at", fill_at, FILL_AT), ("arrival", arrival, ARRIVALS), ("group", group, GROUPS))
+        for name, word, known in words:
             if word not in known:
                 raise UnknownName(name, word, known)
         if not 0 <= participation <= 1:
@@ -95,38 +108,46 @@ class Match(Desk):
             cancels_group=group == "cancel",
         )
         self._at_close = fill_at == "close"
+        self.delayed = arrival == "delayed"
         self.keeps_queue = queue
         self._share_e8 = round(participation * SCALE)
         self._slippage = slippage if slippage is not None else Slippage()
         self._slips = bool(self._slippage)
-        self._keeps = self._at_close or self._slips or queue
+        self.terms = terms if terms is not None else Terms()
+        self._checks = self.terms.checks
+        self._calls = self.terms.account == "margin" and self.terms.margin_call == "cancel"
+        self._due_ns = 0 if self.terms.accrues else _NEVER_NS
 
     # -- market data -----------------------------------------------------------------------------------------------
 
     def on_market(self, event: MarketEvent) -> list[Report]:
         """What an event of the market does to the resting orders; by instrument, then as the market meets them."""
         kind = event.__class__
-        if kind is BarSlice:
-            return self._on_slice(event)  # type: ignore[arg-type]
         reports: list[Report] = []
-        tape = self._tapes.get(event.iid)  # type: ignore[union-attr]
+        if event.ts_ns >= self._due_ns:
+            self._days_passed(event.ts_ns, reports)
+        if kind is BarSlice:
+            self._on_slice(event, reports)  # type: ignore[arg-type]
+            return reports
+        tape = self.tapes.get(event.iid)  # type: ignore[union-attr]
         if tape is None:
             tape = self.tape(event.iid)  # type: ignore[union-attr]
         if kind is Bar:
             bar: Bar = event  # type: ignore[assignment]
-            if tape.orders or self._keeps:
+            if tape.orders or self._share_e8:
                 self._on_bar(tape, bar, reports)
+            tape.last = tape.bars = bar
             tape.whole_ns = tape.seen_ns = bar.ts_ns
             tape.printed = False
         elif kind is Trade:
             trade: Trade = event  # type: ignore[assignment]
             if trade.px > 0:
-                waits = self._share_e8 > 0 and not trade.size > 0
+                waits = self._share_e8 > 0 and not trade.size > 0  # for the bar that tells a volume
                 if tape.orders and not waits:
                     on_print(self, tape, trade, reports)
-                if self._keeps:
-                    tape.px = trade.px
-                    tape.has_sizes = tape.has_sizes or trade.size > 0
+                if trade.size > 0:
+                    tape.has_sizes = True
+                tape.last = trade
                 if not waits:
                     tape.seen_ns = trade.ts_ns
                 if not tape.printed:
@@ -136,32 +157,46 @@ class Match(Desk):
             if 0 < quote.bid < quote.ask:
                 if tape.orders:
                     on_quote(self, tape, quote, reports)
-                if self._keeps:
-                    tape.px, tape.quote, tape.has_sizes = (quote.bid + quote.ask) / 2, quote, True
+                tape.last = tape.quote = quote
+                tape.has_sizes = True
                 tape.seen_ns = quote.ts_ns
                 if not tape.printed:
                     tape.whole_ns, tape.printed = quote.ts_ns - 1, True
+        elif kind is Split:
+            split(self, event, reports)  # type: ignore[arg-type]
+        elif kind is Dividend:
+            pay_dividend(self, event, reports)  # type: ignore[arg-type]
+        if self._calls and self.positions.get(tape.iid):
+            on_margin_call(self, self.terms, event.ts_ns, reports)
         return reports
 
     def _on_bar(self, tape: Tape, bar: Bar, reports: list[Report]) -> None:
-        volume_e8 = round(bar.volume * SCALE) if bar.volume > 0 else 0
-        tape.room_e8 = self.share_of(volume_e8) if self._share_e8 else None
-        if self._keeps:
-            tape.bar, tape.px, tape.volume_e8 = bar, bar.close, volume_e8
+        tape.room_e8 = None
+        if self._share_e8:
+            tape.room_e8 = self.share_of(round(bar.volume * SCALE) if bar.volume > 0 else 0)
         if tape.orders:
             on_bar(self, tape, bar, reports)
 
-    def _on_slice(self, event: BarSlice) -> list[Report]:
-        reports: list[Report] = []
-        ts_ns, keeps = event.ts_ns, self._keeps
+    def _on_slice(self, event: BarSlice, reports: list[Report]) -> None:
+        ts_ns, every = event.ts_ns, self._share_e8 > 0
         rows = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5)
         for place, iid in enumerate(np.frombuffer(event.iids, "<i4").tolist()):
-            tape = self._tapes.get(iid) or self.tape(iid)
-            if tape.orders or keeps:
+            tape = self.tapes.get(iid) or self.tape(iid)
+            if tape.orders or every:
                 self._on_bar(tape, Bar(ts_ns, iid, *rows[place].tolist()), reports)
+            tape.last = tape.bars = event
             tape.whole_ns = tape.seen_ns = ts_ns
             tape.printed = False
-        return reports
+        if self._calls:
+            on_margin_call(self, self.terms, ts_ns, reports)
+
+    def _days_passed(self, ts_ns: int, reports: list[Report]) -> None:
+        """UTC days have ended since the last event: charge them."""
+        day = ts_ns // _DAY_NS
+        days = day - self._due_ns // _DAY_NS + 1
+        if self._due_ns and self.told is None:
+            charge_days(self, self.terms, ts_ns, days, reports)
+        self._due_ns = (day + 1) * _DAY_NS
 
     def is_opening(self, tape: Tape, ts_ns: int) -> bool:
         """Whether data of this instant is the instrument's first of a session."""
@@ -178,6 +213,15 @@ class Match(Desk):
     def is_closing(self, ts_ns: int) -> bool:
         """Whether data of this instant is a session's close."""
         return self._sessions.is_closing(ts_ns)
+
+    # -- what the account can carry ----------------------------------------------------------------------------------
+
+    def complaint(self, order: Submit) -> Complaint | None:
+        wrong = super().complaint(order)
+        return refusal(self, self.terms, order) if wrong is None and self._checks else wrong
+
+    def amend_complaint(self, resting: Resting, wanted: Submit) -> Complaint | None:
+        return refusal(self, self.terms, wanted, resting) if self._checks else None
 
     # -- execution ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +277,7 @@ class Match(Desk):
             return told.qty_e8
         qty_e8, room_e8 = resting.workable_e8, tape.room_e8
         if room_e8 is not None and room_e8 < qty_e8:
-            lot_e8 = self._lots.get(order.iid, 1) if self._share_e8 else 1
+            lot_e8 = self.lot_e8(order.iid) if self._share_e8 else 1
             qty_e8 = room_e8 // lot_e8 * lot_e8
         if qty_e8 <= 0 or (order.tif == FOK and qty_e8 < resting.open_e8):
             return 0
@@ -252,7 +296,9 @@ class Match(Desk):
         self, order: Submit, px_e8: int, qty_e8: int, tape: Tape, bar: Bar | None, volume_e8: int | None
     ) -> int:
         """The price after slippage. Inside a bar it stays within the bar; a print or quote knows no bounds."""
-        if volume_e8 is None:
+        if bar is not None:
+            volume_e8 = round(bar.volume * SCALE) if bar.volume > 0 else 0
+        elif volume_e8 is None:
             volume_e8 = tape.volume_e8
         slipped_e8 = self._slippage.px_e8(order.side, px_e8, qty_e8, volume_e8, self._ticks.get(order.iid, 1))
         if bar is None:
