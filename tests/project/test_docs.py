@@ -24,9 +24,13 @@ from workbench.api.topics import TOPICS
 from workbench.cli import GROUPS
 from workbench.config import Settings
 from workbench.engine import rules
+from workbench.engine.fees import FEES
+from workbench.engine.fees.regulatory import SECTION_31_E8
+from workbench.engine.fees.schedule import day_ns
 from workbench.engine.limits import Limits
+from workbench.engine.match.slippage import SLIPPAGE
 from workbench.kernels import __all__ as kernel_names
-from workbench.model.orders import STATE_NAMES
+from workbench.model.orders import STATE_NAMES, TIF_NAMES, TYPE_NAMES
 from workbench.model.stages import STAGES
 from workbench.warehouse.schema import TABLES, VIEWS, ddl
 
@@ -277,6 +281,22 @@ def test_indicators_are_those_of_the_code() -> None:
     assert listed == set(kernel_names) - {"Indicator", "batch"}
 
 
+def test_the_venues_words_are_those_of_the_code() -> None:
+    page = text_of("matching.md")
+
+    def words(heading: str) -> set[str]:
+        return {word for key in rows(page, heading) for word in re.findall(r"[a-z-]+", key)}
+
+    assert words("`fees`") == set(FEES)
+    assert words("`slippage`") == set(SLIPPAGE)
+    assert words("word") == set(TIF_NAMES)
+    kinds = {key.split(" (")[0].replace("-", "_") for key in rows(page, "kind")}
+    assert kinds == {*TYPE_NAMES, "bracket", "group"}
+    for amount in re.findall(r"\$(\d+\.\d\d) \((\d{4}-\d\d-\d\d)\)", page.split("TAF, a share")[0]):
+        rate, day = float(amount[0]), int(amount[1].replace("-", ""))
+        assert SECTION_31_E8.at(day_ns(day)) == round(rate * 100), amount
+
+
 def test_warehouse_tables_are_those_of_the_code() -> None:
     page = text_of("warehouse.md")
     assert list(rows(page, "table")) == list(TABLES)
@@ -295,7 +315,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 # ---------------------------------------------------------------- examples
-@pytest.mark.parametrize("name", ["strategies.md", "indicators.md", "data.md"])
+@pytest.mark.parametrize("name", ["strategies.md", "indicators.md", "data.md", "matching.md"])
 def test_every_python_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

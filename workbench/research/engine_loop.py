@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.engine import Engine, Latency, Match
+from workbench.brokers.sim import make_match
+from workbench.engine import Engine
 from workbench.errors import StrategyError
 from workbench.feeds import timer_after
 from workbench.model import (
@@ -66,14 +67,11 @@ class Desk:
         self.plan = plan
         recording, sim = plan.recording, plan.sim
         self.engine = Engine()
-        latency = Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
-        self.match = Match(
-            to_e8(plan.cash),
-            latency,
-            to_e8(sim.fee_per_unit),
-            sim.fee_rate,
-            fill_at="close" if plan.fill == CLOSE else "next",
+        self.match = make_match(
+            sim,
+            cash_e8=to_e8(plan.cash),
             instruments=recording.instruments,
+            fill_at="close" if plan.fill == CLOSE else "next",
         )
         self.fills: list[Filled] = []
         self.refusals: list[Refusal] = []

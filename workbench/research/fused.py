@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from workbench.brokers.sim import beyond_plain
 from workbench.engine.limits import Limits
 from workbench.engine.sizing import PERCENT, UNITS
 from workbench.feeds import Recording
@@ -57,7 +58,10 @@ def _cannot(plan: Plan) -> str:
             return f"sizing '{placement.sizing}' is not compiled"
         if placement.quantity > _LARGEST[placement.sizing]:
             return "the quantity is too large for exact 64-bit figures"
-    if plan.sim.ack_median_us or plan.sim.fill_median_us:
+    beyond = beyond_plain(plan.sim)
+    if beyond:
+        return f"the venue has {beyond}"
+    if plan.sim.ack_median_us or plan.sim.fill_median_us or plan.sim.measured:
         return "the venue has latency"
     limits = Limits().changed(plan.limits.items())
     if limits.hours_from_s > 0 or limits.hours_to_s < 86_400:

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from workbench.brokers.sim.broker import SimBroker
-from workbench.brokers.sim.venue import latency_of, make_match
+from workbench.brokers.sim.venue import beyond_plain, latency_of, make_match
 
 if TYPE_CHECKING:
     from workbench.config import Settings
 
-__all__ = ["SimBroker", "latency_of", "make_match", "open_broker"]
+__all__ = ["SimBroker", "beyond_plain", "latency_of", "make_match", "open_broker"]
 
 
 def open_broker(settings: "Settings") -> SimBroker:

@@ -12,7 +12,35 @@ from workbench.errors import UnknownName
 from workbench.model.instrument import Instrument
 from workbench.model.scale import to_e8
 
-__all__ = ["latency_of", "make_match"]
+__all__ = ["beyond_plain", "latency_of", "make_match"]
+
+_PLAIN = SimSettings()
+_SIMPLE = frozenset(
+    {
+        "ack_median_us",
+        "fill_median_us",
+        "sigma",
+        "seed",
+        "measured",
+        "fee_per_unit",
+        "fee_rate",
+        "fill_at",
+        "group",
+    }
+)
+
+
+def beyond_plain(sim: SimSettings) -> str:
+    """The first setting, in words, that asks for more than fees a unit and of the value, delays and the fill mode; ""
+    when none does. For loops that do the matching themselves.
+
+    >>> beyond_plain(SimSettings(fee_rate=0.001)), beyond_plain(SimSettings(queue=True))
+    ('', 'queue = True')
+    """
+    for name in SimSettings.model_fields:
+        if name not in _SIMPLE and getattr(sim, name) != getattr(_PLAIN, name):
+            return f"{name} = {getattr(sim, name)!r}"
+    return ""
 
 
 def latency_of(sim: SimSettings) -> Latency:

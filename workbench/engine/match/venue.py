@@ -118,6 +118,11 @@ class Match(Desk):
         self._calls = self.terms.account == "margin" and self.terms.margin_call == "cancel"
         self._due_ns = 0 if self.terms.accrues else _NEVER_NS
 
+    @property
+    def needs_every_event(self) -> bool:
+        """Whether something can happen here while no order is open (but for splits and dividends)."""
+        return self.terms.accrues
+
     # -- market data -----------------------------------------------------------------------------------------------
 
     def on_market(self, event: MarketEvent) -> list[Report]:
