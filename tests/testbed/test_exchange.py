@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.testbed.conftest import Floor
-from workbench.model.orders import BUY, FOK, GTC, IOC, LIMIT, MARKET, SELL, STOP
+from workbench.model.orders import BUY, CLS, FOK, GTC, IOC, LIMIT, MARKET, OPG, SELL, STOP, TRAILING
 from workbench.model.scale import SCALE, notional_e8, to_e8
 from workbench.testbed.faults import Fault
 from workbench.testbed.hours import Hours
@@ -84,6 +84,18 @@ def test_a_stop_waits_for_its_price(floor: Floor) -> None:
     floor.exchange.move(floor.board(), round(px - 3, 2))
     assert order.state == "filled"
     assert floor.exchange.position_e8(0) == 0
+
+
+def test_a_trailing_stop_follows_and_fires(floor: Floor) -> None:
+    floor.place(BUY, 10)
+    px = floor.board().px
+    order = floor.place(SELL, 10, kind=TRAILING, tif=GTC, trail_rate_e8=to_e8(0.02))
+    floor.exchange.move(floor.board(), round(px * 1.1, 2))
+    best, stop_e8 = floor.exchange.trail_of(order)
+    assert best == pytest.approx(px * 1.1, rel=1e-3)
+    assert stop_e8 / SCALE == pytest.approx(best * 0.98, rel=1e-6)
+    floor.exchange.move(floor.board(), round(px * 1.07, 2))
+    assert order.state == "filled"
 
 
 def test_a_cancel_ends_an_order_and_nothing_comes_after(floor: Floor) -> None:
@@ -168,6 +180,27 @@ def test_a_closed_market_holds_stocks_and_not_pairs() -> None:
     hours.force(False)
     stock, coin = floor.place(BUY, 1), floor.place(BUY, 1, "BTC/USD", tif=GTC)
     assert (stock.state, coin.state) == ("held", "filled")
+
+
+def test_an_opening_a_close_and_the_end_of_the_day() -> None:
+    hours = Hours("always")
+    floor = Floor(hours=hours)
+
+    def force(is_open: bool) -> None:
+        hours.force(is_open)
+        floor.exchange.watch_hours()
+
+    day = floor.place(BUY, 1, kind=LIMIT, limit=1.0)
+    good = floor.place(BUY, 1, kind=LIMIT, limit=1.0, tif=GTC)
+    at_close, at_open = floor.place(BUY, 2, tif=CLS), floor.place(BUY, 3, tif=OPG)
+    low = floor.place(BUY, 3, kind=LIMIT, limit=1.0, tif=OPG)
+    assert [o.state for o in (at_close, at_open, low)] == ["held"] * 3
+    force(False)
+    assert [o.state for o in (day, good, at_close, at_open)] == ["expired", "working", "filled", "held"]
+    late = floor.place(BUY, 1)
+    assert late.state == "held"
+    force(True)
+    assert [o.state for o in (at_open, low, late)] == ["filled", "cancelled", "filled"]
 
 
 def test_latency_delays_acceptance_fill_and_cancel() -> None:

@@ -72,7 +72,11 @@ class Books:
 
     def is_trading(self, board: Board) -> bool:
         """Whether orders in this instrument can fill now."""
-        return not board.halted and (board.listing.always_open or self.hours.is_open(self.clock.now_ns()))
+        return not board.halted and self.is_open(board)
+
+    def is_open(self, board: Board) -> bool:
+        """Whether the market of this instrument has its hours now."""
+        return board.listing.always_open or self.hours.is_open(self.clock.now_ns())
 
     def new_id(self) -> str:
         """A UUID; the same seed gives the same ones."""
@@ -93,7 +97,7 @@ class Books:
 
     # -- in and out of the matching core ---------------------------------------------------------------------------
 
-    def _to_match(self, order: VenueOrder) -> None:
+    def _to_match(self, order: VenueOrder, tif: int | None = None) -> None:
         self._matched += 1
         order.match_id = self._matched
         self._in_match[order.match_id] = order
@@ -106,7 +110,7 @@ class Books:
             ticket.listing.iid,
             ticket.side,
             ticket.kind,
-            ticket.tif,
+            ticket.tif if tif is None else tif,
             order.open_e8,
             order.limit_px_e8,
             order.stop_px_e8,

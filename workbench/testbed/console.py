@@ -139,9 +139,7 @@ class Console:
         """Open or close the market by hand; None: by its hours again."""
         exchange = self.server.venue.exchange
         exchange.hours.force(is_open)
-        for board in exchange.market.boards.values():
-            if exchange.is_trading(board):
-                exchange.reopen(board)
+        exchange.watch_hours()
 
     def advance(self, seconds: float) -> None:
         """Move the venue's clock on; the market catches up."""

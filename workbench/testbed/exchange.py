@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from workbench.model.market import Quote, Trade
-from workbench.model.orders import BUY, FOK, IOC, LIMIT
+from workbench.model.orders import BUY, CLS, DAY, FOK, IOC, LIMIT, OPG
 from workbench.model.scale import SCALE
 from workbench.testbed.books import Books
 from workbench.testbed.market import Board, Market
@@ -167,12 +167,52 @@ class Exchange(Books):
         board.split(denominator / numerator)
         self._show_quote(board)
 
+    def watch_hours(self) -> None:
+        """Notice that the market has opened or closed since this was called last."""
+        for board in self.market.boards.values():
+            is_open = self.is_open(board)
+            if is_open == board.was_open:
+                continue
+            board.was_open = is_open
+            if is_open:
+                self.reopen(board)
+            else:
+                self._closed(board)
+
     def reopen(self, board: Board) -> None:
-        """Trading goes on: held orders enter, then the book is shown."""
-        for order in [o for o in self.open.values() if o.state == "held" and o.listing is board.listing]:
-            if order.parent is None:
+        """Trading goes on: held orders enter (those for the opening alone have their only chance), then the book is
+        shown."""
+        for order in self._waiting(board):
+            if order.ticket.tif == OPG:
+                self._auction(order)
+            elif order.ticket.tif != CLS:
                 self._enter(order)
         self._show_quote(board)
+
+    def _closed(self, board: Board) -> None:
+        """The market has closed: orders for the close have their chance, those of the day are over."""
+        for order in self._waiting(board):
+            if order.ticket.tif == CLS:
+                self._auction(order)
+        mine = [o for o in self.open.values() if o.listing is board.listing and o.state == "working"]
+        for order in mine:
+            if order.ticket.tif == DAY:
+                self._withdraw(order)
+                self._end(order, "expired", "the market has closed")
+
+    def _waiting(self, board: Board) -> list[VenueOrder]:
+        """Orders that wait for hours, not for a parent."""
+        held = [o for o in self.open.values() if o.state == "held" and o.listing is board.listing]
+        return [order for order in held if order.parent is None or order.parent.state == "filled"]
+
+    def _auction(self, order: VenueOrder) -> None:
+        """What an order gets at an opening or a close; the rest of it is gone."""
+        order.state = "working"
+        order.accepted_ns = order.updated_ns = self.clock.next_ns()
+        self._hold(order)
+        self._tell("new", order)
+        self._to_match(order, IOC)
+        self._apply(self.match.on_market(self.board(order).refresh(self.clock.next_ns())))
 
     def _show_quote(self, board: Board) -> None:
         quote = board.refresh(self.clock.next_ns())
@@ -195,8 +235,8 @@ class Exchange(Books):
             self._end(order, "rejected", refused.text or "rejected by a fault")
             return
         parent = order.parent
-        waits = parent is not None and parent.state != "filled"
-        if waits or not (self.is_trading(self.board(order))):
+        waits = (parent is not None and parent.state != "filled") or order.ticket.tif in (OPG, CLS)
+        if waits or not self.is_trading(self.board(order)):
             if order.state != "held":
                 order.state = "held"
                 self._hold(order)

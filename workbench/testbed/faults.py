@@ -101,6 +101,8 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
                 raise BadValue(field, value, f"give a number from {low:g} to {high:g}")
         if self.what == "status" and not 100 <= self.status <= 599:
             raise BadValue("status", self.status, "give the HTTP status to answer with, like 429 or 503")
+        if self.what == "close" and self.status and not 1_000 <= self.status <= 4_999:
+            raise BadValue("status", self.status, "give a close code from 1000 to 4999")
 
 
 _RANGES: Final = (

@@ -4,6 +4,7 @@ Lives here: the hours. Not here: the calendars themselves (feeds/calendars.py), 
 (exchange.py).
 """
 
+import asyncio
 from typing import Literal
 
 from workbench.errors import UnknownName
@@ -53,9 +54,17 @@ class Hours:
         """The calendar's next close."""
         return self.sessions(ts_ns, ts_ns).next_close(ts_ns)
 
+    async def built(self, ts_ns: int) -> None:
+        """Return when `next_open` and `next_close` around here cost nothing: the first time takes half a second, which
+        a thread takes."""
+        if self._sessions is None or not self._span[0] < ts_ns < self._span[1]:
+            await asyncio.to_thread(self.sessions, ts_ns, ts_ns)
+
     def sessions(self, start_ns: int, end_ns: int) -> Sessions:
         """The sessions that touch a span; the calendar is built on the first call (half a second)."""
-        if self._sessions is None or not (self._span[0] <= start_ns and end_ns <= self._span[1]):
-            self._span = (start_ns - 15 * _DAY_NS, end_ns + 15 * _DAY_NS)
-            self._sessions = sessions_between(self.calendar, *self._span)
-        return self._sessions
+        found, span = self._sessions, self._span
+        if found is None or not (span[0] <= start_ns and end_ns <= span[1]):
+            span = (start_ns - 15 * _DAY_NS, end_ns + 15 * _DAY_NS)
+            found = sessions_between(self.calendar, *span)
+            self._sessions, self._span = found, span
+        return found

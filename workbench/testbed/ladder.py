@@ -42,7 +42,7 @@ class Ladder:
     def around(self, px: float, ts_ns: int) -> Book:
         """Ten levels on each side of `px`, the best ones at least one tick from it."""
         listing, chance = self._listing, self._chance
-        tick, lot = listing.instrument.tick_e8 / SCALE, listing.instrument.lot_e8 / SCALE
+        tick = listing.instrument.tick_e8 / SCALE
         half = max(1, round(px * listing.spread / 2 / tick))
         base = listing.best_value / px
         grid = round(px / tick)
@@ -51,8 +51,8 @@ class Ladder:
         for level in range(_LEVELS):
             away = half + level * max(1, half // 2)
             for side, out in ((-1, bids), (1, asks)):
-                lots = max(1, round(base * (1 + level / 2) * (1 + chance.random()) / lot))
+                size = listing.round_size(base * (1 + level / 2) * (1 + chance.random()))
                 if grid + side * away > 0:
-                    out.append((round((grid + side * away) * tick, 8), round(lots * lot, 8)))
+                    out.append((round((grid + side * away) * tick, 8), size))
         self._version += 1
         return Book(ts_ns, self._version, tuple(bids), tuple(asks))

@@ -56,6 +56,7 @@ class Listing(msgspec.Struct, frozen=True):
     min_qty_e8: int = 0
     min_value_e8: int = 0
     best_value: float = 250_000.0
+    size_e8: int = 0  # step of the sizes others trade in; 0: the instrument's lot
 
     @property
     def symbol(self) -> str:
@@ -64,6 +65,11 @@ class Listing(msgspec.Struct, frozen=True):
     @property
     def iid(self) -> int:
         return self.instrument.iid
+
+    def round_size(self, size: float) -> float:
+        """A size others may trade: on the grid of their sizes, at least one step."""
+        step = self.size_e8 or self.instrument.lot_e8
+        return max(1, round(size * SCALE / step)) * step / SCALE
 
     def round_px(self, px: float) -> float:
         """The nearest price on the grid, at least one tick."""
@@ -82,7 +88,7 @@ def stock(iid: int, symbol: str, venue: str, *, lot_e8: int = SCALE) -> Listing:
     """
     name, level = LEVELS.get(symbol, (symbol, _ANY_LEVEL))
     instrument = Instrument(iid, symbol, venue, "USD", SCALE // 100, lot_e8)
-    return Listing(instrument, symbol, name, level, fractional=lot_e8 < SCALE)
+    return Listing(instrument, symbol, name, level, fractional=lot_e8 < SCALE, size_e8=SCALE)
 
 
 def pair(iid: int, symbol: str, base: str, quote: str, venue: str, *, tick: float, lot: float) -> Listing:

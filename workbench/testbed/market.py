@@ -13,7 +13,6 @@ import msgspec
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds.recording import Recording
 from workbench.model.market import Quote
-from workbench.model.scale import SCALE
 from workbench.testbed.clock import VenueClock
 from workbench.testbed.ladder import Book, Ladder
 from workbench.testbed.listing import Listing
@@ -75,6 +74,7 @@ class Board:
         self.px = float(tape.history[-1, 3])  # where the market stands: books are made around it
         self.last = self.px
         self.halted = False
+        self.was_open = True
         self.book = self.ladder.around(self.px, 0)
         self.prints: deque[Print] = deque(maxlen=_KEPT)
         self.quotes: deque[Quote] = deque(maxlen=_KEPT)
@@ -106,10 +106,8 @@ class Board:
             shape: Shape = self.tape.next_bar()
             self._path = self.tape.path(shape, steps)[::-1]
             self._volume = shape.volume / len(self._path)
-        lot = self.listing.instrument.lot_e8 / SCALE
-        lots = max(1, round(self._volume * self.tape.chance.uniform(0.5, 1.5) / lot))
         self.px = self._path.pop()
-        return self.px, round(lots * lot, 8)
+        return self.px, self.listing.round_size(self._volume * self.tape.chance.uniform(0.5, 1.5))
 
     @property
     def bar_done(self) -> bool:

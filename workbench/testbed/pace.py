@@ -38,18 +38,14 @@ class Pace:
         market = exchange.market
         self._step_ns = market.span_ns / market.steps
         self._done = 0  # steps since the base of the first candle
-        self._open: dict[int, bool] = {}
 
     def step(self) -> None:
         """One step of every board; the last of a candle closes it."""
         market = self.exchange.market
         self._done += 1
         boundary = self._done % market.steps == 0
+        self.exchange.watch_hours()
         for board in market.boards.values():
-            was_open = self._open.get(board.listing.iid, True)
-            is_open = self._open[board.listing.iid] = self.exchange.is_trading(board)
-            if is_open and not was_open:
-                self.exchange.reopen(board)
             self.exchange.step(board)
             if boundary:
                 end_ns = self._end_ns()

@@ -1,8 +1,8 @@
 """A trading session of a published client, step by step: each step passes or says why not.
 
-Lives here: counting. A client's steps are in a file beside this one; each of those runs as
+Lives here: counting. A client's steps are in a file of its venue's folder; it runs as
 
-    python -m tests.testbed.clients.NAME < facts.json      (what `workbench emulate VENUE --json` printed)
+    python -m tests.testbed.clients.VENUE.NAME < facts.json      (what `workbench emulate VENUE --json` printed)
 
 and prints one JSON object with its steps.
 """

@@ -3,6 +3,7 @@
 Lives here: what there is to know besides orders and positions.
 """
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -82,6 +83,8 @@ class Account:
                 "effective_buying_power": text(figures.buying_power),
                 "non_marginable_buying_power": text(figures.cash_power),
                 "options_buying_power": text(figures.cash_power),
+                "options_approved_level": 0,
+                "options_trading_level": 0,
                 "bod_dtbp": "0",
                 "cash": text(figures.cash),
                 "accrued_fees": "0",
@@ -160,9 +163,10 @@ class Account:
             [fill_body(e, exchange.orders[e.order_id], self.account_id) for e in found[: int(size)]]
         )
 
-    def clock(self, call: Call) -> Answer:
+    async def clock(self, call: Call) -> Answer:
         exchange, now_ns = self.exchange, self.exchange.clock.shown_ns()
         hours = exchange.hours
+        await hours.built(now_ns)
         return Answer(
             {
                 "timestamp": _eastern(now_ns),
@@ -172,7 +176,7 @@ class Account:
             }
         )
 
-    def calendar(self, call: Call) -> Answer:
+    async def calendar(self, call: Call) -> Answer:
         now_ns = self.exchange.clock.now_ns()
         start = wanted_ns(call.query["start"]) if call.query.get("start") else now_ns - 30 * _DAY_NS
         end = wanted_ns(call.query["end"]) if call.query.get("end") else now_ns + 30 * _DAY_NS
@@ -181,7 +185,7 @@ class Account:
         if end < start:
             raise malformed("end must not be before start")
         try:
-            days = self.exchange.hours.sessions(start, end + _DAY_NS).days
+            days = (await asyncio.to_thread(self.exchange.hours.sessions, start, end + _DAY_NS)).days
         except BadValue as error:
             raise malformed(str(error)) from error
         first, last = rfc3339(start)[:10], rfc3339(end)[:10]

@@ -193,7 +193,8 @@ class Data:
 
 
 def _bad(message: str) -> Refusal:
-    return Refusal(400, 40010001, message)
+    """The data side refuses without a code."""
+    return Refusal(400, 0, message)
 
 
 def _span(call: Call, now_ns: int) -> tuple[int, int]:

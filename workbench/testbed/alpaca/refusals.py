@@ -12,7 +12,7 @@ __all__ = ["Refusal", "fault_answer", "malformed", "not_found", "refused_value",
 
 
 class Refusal(Exception):
-    """A request is refused; `extra` are the figures some refusals carry."""
+    """A request is refused; `extra` are the figures some refusals carry. Code 0: without one."""
 
     def __init__(self, status: int, code: int, message: str, **extra: Any) -> None:
         super().__init__(message)
@@ -20,7 +20,8 @@ class Refusal(Exception):
 
     def answer(self) -> Answer:
         """The refusal as it goes out."""
-        return Answer({**self.extra, "code": self.code, "message": self.message}, self.status)
+        code = {"code": self.code} if self.code else {}
+        return Answer({**self.extra, **code, "message": self.message}, self.status)
 
 
 def malformed(message: str) -> Refusal:

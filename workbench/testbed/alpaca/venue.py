@@ -5,7 +5,8 @@ streams (trade_stream.py, data_stream.py).
 """
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Iterable
+from inspect import iscoroutinefunction
 from typing import Final
 
 from workbench.testbed.alpaca.account import Account
@@ -104,18 +105,29 @@ class AlpacaVenue:
         """Alpaca has no sessions to end; its streams are closed by the server."""
 
     def _unless_suspended(self, reply: Reply) -> Reply:
-        def guarded(call: Call) -> Answer:
+        def guarded(call: Call) -> Answer | Awaitable[Answer]:
             if self._account.suspended:
                 raise Refusal(403, 40310000, "new orders are rejected by user request")
-            return reply(call)  # type: ignore[return-value]  # Alpaca's replies never wait
+            return reply(call)
 
         return guarded
 
 
-def _refusals_answered(reply: Reply) -> Callable[[Call], Answer]:
-    def answered(call: Call) -> Answer:
+def _refusals_answered(reply: Reply) -> Reply:
+    if iscoroutinefunction(reply):
+
+        async def awaited(call: Call) -> Answer:
+            try:
+                answer: Answer = await reply(call)
+            except Refusal as refusal:
+                return refusal.answer()
+            return answer
+
+        return awaited
+
+    def answered(call: Call) -> Answer | Awaitable[Answer]:
         try:
-            return reply(call)  # type: ignore[return-value]  # Alpaca's replies never wait
+            return reply(call)
         except Refusal as refusal:
             return refusal.answer()
 
