@@ -12,11 +12,16 @@ from workbench.journal.log import Journal
 from workbench.model import (
     Accepted,
     AddInstrument,
+    Amended,
+    AmendOrder,
+    AmendRefused,
     Bar,
     BarSlice,
     Cancelled,
     CancelOrder,
     CancelRefused,
+    CashMoved,
+    Dividend,
     Effect,
     Event,
     Expired,
@@ -28,6 +33,7 @@ from workbench.model import (
     Rejected,
     Sent,
     SetLimits,
+    Split,
     Stamped,
     StartSession,
     Submit,
@@ -122,6 +128,19 @@ class Recorder:
         if roll < 0.25:
             side, units = rng.choice((1, -1)), rng.randrange(1, 9)
             event: Event = PlaceOrder(t, iid, side, 0, rng.randrange(4), units * 10**8, why="wild")
+        elif roll < 0.29 and self.engine.book.last_px[iid]:
+            mark, side = round(self.engine.book.last_px[iid]) * 10**8, rng.choice((1, -1))
+            exits: dict[str, Any] = {
+                "take_profit_px_e8": mark + side * 5 * 10**8,
+                "stop_loss_px_e8": mark - side * 5 * 10**8,
+            }
+            event = PlaceOrder(t, iid, side, 0, 0, rng.randrange(1, 9) * 10**8, why="wild", **exits)
+        elif roll < 0.31:
+            move, reason = f"M{rng.randrange(40)}", rng.choice(("dividend", "transfer"))
+            cash = CashMoved(t, move, rng.randrange(-999, 999), rng.randrange(-1, 3), reason)
+            event = rng.choice(
+                (cash, Split(t, iid, rng.randrange(4), rng.randrange(1, 4)), Dividend(t, iid, 5))
+            )
         elif roll < 0.35:
             event = (
                 Bar(t, iid, px, px + 1, px - 1, px, 100.0)
@@ -151,6 +170,11 @@ class Recorder:
                     OutcomeLost(t, order_id, "timeout"),
                     Unsent(t, order_id, "the venue does not know it"),
                     CancelOrder(t, order_id),
+                    Accepted(t, order_id, f"V{order_id}"),
+                    AmendOrder(t, order_id, rng.randrange(1, 12) * 10**8),
+                    AmendOrder(t, order_id, rng.randrange(1, 12) * 10**8),
+                    Amended(t, order_id, rng.randrange(12) * 10**8, 0, 0, rng.choice(("", "V-new"))),
+                    AmendRefused(t, order_id, "A1", "too late"),
                 )
             )
         self.say(event, commit=rng.random() < 0.4)

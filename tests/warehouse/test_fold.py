@@ -11,7 +11,9 @@ from workbench.journal.reader import read_frames
 from workbench.model import (
     Accepted,
     AddStrategy,
+    Arm,
     Filled,
+    Flatten,
     Kill,
     PauseStrategy,
     Rejected,
@@ -21,6 +23,7 @@ from workbench.model import (
     StrategyHalted,
 )
 from workbench.model.orders import STATE_NAMES
+from workbench.strategy import load_strategy
 from workbench.warehouse.schema import TABLES
 from workbench.warehouse.store import Store
 
@@ -75,9 +78,12 @@ def test_any_batching_with_restarts_gives_the_same_tables_and_the_engines_books(
     assert positions == {
         key: (p.qty_e8, p.cost_e8, p.realized_e8, p.fees_e8, p.fills) for key, p in ours.items()
     }
+    linked = {row[0]: (*row[14:16], *row[21:25]) for row in whole["orders"]}
     orders = {row[0]: (row[9], *row[10:14], row[16], row[17]) for row in whole["orders"]}
     for o in engine.orders:
         *facts, reason = orders.pop(o.order_id)
+        terms = (o.limit_px_e8, o.stop_px_e8, o.trail_e8, o.trail_rate_e8, o.parent_id, o.group)
+        assert linked[o.order_id] == terms
         assert facts == [STATE_NAMES[o.state], o.qty_e8, o.filled_e8, o.notional_e8, o.fee_e8, o.venue_id]
         # the engine also remarks on a fill that should not be; the warehouse has that as a refusal
         assert reason == o.reason or o.reason.startswith(("OVERFILL", "LATE_FILL"))
@@ -85,6 +91,24 @@ def test_any_batching_with_restarts_gives_the_same_tables_and_the_engines_books(
     account = whole["account"][0]
     assert account[2:5] == (engine.ledger.start_cash_e8, engine.ledger.cash_e8, engine.ledger.fees_e8)
     assert account[3] + account[5] == engine.risk.equity_e8
+    assert account[7] == engine.ledger.moved_e8 == sum(row[6] for row in whole["cash_moves"])
+
+
+def test_flatten_pauses_in_the_tables_as_in_the_engine(recorder: Any) -> None:
+    source = (
+        "from workbench.strategy import Strategy\nclass S(Strategy):\n    def on_bar(self, ctx, bar): pass\n"
+    )
+    recorder.engine.host._load = load_strategy
+    for number, iids in ((1, (0,)), (2, (1,)), (3, (0, 1))):
+        recorder.say(AddStrategy(recorder.ts_ns, number, "S", source, "h", (), iids, "quantity", 10**8))
+    recorder.say(Kill(recorder.ts_ns, "no", "me"))
+    recorder.say(Flatten(recorder.ts_ns, 0, "home", "me"))  # refused: nothing changes
+    assert rows(recorder, "SELECT state FROM strategies") == [("running",)] * 3
+    recorder.say(Arm(recorder.ts_ns, "me"))
+    recorder.say(Flatten(recorder.ts_ns, 0, "home", "me"))
+    found = rows(recorder, "SELECT strategy_id, state, reason FROM strategies ORDER BY 1")
+    assert found == [(p.id, p.state, p.reason) for p in recorder.engine.host.strategies.values()]
+    assert [state for _, state, _ in found] == ["paused", "running", "paused"]
 
 
 def rows(recorder: Any, sql: str) -> list[tuple[Any, ...]]:

@@ -50,7 +50,7 @@ def ask_to_amend(
     claims = engine.claims
     claims.alone(order, seat)
     amend = Amend(engine.ts_ns, number, *after)
-    engine.orders.amend_asked(amend)
+    engine.orders.amend_asked(order, amend)
     claims.changed(order)
     book = _resting(seat, order)
     if number in book:

@@ -107,7 +107,7 @@ class Book:
         """All prices of a known instrument in its new units; when they were seen stays."""
         for column in (self.last_px, self.previous_px, self.bid, self.ask):
             column[iid] = column[iid] * denominator / numerator
-        self.mark_e8[iid] = int(self.last_px[iid] * SCALE + 0.5)
+        self.mark_e8[iid] = (2 * self.mark_e8[iid] * denominator + numerator) // (2 * numerator)
 
     def drop(self, reason: str, count: int = 1) -> bool:
         """Count refused data under `reason`; always False, so that callers can return it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.engine.amends import amend_answered, ask_to_amend
 from workbench.engine.flatten import flatten
 from workbench.engine.hooks import tell
-from workbench.engine.splits import split_instrument
+from workbench.engine.splits import split_holdings, split_qty_e8
 from workbench.model.commands import AmendOrder, Flatten
 from workbench.model.market import Dividend, Split
 from workbench.model.orders import STATE_NAMES, TERMINAL, Order
@@ -39,22 +39,20 @@ def on_amended(engine: "Engine", event: Amended) -> None:
     order = _known(engine, event.order_id, "amended")
     if order is None:
         return
-    if event.qty_e8 <= 0 or event.limit_px_e8 < 0 or event.stop_px_e8 < 0:
-        what = f"quantity {from_e8(event.qty_e8):g}, limit {from_e8(event.limit_px_e8):g}"
-        text = f"order {order.order_id} is amended to {what}: not taken over, reconcile the account"
-        engine.say_no("BAD_AMEND", text, order.strategy_id, order.iid)
-        return
-    if order.state in TERMINAL:
-        was = STATE_NAMES[order.state]
-        text = f"order {order.order_id} is amended by the venue, but was {was}: reconcile the account"
-        engine.orders.odd(f"amended after {was}")
-        engine.say_no("CONTRADICTION", text, order.strategy_id, order.iid)
-        return
-    engine.claims.alone(order, engine.host.seats[order.strategy_id, order.iid])
+    if order.state not in TERMINAL:
+        engine.claims.alone(order, engine.host.seats[order.strategy_id, order.iid])
     values = (event.qty_e8, event.limit_px_e8, event.stop_px_e8)
-    engine.orders.amended(order, event.ts_ns, *values, event.venue_id)
-    amend_answered(engine, order)
-    tell(engine, order)
+    if engine.orders.amended(order, event.ts_ns, *values, event.venue_id):
+        amend_answered(engine, order)
+        tell(engine, order)
+        return
+    engine.claims.changed(order)
+    if order.state in TERMINAL:
+        what = f"by the venue, but was {STATE_NAMES[order.state]}"
+    else:
+        what = f"to quantity {from_e8(event.qty_e8):g}, limit {from_e8(event.limit_px_e8):g}, which was not taken over"
+    text = f"order {order.order_id} is amended {what}: reconcile the account"
+    engine.say_no("CONTRADICTION", text, order.strategy_id, order.iid)
 
 
 def on_amend_refused(engine: "Engine", event: AmendRefused) -> None:
@@ -90,7 +88,16 @@ def on_split(engine: "Engine", event: Split) -> None:
     if not engine.book.known((event.iid,)) or event.numerator <= 0 or event.denominator <= 0:
         engine.book.drop("split of an unknown instrument or by no ratio")
         return
-    split_instrument(engine, event)
+    iid, ledger, book = event.iid, engine.ledger, engine.book
+    ratio, lot_e8 = (event.numerator, event.denominator), book.instruments[event.iid].lot_e8
+    split_holdings(ledger, iid, *ratio, lot_e8)
+    book.split(iid, *ratio)
+    total = ledger.totals.get(iid)
+    engine.exposure.split(engine.exposure.lines[iid], total.qty_e8 if total else 0, book.mark_e8[iid])
+    for (sid, i), seat in engine.host.seats.items():
+        if i == iid:
+            seat.held_e8 = ledger.held_e8(sid, iid)
+            seat.full_e8 = split_qty_e8(seat.full_e8, *ratio, lot_e8)
 
 
 def on_dividend(engine: "Engine", event: Dividend) -> None:

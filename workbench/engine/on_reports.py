@@ -113,26 +113,15 @@ def _ended(engine: "Engine", order: Order | None, state: int, ts_ns: int, reason
     if not engine.orders.ended(order, state, ts_ns, reason):
         return False
     engine.release(order, open_e8)
-    if state == REJECTED:
-        _close_exits(engine, order, ts_ns)
+    _close_exits(engine, order, ts_ns)
     tell(engine, order)
     return True
 
 
 def _close_exits(engine: "Engine", entry: Order, ts_ns: int) -> None:
-    """The entry is proved never to have lived, so nothing can set off its exits: those without a word of the venue end
-    with it. What the venue has answered for stays until the venue says more."""
-    claim = engine.claims.behind.get(entry.order_id)
-    if claim is None or entry.filled_e8:
-        return
-    for order in tuple(claim.members):
-        if order.state in TERMINAL or order.venue_id or order.filled_e8:
-            continue
-        open_e8 = order.open_e8
-        evidence = f"its entry, order {entry.order_id}, is {STATE_NAMES[entry.state]}"
-        if engine.orders.unsent(order, ts_ns, evidence):
-            engine.release(order, open_e8)
-            tell(engine, order)
+    for order, open_e8 in engine.orders.close_exits(entry, ts_ns):
+        engine.release(order, open_e8)
+        tell(engine, order)
 
 
 def on_cancelled(engine: "Engine", event: Cancelled) -> None:

@@ -24,6 +24,7 @@ from workbench.model.orders import (
     NEW,
     NOT_SENT,
     PARTIAL,
+    REJECTED,
     SENT,
     STATE_NAMES,
     TERMINAL,
@@ -45,16 +46,17 @@ _AMENDABLE: Final = frozenset({WORKING, PARTIAL})
 
 class OrderTable:
     """Orders by id: `by_id` all of them, `active` those that may still fill (both in order of id), `by_key` the order
-    each idempotency key opened, `amending` what was asked of orders whose amendment has no answer yet. `oddities`
-    counts by reason what a report said that did not fit."""
+    each idempotency key opened, `amending` what was asked of orders whose amendment has no answer yet, `exits` the
+    orders that wait for an entry, by its number. `oddities` counts by reason what a report said that did not fit."""
 
-    __slots__ = ("active", "amending", "by_id", "by_key", "executions", "next_id", "oddities")
+    __slots__ = ("active", "amending", "by_id", "by_key", "executions", "exits", "next_id", "oddities")
 
     def __init__(self) -> None:
         self.by_id: dict[int, Order] = {}
         self.active: dict[int, Order] = {}
         self.by_key: dict[str, int] = {}
         self.amending: dict[int, Amend] = {}
+        self.exits: dict[int, list[int]] = {}
         self.executions: dict[str, None] = {}  # in order of arrival
         self.oddities: dict[str, int] = {}
         self.next_id = 1
@@ -71,6 +73,8 @@ class OrderTable:
         self.by_id[order_id] = order
         self.active[order_id] = order
         self.next_id = order_id + 1
+        if order.parent_id:
+            self.exits.setdefault(order.parent_id, []).append(order_id)
 
     def move(self, order: Order, state: int, ts_ns: int) -> bool:
         """Change an order's state when the table of arrows allows it; otherwise count an oddity and return False."""
@@ -199,16 +203,18 @@ class OrderTable:
             return f"order {order.order_id} has an amendment under way: wait for the venue's answer"
         return ""
 
-    def amend_asked(self, amend: Amend) -> None:
+    def amend_asked(self, order: Order, amend: Amend) -> None:
         """We asked for a change; both versions may trade until the answer."""
-        self.amending[amend.order_id] = amend
+        self.amending[order.order_id] = amend
 
     def amended(
         self, order: Order, ts_ns: int, qty_e8: int, limit_px_e8: int, stop_px_e8: int, venue_id: str
     ) -> bool:
-        """The order is changed, whether we asked or the venue did it by itself. False when it had ended."""
-        if order.state in TERMINAL:
-            self.odd(f"amended after {STATE_NAMES[order.state]}")
+        """The order is changed, whether we asked or the venue did it by itself. False when it had ended, or when that
+        cannot be."""
+        if order.state in TERMINAL or qty_e8 <= 0 or limit_px_e8 < 0 or stop_px_e8 < 0:
+            ended = order.state in TERMINAL
+            self.odd(f"amended after {STATE_NAMES[order.state]}" if ended else "amended to what cannot be")
             return False
         self.amending.pop(order.order_id, None)
         order.qty_e8, order.limit_px_e8, order.stop_px_e8 = qty_e8, limit_px_e8, stop_px_e8
@@ -235,6 +241,20 @@ class OrderTable:
                 self.odd("overfill")
             self.move(order, FILLED, ts_ns)
         return True
+
+    def close_exits(self, entry: Order, ts_ns: int) -> Iterator[tuple[Order, int]]:
+        """The entry is proved never to have lived, so nothing can set off its exits: those without a word of the venue
+        end with it. What the venue has answered for stays until it says more. They come one by one as they end, with
+        what they had open."""
+        if entry.state in (REJECTED, NOT_SENT) and not entry.filled_e8:
+            for number in self.exits.get(entry.order_id, ()):
+                order = self.active.get(number)
+                if order is None or order.venue_id or order.filled_e8:
+                    continue
+                open_e8 = order.open_e8
+                evidence = f"its entry, order {entry.order_id}, is {STATE_NAMES[entry.state]}"
+                if self.unsent(order, ts_ns, evidence):
+                    yield order, open_e8
 
     def new_epoch(self, ts_ns: int) -> list[Order]:
         """The engine restarted: every order without an answer may be live. Returns those that became UNKNOWN."""

@@ -1,4 +1,4 @@
-"""A split: every holding, mark and size of one instrument in its new units, with no unit and no cent lost.
+"""A split in the books: every holding of one instrument in its new units, with no unit and no cent lost.
 
 The account's quantity becomes `quantity * numerator / denominator`, cut towards zero to the lot; the venue pays for the
 rest in cash (`CashMoved`). Strategies get their own share cut the same way, and the lots between their sum and the
@@ -7,16 +7,11 @@ quantity: what was cut off leaves the books at its average cost, as a realized l
 Open orders are not touched: the venue amends or cancels them and says so.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from workbench.engine.ledger import Position
-from workbench.engine.seats import Seat
-from workbench.model.market import Split
+from workbench.engine.ledger import Ledger, Position
 
-if TYPE_CHECKING:
-    from workbench.engine.core import Engine
-
-__all__ = ["split_instrument", "split_qty_e8"]
+__all__ = ["split_holdings", "split_qty_e8"]
 
 
 def split_qty_e8(qty_e8: int, numerator: int, denominator: int, lot_e8: int) -> int:
@@ -29,39 +24,27 @@ def split_qty_e8(qty_e8: int, numerator: int, denominator: int, lot_e8: int) -> 
     return whole if qty_e8 >= 0 else -whole
 
 
-def split_instrument(engine: "Engine", event: Split) -> None:
-    """Follow a split of a known instrument by a ratio above 0."""
-    iid, numerator, denominator = event.iid, event.numerator, event.denominator
-    ledger, book = engine.ledger, engine.book
-    lot_e8 = book.instruments[iid].lot_e8
-    seats = [seat for (_, i), seat in sorted(engine.host.seats.items()) if i == iid]
+def split_holdings(ledger: Ledger, iid: int, numerator: int, denominator: int, lot_e8: int) -> None:
+    """Follow a split of one instrument by a ratio above 0: the account's position, and every strategy's."""
     total = ledger.totals.get(iid)
-    held_e8 = 0
-    if total is not None:
-        held_e8 = split_qty_e8(total.qty_e8, numerator, denominator, lot_e8)
-        _cut(total, held_e8, numerator, denominator)
-        shares = _shares(seats, held_e8, numerator, denominator, lot_e8)
-        for seat, qty_e8 in zip(seats, shares, strict=True):
-            position = ledger.positions.get((seat.placed.strategy_id, iid))
-            if position is not None:
-                _cut(position, qty_e8, numerator, denominator)
-            seat.held_e8 = qty_e8
-    book.split(iid, numerator, denominator)
-    engine.exposure.split(engine.exposure.lines[iid], held_e8, book.mark_e8[iid])
-    for seat in seats:
-        seat.full_e8 = split_qty_e8(seat.full_e8, numerator, denominator, lot_e8)
+    if total is None:
+        return
+    total_e8 = split_qty_e8(total.qty_e8, numerator, denominator, lot_e8)
+    _cut(total, total_e8, numerator, denominator)
+    held = [position for (_, i), position in sorted(ledger.positions.items()) if i == iid]
+    shares = _shares([p.qty_e8 for p in held], total_e8, numerator, denominator, lot_e8)
+    for position, qty_e8 in zip(held, shares, strict=True):
+        _cut(position, qty_e8, numerator, denominator)
 
 
-def _shares(seats: list[Seat], total_e8: int, numerator: int, denominator: int, lot_e8: int) -> list[int]:
-    """What each seat holds afterwards; the sum is `total_e8`."""
-    shares = [split_qty_e8(seat.held_e8, numerator, denominator, lot_e8) for seat in seats]
+def _shares(held: Sequence[int], total_e8: int, numerator: int, denominator: int, lot_e8: int) -> list[int]:
+    """What each holding becomes; the sum is `total_e8`."""
+    shares = [split_qty_e8(qty_e8, numerator, denominator, lot_e8) for qty_e8 in held]
     missing = total_e8 - sum(shares)
-    if not missing:
-        return shares
     sign = 1 if missing > 0 else -1
-    # what was cut off each, in units of 1 / denominator: the largest in the missing direction comes first
-    cut = [seat.held_e8 * numerator - share * denominator for seat, share in zip(seats, shares, strict=True)]
-    order = sorted(range(len(seats)), key=lambda n: (-sign * cut[n], n))
+    # what was cut off each, times the denominator: the largest in the missing direction comes first
+    cut = [qty_e8 * numerator - share * denominator for qty_e8, share in zip(held, shares, strict=True)]
+    order = sorted(range(len(held)), key=lambda n: (-sign * cut[n], n))
     place = 0
     while missing:
         step = sign * min(lot_e8, abs(missing))

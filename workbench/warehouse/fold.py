@@ -10,18 +10,20 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from workbench.engine.book import Book
-from workbench.engine.ledger import Ledger, Position
-from workbench.engine.orders import FLAG_TWICE, OrderTable
+from workbench.engine.orders import FLAG_TWICE
+from workbench.engine.splits import split_holdings
 from workbench.journal.codec import Frame
 from workbench.model import (
     AddInstrument,
     AddStrategy,
+    AmendOrder,
     Arm,
     Bar,
     BarSlice,
     CancelOrder,
+    CashMoved,
     Filled,
+    Flatten,
     Instrument,
     Kill,
     OpenAccount,
@@ -33,64 +35,37 @@ from workbench.model import (
     ResumeStrategy,
     SetLimits,
     SetParameters,
+    Split,
     Stamped,
     StartSession,
     StrategyHalted,
     Submit,
     Trade,
-    notional_e8,
 )
 from workbench.model.orders import STATE_NAMES, TERMINAL, Order
 from workbench.model.records import is_effect
 from workbench.model.stages import N_STAMPS
+from workbench.warehouse.fold_tables import TOTAL_ID, Tables
 from workbench.warehouse.moves import MOVES
 from workbench.warehouse.rows import (
-    FoldState,
-    Row,
-    StrategyState,
-    account_row,
     audit_row,
     fill_row,
     instrument_row,
     new_order,
     new_strategy,
-    order_row,
-    position_row,
     refusal_row,
-    strategy_row,
     trace_row,
 )
 
-__all__ = ["TOTAL_ID", "Fold", "Missing"]
-
-TOTAL_ID: Final = -1
-"""The strategy id under which the account's own position in an instrument is kept."""
-
-# One equity point a second of market time at most.
-_BUCKET_NS: Final = 1_000_000_000
-
-type Missing = Callable[[set[int], set[str]], tuple[list[tuple[Order, int, int]], set[str]]]
+__all__ = ["Fold"]
 
 
-class Fold:
+class Fold(Tables):
     """Feed it frames with `apply`; `take()` gives the rows since the last call, by table.
 
     `missing(order_ids, exec_ids)` is asked before a frame is applied: it returns the stored orders with their two
     sequence numbers, and which of the executions are stored already. Without it everything stays in memory.
     """
-
-    def __init__(self, missing: Missing | None = None) -> None:
-        self.state = FoldState()
-        self.book = Book()
-        self.ledger = Ledger()
-        self.orders = OrderTable()
-        self.strategies: dict[int, StrategyState] = {}
-        self.order_seqs: dict[int, tuple[int, int]] = {}
-        self.values_e8: dict[int, int] = {}
-        self.value_e8 = 0
-        self._missing = missing
-        self._rows: dict[str, list[Row]] = {}
-        self._untouch()
 
     def apply(self, frames: Iterable[Frame]) -> None:
         """Fold frames, in order."""
@@ -101,78 +76,13 @@ class Fold:
             for seq, record in enumerate(frame.records, frame.first_seq):
                 kind = type(record)
                 state.seq = seq
-                if state.before is not None and not is_effect(record):
-                    state.before = None
+                if state.before and not is_effect(record):
+                    state.before = []
                 route = routes.get(kind)
                 if route is not None:
                     route(self, record)
                 if kind in _AUDITED:
                     self._add("audit", *audit_row(record, seq, state.epoch, frame.ts_ns))
-
-    def take(self) -> dict[str, list[Row]]:
-        """The rows since the last call: new ones, and the present state of everything touched."""
-        book, ledger, by_id = self.book, self.ledger, self.orders.by_id
-        rows, self._rows = self._rows, {}
-        rows["orders"] = [
-            order_row(by_id[i], book.symbol(by_id[i].iid), self.order_seqs[i])
-            for i in sorted(self._touched_orders)
-        ]
-        rows["positions"] = [
-            position_row(sid, iid, book.symbol(iid), self._position(sid, iid))
-            for sid, iid in sorted(self._touched_positions)
-        ]
-        rows["marks"] = [
-            (iid, book.symbol(iid), book.mark_e8[iid], book.last_ts[iid])
-            for iid in sorted(self._touched_marks)
-        ]
-        rows["strategies"] = [strategy_row(self.strategies[i]) for i in sorted(self._touched_strategies)]
-        if self._account_touched and ledger.opened:
-            rows["account"] = [account_row(ledger, self.value_e8, self.state)]
-        self.state.money = (ledger.opened, ledger.start_cash_e8, ledger.cash_e8, ledger.fees_e8, ledger.fills)
-        self.state.account = (ledger.account, ledger.currency)
-        if self._missing is not None:
-            for order_id in self._touched_orders - self.orders.active.keys():
-                del by_id[order_id], self.order_seqs[order_id]
-            self.orders.executions.clear()
-        self._untouch()
-        return {name: part for name, part in rows.items() if part}
-
-    def restore_state(self, state: FoldState) -> None:
-        """Take back what was kept beside the tables; before positions and orders."""
-        ledger = self.ledger
-        ledger.opened, ledger.start_cash_e8, ledger.cash_e8, ledger.fees_e8, ledger.fills = state.money
-        ledger.account, ledger.currency = state.account
-        self.state = state
-
-    def restore_order(self, order: Order, seq: int, ended_seq: int) -> None:
-        """Take back an order that was stored."""
-        self.orders.by_id[order.order_id] = order
-        self.order_seqs[order.order_id] = (seq, ended_seq)
-        if order.state not in TERMINAL:
-            self.orders.active[order.order_id] = order
-
-    def restore_position(self, strategy_id: int, iid: int, position: Position) -> None:
-        """Take back a position that was stored; TOTAL_ID is the account's own."""
-        if strategy_id == TOTAL_ID:
-            self.ledger.totals[iid] = position
-            self._revalue(iid)
-        else:
-            self.ledger.positions[strategy_id, iid] = position
-
-    def _untouch(self) -> None:
-        self._touched_orders: set[int] = set()
-        self._touched_positions: set[tuple[int, int]] = set()
-        self._touched_marks: set[int] = set()
-        self._touched_strategies: set[int] = set()
-        self._account_touched = False
-
-    def _touch_account(self, ts_ns: int) -> None:
-        self.state.moved = (self.state.seq, self.state.epoch, ts_ns)
-        self._account_touched = True
-
-    def _position(self, strategy_id: int, iid: int) -> Position:
-        ledger = self.ledger
-        return ledger.totals[iid] if strategy_id == TOTAL_ID else ledger.positions[strategy_id, iid]
 
     def _bring_back(self, frames: list[Frame]) -> None:
         if self._missing is None:
@@ -192,25 +102,6 @@ class Fold:
                 self.restore_order(order, seq, ended_seq)
                 self._touched_orders.add(order.order_id)
             self.orders.executions |= dict.fromkeys(known)
-
-    def _add(self, table: str, *row: Any) -> None:
-        self._rows.setdefault(table, []).append(row)
-
-    def _at(self, ts_ns: int) -> None:
-        """Time moves on: a second that has ended leaves its last equity behind."""
-        state = self.state
-        bucket = ts_ns // _BUCKET_NS
-        if bucket != state.bucket:
-            self._equity_point()
-            state.bucket = bucket
-        self._touch_account(ts_ns)
-
-    def _equity_point(self) -> None:
-        state, ledger = self.state, self.ledger
-        point = (state.epoch, ledger.cash_e8, self.value_e8)
-        if state.bucket >= 0 and ledger.opened and point != state.point:
-            state.point = point
-            self._add("equity_points", *state.moved, ledger.cash_e8, self.value_e8)
 
     def _on_session(self, event: StartSession) -> None:
         self._equity_point()
@@ -273,10 +164,28 @@ class Fold:
         if iid in self.ledger.totals:
             self._revalue(iid)
 
-    def _revalue(self, iid: int) -> None:
-        value = notional_e8(self.book.mark_e8[iid], self.ledger.totals[iid].qty_e8)
-        self.value_e8 += value - self.values_e8.get(iid, 0)
-        self.values_e8[iid] = value
+    def _on_split(self, event: Split) -> None:
+        """Every holding and the mark in new units, by the engine's own arithmetic."""
+        book, iid = self.book, event.iid
+        if not book.known((iid,)) or event.numerator <= 0 or event.denominator <= 0:
+            self._odd("split of an unknown instrument or by no ratio")
+            return
+        ratio = (event.numerator, event.denominator)
+        split_holdings(self.ledger, iid, *ratio, book.instruments[iid].lot_e8)
+        book.split(iid, *ratio)
+        self._at(event.ts_ns)
+        self._marked(iid)
+        self._touched_positions |= {key for key in self.ledger.positions if key[1] == iid}
+        if iid in self.ledger.totals:
+            self._touched_positions.add((TOTAL_ID, iid))
+        self._add("splits", self.state.seq, self.state.epoch, event.ts_ns, iid, book.symbol(iid), *ratio)
+
+    def _on_cash(self, event: CashMoved) -> None:
+        if self.ledger.move(event.move_id, event.amount_e8):
+            self._at(event.ts_ns)
+            symbol = self.book.symbol(event.iid) if event.iid >= 0 else ""
+            what = (event.move_id, event.iid, symbol, event.amount_e8, event.reason)
+            self._add("cash_moves", self.state.seq, self.state.epoch, event.ts_ns, *what)
 
     def _on_submit(self, effect: Submit) -> None:
         order = new_order(effect)
@@ -300,6 +209,8 @@ class Fold:
             MOVES[type(record)](self.orders, order, record)
         if _visible(order) != before:
             self._changed(order, record.ts_ns)
+        for closed, _ in self.orders.close_exits(order, record.ts_ns):
+            self._changed(closed, record.ts_ns)
 
     def _fill(self, order: Order, fill: Filled) -> None:
         if fill.qty_e8 <= 0 or fill.px_e8 <= 0:
@@ -326,11 +237,11 @@ class Fold:
         self._add("order_states", seq, order.order_id, ts_ns, state, order.filled_e8, order.reason)
 
     def _on_refusal(self, effect: Refusal) -> None:
-        before = self.state.before
-        if before is not None and effect.qty_e8 == 0 and effect.side == 0:
-            self.strategies[before.strategy_id] = before  # the command just folded could not be followed
-            self._touched_strategies.add(before.strategy_id)
-            self.state.before = None
+        if effect.qty_e8 == 0 and effect.side == 0:
+            for before in self.state.before:  # the command just folded could not be followed
+                self.strategies[before.strategy_id] = before
+                self._touched_strategies.add(before.strategy_id)
+            self.state.before = []
         symbol = self.book.symbol(effect.iid) if effect.iid >= 0 else ""
         self._add("refusals", *refusal_row(effect, symbol, self.state))
 
@@ -360,7 +271,15 @@ class Fold:
                 placed.loaded = placed.loaded and event.code != "LOAD"
         self._touched_strategies.add(placed.strategy_id)
         if not isinstance(event, StrategyHalted):
-            self.state.before = before
+            self.state.before = [before]
+
+    def _on_flatten(self, event: Flatten) -> None:
+        symbol = self.book.symbol(event.iid)
+        for placed in self.strategies.values():
+            if placed.state == "running" and (event.iid == -1 or symbol in placed.symbols):
+                self.state.before.append(msgspec.structs.replace(placed))
+                placed.state, placed.reason = "paused", f"flatten by {event.by}: {event.reason}"
+                self._touched_strategies.add(placed.strategy_id)
 
     def _on_stamped(self, note: Stamped) -> None:
         if len(note.stamps) == N_STAMPS:
@@ -368,12 +287,10 @@ class Fold:
         else:
             self._odd("stamps of another length")
 
-    def _odd(self, what: str) -> None:
-        self.state.oddities[what] = self.state.oddities.get(what, 0) + 1
 
-
-def _visible(order: Order) -> tuple[int, int, str, str]:
-    return (order.state, order.filled_e8, order.reason, order.venue_id)
+def _visible(order: Order) -> tuple[int, int, str, str, int, int, int]:
+    terms = (order.qty_e8, order.limit_px_e8, order.stop_px_e8)
+    return (order.state, order.filled_e8, order.reason, order.venue_id, *terms)
 
 
 _NAMES_AN_ORDER: Final = frozenset({*MOVES, Filled})
@@ -383,6 +300,9 @@ _ROUTES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     BarSlice: Fold._on_slice,
     Trade: Fold._on_trade,
     Quote: Fold._on_quote,
+    Split: Fold._on_split,
+    CashMoved: Fold._on_cash,
+    Flatten: Fold._on_flatten,
     StartSession: Fold._on_session,
     OpenAccount: Fold._on_account,
     AddInstrument: Fold._on_instrument,
@@ -394,6 +314,7 @@ _ROUTES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     **dict.fromkeys(_STRATEGY_CHANGES, Fold._on_strategy_change),
 }
 _AUDITED: Final = frozenset(
-    {StartSession, OpenAccount, AddInstrument, AddStrategy, PlaceOrder, CancelOrder, Kill, Arm, SetLimits}
+    {StartSession, OpenAccount, AddInstrument, AddStrategy, PlaceOrder, CancelOrder, AmendOrder, Flatten}
+    | {Kill, Arm, SetLimits, Split, CashMoved}
     | set(_STRATEGY_CHANGES)
 )

@@ -1,4 +1,4 @@
-"""What each broker report (and our own Cancel) does to an order in the table, as in the engine. No money here."""
+"""What each broker report (and our own Cancel or Amend) does to an order, as in the engine. No money here."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,6 +6,9 @@ from typing import Any, Final
 from workbench.engine.orders import OrderTable
 from workbench.model import (
     Accepted,
+    Amend,
+    Amended,
+    AmendRefused,
     Cancel,
     Cancelled,
     CancelRefused,
@@ -33,4 +36,11 @@ MOVES: Final[dict[type, Move]] = {
     OutcomeLost: lambda table, order, r: table.lost(order, r.ts_ns, r.text),
     Unsent: lambda table, order, r: table.unsent(order, r.ts_ns, r.evidence),
     Cancel: lambda table, order, r: table.cancel_asked(order, r.ts_ns),
+    Amend: lambda table, order, r: table.amend_asked(order, r),
+    Amended: lambda table, order, r: table.amended(
+        order, r.ts_ns, r.qty_e8, r.limit_px_e8, r.stop_px_e8, r.venue_id
+    ),
+    AmendRefused: lambda table, order, r: table.amend_refused(
+        order, r.ts_ns, f"amend refused: {r.code} {r.text}"
+    ),
 }

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from workbench.engine.ledger import Ledger, Position
-from workbench.model import AddStrategy, Filled, Instrument, Record, Refusal, Stamped, Submit
+from workbench.model import AddStrategy, Amend, Filled, Instrument, Record, Refusal, Stamped, Submit
 from workbench.model.orders import SIDE_NAMES, STATE_NAMES, TIF_NAMES, TYPE_NAMES, Order
 from workbench.model.stages import BOOKED, EDGE, INBOX
 
@@ -56,9 +56,9 @@ class FoldState(msgspec.Struct):
     """What the fold knows besides the tables: kept in the same transaction as they are.
 
     `moved` is the (seq, epoch, ts_ns) at which the account last changed in value, `bucket` the second of market time
-    in hand, `point` the last equity point (epoch, cash, value). `before` is a strategy as it was before the command
-    in hand, should the engine answer that it cannot be followed. `money` is the ledger's (opened, starting cash,
-    cash, fees, fills).
+    in hand, `point` the last equity point (epoch, cash, value). `before` holds strategies as they were before the
+    command in hand, should the engine answer that it cannot be followed. `money` is the ledger's (opened, starting
+    cash, cash, fees, fills), `moved_e8` the sum of its cash moves; `amending` the changes under way, by order.
     """
 
     epoch: int = 0
@@ -66,10 +66,12 @@ class FoldState(msgspec.Struct):
     moved: tuple[int, int, int] = (0, 0, 0)
     bucket: int = -1
     point: tuple[int, int, int] = (-1, 0, 0)
-    before: StrategyState | None = None
+    before: list[StrategyState] = []
     account: tuple[str, str] = ("", "USD")
     money: tuple[bool, int, int, int, int] = (False, 0, 0, 0, 0)
     oddities: dict[str, int] = {}
+    moved_e8: int = 0
+    amending: dict[int, Amend] = {}
 
 
 def json_text(value: object) -> str:
@@ -85,7 +87,17 @@ def new_order(effect: Submit) -> Order:
     """The order that a Submit opens."""
     terms = (effect.side, effect.kind, effect.tif, effect.qty_e8, effect.limit_px_e8, effect.stop_px_e8)
     ids = (effect.order_id, effect.epoch, effect.strategy_id, effect.iid)
-    return Order(*ids, *terms, effect.ts_ns, updated_ns=effect.ts_ns, why=effect.why)
+    return Order(
+        *ids,
+        *terms,
+        effect.ts_ns,
+        updated_ns=effect.ts_ns,
+        why=effect.why,
+        trail_e8=effect.trail_e8,
+        trail_rate_e8=effect.trail_rate_e8,
+        parent_id=effect.parent_id,
+        group=effect.group,
+    )
 
 
 def new_strategy(event: AddStrategy, symbols: list[str], seq: int) -> StrategyState:
@@ -135,6 +147,10 @@ def order_row(order: Order, symbol: str, seqs: tuple[int, int]) -> Row:
         order.why,
         order.ts_ns,
         order.updated_ns,
+        order.trail_e8,
+        order.trail_rate_e8,
+        order.parent_id,
+        order.group,
         *seqs,
     )
 
@@ -161,6 +177,10 @@ def order_of(row: dict[str, Any]) -> tuple[Order, int, int]:
         row["venue_id"],
         row["reason"],
         row["why"],
+        trail_e8=row["trail_e8"],
+        trail_rate_e8=row["trail_rate_e8"],
+        parent_id=row["parent_id"],
+        group=row["group_id"],
     )
     return order, row["seq"], row["ended_seq"]
 
@@ -170,12 +190,13 @@ def instrument_row(instrument: Instrument) -> Row:
 
 
 def position_row(strategy_id: int, iid: int, symbol: str, held: Position) -> Row:
-    return (strategy_id, iid, symbol, held.qty_e8, held.cost_e8, held.realized_e8, held.fees_e8, held.fills)
+    booked = (held.qty_e8, held.cost_e8, held.realized_e8, held.fees_e8, held.fills, held.split_e8)
+    return (strategy_id, iid, symbol, *booked)
 
 
 def account_row(ledger: Ledger, value_e8: int, state: FoldState) -> Row:
     money = (ledger.start_cash_e8, ledger.cash_e8, ledger.fees_e8, value_e8)
-    return (ledger.account, ledger.currency, *money, ledger.fills, *state.moved)
+    return (ledger.account, ledger.currency, *money, ledger.fills, ledger.moved_e8, *state.moved)
 
 
 def strategy_row(placed: StrategyState) -> Row:

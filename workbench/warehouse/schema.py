@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "TABLES", "VIEWS", "Table", "arrow_schema", "ddl"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 
 class Table(NamedTuple):
@@ -37,11 +37,11 @@ TABLES: Final[dict[str, Table]] = {
     ),
     "account": Table(
         "name VARCHAR, currency VARCHAR, start_cash_e8 BIGINT, cash_e8 BIGINT, fees_e8 BIGINT, value_e8 BIGINT,"
-        " fills BIGINT, seq BIGINT, epoch BIGINT, ts_ns BIGINT",
+        " fills BIGINT, moved_e8 BIGINT, seq BIGINT, epoch BIGINT, ts_ns BIGINT",
         "name",
         (
             _TS,
-            *_money("cash=cash", "fees=fees", "start_cash=start_cash"),
+            *_money("cash=cash", "fees=fees", "start_cash=start_cash", "moved=moved"),
             ("equity", "(cash_e8 + value_e8) / 1e8"),
         ),
     ),
@@ -63,11 +63,14 @@ TABLES: Final[dict[str, Table]] = {
         "order_id BIGINT, client_id VARCHAR, epoch BIGINT, strategy_id BIGINT, iid INTEGER, symbol VARCHAR,"
         " side VARCHAR, type VARCHAR, tif VARCHAR, state VARCHAR, qty_e8 BIGINT, filled_e8 BIGINT,"
         " notional_e8 BIGINT, fee_e8 BIGINT, limit_px_e8 BIGINT, stop_px_e8 BIGINT, venue_id VARCHAR,"
-        " reason VARCHAR, why VARCHAR, ts_ns BIGINT, updated_ns BIGINT, seq BIGINT, ended_seq BIGINT",
+        " reason VARCHAR, why VARCHAR, ts_ns BIGINT, updated_ns BIGINT, trail_e8 BIGINT,"
+        " trail_rate_e8 BIGINT, parent_id BIGINT, group_id BIGINT, seq BIGINT, ended_seq BIGINT",
         "order_id",
         (
             _TS,
             *_money("quantity=qty", "filled=filled", "fees=fee", "limit_px=limit_px", "stop_px=stop_px"),
+            ("trail", "trail_e8 / 1e8"),
+            ("trail_percent", "trail_rate_e8 / 1e6"),
             ("average_px", "CASE WHEN filled_e8 = 0 THEN NULL ELSE abs(notional_e8 / filled_e8) END"),
         ),
         "ended_seq",
@@ -99,12 +102,21 @@ TABLES: Final[dict[str, Table]] = {
     ),
     "positions": Table(
         "strategy_id BIGINT, iid INTEGER, symbol VARCHAR, qty_e8 BIGINT, cost_e8 BIGINT, realized_e8 BIGINT,"
-        " fees_e8 BIGINT, fills BIGINT",
+        " fees_e8 BIGINT, fills BIGINT, split_e8 BIGINT",
         "strategy_id, iid",
         (
             *_money("quantity=qty", "cost=cost", "realized=realized", "fees=fees"),
             ("average_px", "CASE WHEN qty_e8 = 0 THEN NULL ELSE cost_e8 / qty_e8 END"),
         ),
+    ),
+    "splits": Table(
+        "seq BIGINT, epoch BIGINT, ts_ns BIGINT, iid INTEGER, symbol VARCHAR, numerator BIGINT, denominator BIGINT",
+        computed=(_TS,),
+    ),
+    "cash_moves": Table(
+        "seq BIGINT, epoch BIGINT, ts_ns BIGINT, move_id VARCHAR, iid INTEGER, symbol VARCHAR, amount_e8 BIGINT,"
+        " reason VARCHAR",
+        computed=(_TS, *_money("amount=amount")),
     ),
     "equity_points": Table(
         "seq BIGINT, epoch BIGINT, ts_ns BIGINT, cash_e8 BIGINT, value_e8 BIGINT",
@@ -166,12 +178,13 @@ VIEWS: Final[dict[str, str]] = {
             SELECT strategy_id, iid, sum(signed_qty_e8)::BIGINT AS fills_qty_e8 FROM fills GROUP BY ALL
             UNION ALL SELECT -1, iid, sum(signed_qty_e8)::BIGINT FROM fills GROUP BY iid)
         SELECT strategy_id, iid, coalesce(p.qty_e8, 0) AS position_qty_e8, coalesce(s.fills_qty_e8, 0) AS fills_qty_e8,
-            coalesce(p.qty_e8, 0) = coalesce(s.fills_qty_e8, 0) AS equal
+            coalesce(p.qty_e8 - p.split_e8, 0) = coalesce(s.fills_qty_e8, 0) AS equal
         FROM positions p FULL JOIN summed s USING (strategy_id, iid)""",
     "cash_check": """
-        SELECT cash_e8, start_cash_e8 - coalesce(f.paid, 0)::BIGINT AS fills_cash_e8,
-            cash_e8 = start_cash_e8 - coalesce(f.paid, 0) AS equal
-        FROM account, (SELECT sum(sign(signed_qty_e8)::BIGINT * value_e8 + fee_e8) AS paid FROM fills) f""",
+        SELECT cash_e8, start_cash_e8 - coalesce(f.paid, 0)::BIGINT + coalesce(m.moved, 0)::BIGINT AS fills_cash_e8,
+            cash_e8 = start_cash_e8 - coalesce(f.paid, 0) + coalesce(m.moved, 0) AS equal
+        FROM account, (SELECT sum(sign(signed_qty_e8)::BIGINT * value_e8 + fee_e8) AS paid FROM fills) f,
+            (SELECT sum(amount_e8) AS moved FROM cash_moves) m""",
 }
 
 
