@@ -1,0 +1,163 @@
+"""Several accounts behind the contract of one: each order goes to one of them, and stays there.
+
+    Submit         -> candidates(order): the account that holds what it closes, else the first that is well
+    Cancel, Amend  -> the account the order went to
+
+Lives here: which account gets an order, adding their books up. Not here: the routes themselves
+(orchestrator/routes.py), a venue, deciding. Failover is for new orders only, and only before they are handed over: an
+order that was handed over is never moved, and one that makes a position smaller goes where the position is, well or
+not.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink, capabilities_of
+from workbench.errors import BadValue, Unreachable
+from workbench.model.effects import Amend, Cancel, Submit
+from workbench.model.reports import AmendRefused, CancelRefused, Filled, Report
+
+__all__ = ["Router", "health_of"]
+
+type Candidates = Callable[[Submit], Sequence[str]]
+
+_UNFIT: Final = frozenset({"down", "unauthorised", "closed"})
+
+
+def health_of(broker: Broker) -> tuple[str, str]:
+    """How a venue is and why: "healthy" for one that does not tell (the built-in exchange)."""
+    health = getattr(getattr(broker, "pool", None), "health", None)
+    return ("healthy", "") if health is None else (health.state, health.reason)
+
+
+class Router:
+    """A broker over the `accounts` by name. `candidates(order)` names accounts for an order, the best first.
+
+    Raises:
+        BadValue: no account at all.
+    """
+
+    def __init__(self, accounts: Mapping[str, Broker], candidates: Candidates) -> None:
+        if not accounts:
+            raise BadValue("brokers", {}, "name at least one account under [brokers]")
+        self.accounts = dict(accounts)
+        self.capabilities = frozenset.intersection(*map(capabilities_of, self.accounts.values()))
+        self.moved = 0  # orders that went to another account than the first one named
+        self._candidates = candidates
+        self._sink: Sink | None = None
+        self._home: dict[int, str] = {}  # by order: its account
+        self._groups: dict[int, str] = {}  # by group: its account
+        self._signed: dict[int, tuple[int, int]] = {}  # by order: instrument and side
+        self._held: dict[tuple[str, int], int] = {}
+
+    @property
+    def name(self) -> str:
+        return "+".join(self.accounts)
+
+    def account_of(self, order_id: int) -> str:
+        """The account an order went to; "" when it went nowhere."""
+        return self._home.get(order_id, "")
+
+    async def connect(self, sink: Sink) -> None:
+        """Open all accounts. When one cannot be opened none stays open, and its error is raised."""
+        self._sink = sink
+        opened = await asyncio.gather(
+            *(broker.connect(self._listener(name)) for name, broker in self.accounts.items()),
+            return_exceptions=True,
+        )
+        failed = [answer for answer in opened if isinstance(answer, BaseException)]
+        if failed:
+            await asyncio.gather(*(broker.close() for broker in self.accounts.values()))
+            raise failed[0]
+        for name, part in (await self.each()).items():  # later changes are told by fills
+            self._held.update({(name, iid): qty_e8 for iid, qty_e8 in part.positions.items()})
+
+    def submit(self, order: Submit) -> None:
+        """Hand an order to one account. Raises Unreachable before `connect`."""
+        name = self._choose(order)
+        self._home[order.order_id] = name
+        self._signed[order.order_id] = (order.iid, order.side)
+        if order.group:
+            self._groups[order.group] = name
+        self.accounts[name].submit(order)
+
+    def cancel(self, order: Cancel) -> None:
+        """Ask the order's account to cancel."""
+        home = self._home.get(order.order_id)
+        if home is not None:
+            self.accounts[home].cancel(order)
+        else:
+            text = "no account holds this order: ask for it first"
+            self._later(CancelRefused(order.ts_ns, order.order_id, "UNKNOWN_ORDER", text))
+
+    def amend(self, order: Amend) -> None:
+        """Ask the order's account for a change."""
+        home = self._home.get(order.order_id)
+        if home is not None:
+            self.accounts[home].amend(order)
+        else:
+            text = "no account holds this order: ask for it first"
+            self._later(AmendRefused(order.ts_ns, order.order_id, "UNKNOWN_ORDER", text))
+
+    async def account(self) -> BrokerAccount:
+        """All accounts added up."""
+        parts = await self.each()
+        positions: dict[int, int] = {}
+        for part in parts.values():
+            for iid, qty_e8 in part.positions.items():
+                positions[iid] = positions.get(iid, 0) + qty_e8
+        open_orders = sorted(order_id for part in parts.values() for order_id in part.open_orders)
+        return BrokerAccount(sum(part.cash_e8 for part in parts.values()), positions, tuple(open_orders))
+
+    async def each(self) -> dict[str, BrokerAccount]:
+        """Each account by itself."""
+        parts = await asyncio.gather(*(broker.account() for broker in self.accounts.values()))
+        return dict(zip(self.accounts, parts, strict=True))
+
+    async def order(self, client_id: str) -> BrokerOrder | None:
+        """What any account knows of an order; who knows it is its home from then on."""
+        tail = client_id.rpartition("-")[2]
+        home = self._home.get(int(tail)) if tail.isascii() and tail.isdigit() else None
+        names = list(self.accounts) if home is None else [home]
+        found = await asyncio.gather(*(self.accounts[name].order(client_id) for name in names))
+        for name, known in zip(names, found, strict=True):
+            if known is not None:
+                self._home[known.order_id] = name
+                return known
+        return None
+
+    async def close(self) -> None:
+        """Close all accounts; harmless when repeated."""
+        await asyncio.gather(*(broker.close() for broker in self.accounts.values()))
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _choose(self, order: Submit) -> str:
+        parent = self._home.get(order.parent_id) or self._groups.get(order.group)
+        if parent is not None:  # a bracket lives at one venue
+            return parent
+        names = [name for name in self._candidates(order) if name in self.accounts] or list(self.accounts)
+        closes = [name for name in names if self._held.get((name, order.iid), 0) * order.side < 0]
+        if closes:
+            return max(closes, key=lambda name: abs(self._held[name, order.iid]))
+        well = [name for name in names if health_of(self.accounts[name])[0] not in _UNFIT]
+        chosen = (well or names)[0]
+        self.moved += chosen != names[0]
+        return chosen
+
+    def _listener(self, name: str) -> Sink:
+        def listen(report: Report) -> None:
+            if type(report) is Filled and report.order_id in self._signed:
+                iid, side = self._signed[report.order_id]
+                self._held[name, iid] = self._held.get((name, iid), 0) + side * report.qty_e8
+            sink = self._sink
+            if sink is not None:
+                sink(report)
+
+        return listen
+
+    def _later(self, report: Report) -> None:
+        if self._sink is None:
+            raise Unreachable("the accounts are not connected: call connect() first; nothing was sent")
+        asyncio.get_running_loop().call_soon(self._sink, report)
