@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from workbench.strategy import Program, Strategy, check_strategy, find_strategies
+from workbench.feeds import Recording, synthetic, synthetic_pair, synthetic_quotes
+from workbench.research.loops import run_plan
+from workbench.research.plan import Placement, Plan
+from workbench.strategy import Program, Strategy, check_strategy, find_strategies, is_event
 from workbench.strategy.checks import decisions, sample_bars
 from workbench.strategy.events import Context
 
 FOLDER = Path(__file__).parents[2] / "strategies"
 FOUND = find_strategies(FOLDER)
+MARKETS = [synthetic(4, 500), synthetic_pair(500), synthetic_quotes(2, 15)]
 
 
 def test_the_examples_are_there() -> None:
@@ -30,7 +35,7 @@ def test_the_examples_compile_and_trade(name: str) -> None:
 
 
 @pytest.mark.parametrize("cls", FOUND.values(), ids=list(FOUND))
-def test_an_example_is_at_most_15_lines(cls: type[Strategy]) -> None:
+def test_an_example_is_short(cls: type[Strategy]) -> None:
     """Counted as a reader does: no blank lines, no docstring."""
     import ast
     import inspect
@@ -39,7 +44,20 @@ def test_an_example_is_at_most_15_lines(cls: type[Strategy]) -> None:
     [node] = [n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == cls.__name__]
     body = node.body[1:] if ast.get_docstring(node) else node.body
     lines = text.splitlines()[body[0].lineno - 1 : node.end_lineno]
-    assert len([line for line in lines if line.strip()]) + 1 <= 15
+    assert len([line for line in lines if line.strip()]) + 1 <= (30 if is_event(cls) else 15)
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for cls in FOUND.values() if is_event(cls)], ids=[n for n, c in FOUND.items() if is_event(c)]
+)
+@pytest.mark.parametrize("market", MARKETS, ids=[market.name for market in MARKETS])
+def test_an_event_strategy_does_the_same_in_both_loops(cls: type[Strategy], market: Recording) -> None:
+    plan = Plan(market, (Placement.checked(cls(), [i.iid for i in market.instruments], 100.0, "quantity"),))
+    quick, slow = run_plan(plan, "events"), run_plan(plan, "engine")
+    assert np.array_equal(quick.fills, slow.fills)
+    assert np.array_equal(quick.orders, slow.orders)
+    assert quick.refusals == slow.refusals
+    assert np.array_equal(quick.equity, slow.equity)
 
 
 @pytest.mark.parametrize("peeks", [True, False])

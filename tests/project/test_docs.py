@@ -7,7 +7,9 @@ import functools
 import re
 import shlex
 import tomllib
+from ast import literal_eval
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +74,6 @@ def rows(text: str, heading: str) -> dict[str, list[str]]:
 @functools.cache
 def commands() -> Any:
     """The `workbench` command as Typer's group, on an application of its own."""
-    from importlib import import_module
-
     app = typer.Typer()
     for group in GROUPS:
         import_module(f"workbench.cli.{group}").register(app)
@@ -278,7 +278,15 @@ def test_states_and_stages_are_those_of_the_code() -> None:
 
 def test_indicators_are_those_of_the_code() -> None:
     listed = {word for key in rows(text_of("indicators.md"), "name") for word in re.findall(r"\w+", key)}
-    assert listed == set(kernel_names) - {"Indicator", "batch"}
+    assert listed == set(kernel_names) - {"Indicator", "PairIndicator", "Stream", "batch", "check_indicator"}
+
+
+def test_parameters_of_indicators_are_those_of_the_code() -> None:
+    for names, (said, *_) in rows(text_of("indicators.md"), "name").items():
+        for name in re.findall(r"\w+", names):
+            declared = getattr(import_module("workbench.kernels"), name).parameters_declared.values()
+            told = re.findall(r"`(\w+)` ([^,\s]+)", said)
+            assert [(p.name, p.default) for p in declared] == [(n, literal_eval(v)) for n, v in told], name
 
 
 def test_the_venues_words_are_those_of_the_code() -> None:

@@ -167,3 +167,39 @@ def test_hooks_see_plain_floats_that_can_be_kept() -> None:
     seen = Context(9, "SPY", 0.0, 1.0)
     program.call(other, "on_quote", seen, Quote(9, 0, 1.0, 1.0, 2.0, 1.0))
     assert {type(value) for value in (*seen.x.bands, seen.x.mean)} == {float}
+
+
+class Starting(Strategy):
+    period: int = 3
+
+    def start(self) -> None:
+        self.seen: list[float] = [float(self.period)]
+
+    def on_bar(self, ctx: Context, bar: Bar) -> None:
+        self.seen.append(bar.close)
+
+
+def test_start_is_called_once_before_the_first_event_and_again_at_a_restart() -> None:
+    program = EventProgram(Starting)
+    row = program.add(Starting())
+    call(program, row, 1, 5.0)
+    assert program.instance(row).seen == [3.0, 5.0]  # type: ignore[attr-defined]
+    program.restart(row, Starting(4))
+    assert program.instance(row).seen == [4.0]  # type: ignore[attr-defined]
+
+    class Clumsy(Starting):
+        def start(self) -> None:
+            self.seen = [1 / 0]
+
+    with pytest.raises(
+        StrategyError, match=r"Clumsy\.start raised ZeroDivisionError: .*: self\.seen = \[1 / 0\]"
+    ):
+        EventProgram(Clumsy).add(Clumsy())
+
+    class Named(Strategy):
+        start: float = 9.5
+
+        def on_bar(self, ctx: Context, bar: Bar) -> None:
+            pass
+
+    assert EventProgram(Named).add(Named()) == 0

@@ -14,7 +14,8 @@ from workbench.feeds.importer import ImportResult, check_data, import_data
 from workbench.feeds.player import Player
 from workbench.feeds.recording import Recording, Series
 from workbench.feeds.sources import DataSet, list_data, open_data
-from workbench.feeds.synthetic import synthetic
+from workbench.feeds.synthetic import synthetic, synthetic_pair
+from workbench.feeds.synthetic_quotes import synthetic_quotes
 from workbench.feeds.timers import timer_after
 
 __all__ = [
@@ -36,5 +37,7 @@ __all__ = [
     "open_data",
     "sessions_between",
     "synthetic",
+    "synthetic_pair",
+    "synthetic_quotes",
     "timer_after",
 ]

@@ -2,10 +2,10 @@
 
 import math
 from collections import namedtuple
-from typing import Any
+from typing import Any, ClassVar
 
 from workbench.kernels.indicator import Indicator
-from workbench.kernels.stddev import SpreadState, slide
+from workbench.kernels.stddev import SpreadState, mean_and_deviation, slide
 
 __all__ = ["Bands", "Bollinger"]
 
@@ -21,16 +21,24 @@ class Bollinger(Indicator):
 
     period: int = 20
     width: float = 2.0
+    limits: ClassVar = {"width": (0.0, math.inf)}
+    price_power = (1, 1, 1)
 
     def ring(p: Any) -> int:
-        return p.period  # type: ignore[no-any-return]
+        return 2 * p.period  # type: ignore[no-any-return]
 
     def init(p: Any) -> Any:
-        return SpreadState(0, 0, 0.0, 0.0)
+        return SpreadState(0, False, 0.0, 0.0, 0.0, 1.0 / p.period)
 
     def step(p: Any, s: Any, buf: Any, bar: Any) -> Any:
-        s = slide(s, buf, bar.close)
-        if s.n < p.period:
+        if not math.isfinite(bar.close):
             return s, Bands(float("nan"), float("nan"), float("nan"))
-        reach = p.width * math.sqrt(s.squares / p.period)
-        return s, Bands(s.mean + reach, s.mean, s.mean - reach)
+        s = slide(s, buf, p.period, bar.close)
+        if not s.full:
+            return s, Bands(float("nan"), float("nan"), float("nan"))
+        middle, deviation = mean_and_deviation(s, buf, p.period)
+        reach = p.width * deviation
+        return s, Bands(middle + reach, middle, middle - reach)
+
+    def warm_up(self) -> int:
+        return self.period

@@ -10,13 +10,15 @@ form compute the same thing for good. Two kinds of copies:
 """
 
 import builtins
+import math
 import types
 from collections.abc import Callable
 from typing import Any
 
+from workbench.kernels.exact_math import exact_math
 from workbench.kernels.fingerprint import attribute_names, fingerprint, global_names, is_library
 
-__all__ = ["Freezer"]
+__all__ = ["Freezer", "interpreting_freezer"]
 
 # Frozen copies say they live in a module every process can import: the compile cache stores that name.
 HOME = "workbench.kernels.freeze"
@@ -77,3 +79,11 @@ class Freezer:
                     setattr(proxy, name, self.value(getattr(value, name), attributes))
             return proxy
         return value
+
+
+def interpreting_freezer() -> Freezer:
+    """A freezer whose copies are plain Python over IEEE arithmetic."""
+    module = exact_math()
+    swaps = [(math, module)]
+    swaps += [(value, getattr(module, name)) for name, value in vars(math).items() if callable(value)]
+    return Freezer(lambda copy: copy, tuple(swaps))

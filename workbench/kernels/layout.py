@@ -9,6 +9,7 @@ by side in one array that compiled code walks, and that is saved and restored as
 """
 
 from collections import namedtuple
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, StrategyError
 from workbench.kernels.fingerprint import fingerprint
-from workbench.kernels.indicator import Indicator, Ohlcv
+from workbench.kernels.indicator import Indicator, Ohlcv, PairIndicator
 
-__all__ = ["Layout", "Part", "Record", "layout_of", "record_of"]
+__all__ = ["Layout", "Part", "Record", "kept", "layout_of", "record_of"]
 
 type Slots = NDArray[np.int64]
 
@@ -98,10 +99,37 @@ def record_of(owner: str, cls: Any, sample: Any, at: int) -> Record:
     return Record(cls, kinds, at)
 
 
+def kept(what: str, record: Record, state: Any) -> Any:
+    """The state with each field in the kind it started with, as a numpy scalar; StrategyError when one does not fit."""
+    try:
+        return record.cls(*[_CASTS[kind](value) for kind, value in zip(record.kinds, state, strict=True)])
+    except (TypeError, ValueError) as error:
+        raise StrategyError(f"{what}: the state {state!r} does not fit the one of init: {error}") from error
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        raise TypeError(f"a field that starts whole became the float {value!r}")
+    return np.int64(value)
+
+
+_CASTS: dict[str, Callable[[Any], Any]] = {"f": np.float64, "i": _whole, "b": np.bool_}
+
+
 def layout_of(
-    owner: str, parameters: dict[str, Any], indicators: dict[str, Indicator], starts: dict[str, Any]
+    owner: str,
+    parameters: dict[str, Any],
+    indicators: dict[str, Indicator],
+    starts: dict[str, Any],
+    *,
+    pairs: bool = False,
 ) -> Layout:
-    """The layout of a row from one example: parameter values, indicators by name, and each one's first state."""
+    """The layout of a row from one example: parameter values, indicators by name, and each one's first state.
+
+    Raises:
+        BadInput: an impossible name, or an indicator of two series where `pairs` are not expected.
+        StrategyError: a state that is no flat record of numbers.
+    """
     numbers = {name: value for name, value in parameters.items() if not isinstance(value, str)}
     params = record_of(owner, namedtuple("Parameters", numbers), tuple(numbers.values()), 1)
     at = 1 + len(numbers)
@@ -112,6 +140,11 @@ def layout_of(
                 f"{owner}: indicator name '{name}' cannot be used: give a plain name other than a bar's field"
             )
         kind = type(indicator)
+        if isinstance(indicator, PairIndicator) and not pairs:
+            raise BadInput(
+                f"{owner}.{name}: {kind.__name__} moves two series and a strategy's indicators see one symbol's bars: "
+                f"keep a Stream({kind.__name__}(...)) in an event strategy instead"
+            )
         values = {n: v for n, v in indicator.parameters.items() if not isinstance(v, str)}
         ring_at = at if kind.has_ring() else -1
         at += 2 if kind.has_ring() else 0

@@ -10,6 +10,7 @@ Signal strategy (the default): declared indicators and one pure decision, compil
 
 Event strategy: `on_bar`, `on_quote`, `on_trade`, `on_fill`, `on_order`, `on_timer(self, ctx, event)` answer nothing, a
 Signal, an OrderRequest, a CancelRequest, an AmendRequest, or a list of them: full Python, one call an event.
+`start(self)`, when there is one, is called once before the first of them: the place to set up what is remembered.
 """
 
 from typing import Any

@@ -1,11 +1,10 @@
 """The checks every strategy must pass, ours and the users': run by the tests over all that is found, and by hand."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import StrategyError, UnknownName, WorkbenchError
+from workbench.kernels.checks import CheckResult, sample_bars
 from workbench.model.market import Bar
 from workbench.strategy.base import Strategy, is_event
 from workbench.strategy.event_program import EventProgram
@@ -17,14 +16,6 @@ from workbench.strategy.provenance import strategy_source
 __all__ = ["CheckResult", "check_strategy", "decisions", "sample_bars"]
 
 type Bars = NDArray[np.float64]
-
-
-class CheckResult(NamedTuple):
-    """One check: its name, whether it passed, and what was seen."""
-
-    name: str
-    ok: bool
-    text: str
 
 
 def check_strategy(cls: type[Strategy], bars: Bars | None = None) -> list[CheckResult]:
@@ -39,19 +30,6 @@ def check_strategy(cls: type[Strategy], bars: Bars | None = None) -> list[CheckR
     if is_event(cls):
         return [*shared, _event_repeats(cls, table)]
     return [*shared, *_forms(cls, table), _no_peeking(cls, table), _survives(cls, table)]
-
-
-def sample_bars(n: int, seed: int = 1, px: float = 100.0) -> Bars:
-    """Bars of a random walk on a cent grid, with quiet stretches (equal closes) and jumps among them."""
-    random = np.random.default_rng(seed)
-    moves = random.normal(0.0, 0.002, n) * (random.random(n) > 0.1)
-    moves[random.random(n) < 0.002] *= 20.0
-    close = np.maximum(np.round(px * np.exp(np.cumsum(moves)), 2), 0.01)
-    opened = np.concatenate([[close[0]], close[:-1]])
-    reach = np.round(np.abs(random.normal(0.0, 0.001, (2, n))) * close, 2)
-    high = np.maximum(opened, close) + reach[0]
-    low = np.maximum(np.minimum(opened, close) - reach[1], 0.01)
-    return np.column_stack([opened, high, low, close, random.integers(0, 5_000, n).astype(np.float64)])
 
 
 def decisions(program: Program, strategy: Strategy, bars: Bars) -> NDArray[np.float64]:

@@ -40,14 +40,28 @@ class EventProgram:
         self._rows: list[_Row] = []
 
     def add(self, strategy: Strategy) -> int:
-        """A new row: an instance with the parameters of `strategy` and no memory yet."""
-        self._rows.append(_Row(self.name, self.cls(**strategy.parameters)))
+        """A new row: an instance with the parameters of `strategy`, just started.
+
+        Raises:
+            StrategyError: its `start` or `indicators` raised.
+        """
+        self._rows.append(self._started(strategy))
         return len(self._rows) - 1
 
     def restart(self, row: int, strategy: Strategy) -> None:
         """New parameters for a row: its memory and its indicators start anew."""
         self._row(row)
-        self._rows[row] = _Row(self.name, self.cls(**strategy.parameters))
+        self._rows[row] = self._started(strategy)
+
+    def _started(self, strategy: Strategy) -> "_Row":
+        row = _Row(self.name, self.cls(**strategy.parameters))
+        start: Any = getattr(row.strategy, "start", None)
+        if callable(start):  # a parameter may have that name
+            try:
+                start()
+            except Exception as error:
+                raise self.raised("start", error) from error
+        return row
 
     def call(self, row: int, hook: str, ctx: Context, event: object) -> list[Answer]:
         """Call one hook of a row with an event and answer what it wants, in its order.

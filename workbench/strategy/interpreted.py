@@ -11,21 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import StrategyError
-from workbench.kernels.exact_math import exact_math
-from workbench.kernels.freeze import Freezer
+from workbench.kernels.freeze import interpreting_freezer
 from workbench.kernels.indicator import Indicator, Ohlcv
-from workbench.kernels.layout import Layout
+from workbench.kernels.layout import Layout, kept
 from workbench.kernels.start import parameter_tuple, ring_length, sample_states, told
 
-__all__ = ["Rows", "interpreting_freezer"]
-
-
-def interpreting_freezer() -> Freezer:
-    """A freezer whose copies are plain Python over IEEE arithmetic."""
-    module = exact_math()
-    swaps = [(math, module)]
-    swaps += [(value, getattr(module, name)) for name, value in vars(math).items() if callable(value)]
-    return Freezer(lambda copy: copy, tuple(swaps))
+__all__ = ["Rows"]
 
 
 class _Live:
@@ -79,7 +70,7 @@ class Rows:
         live = self._rows[row]
         starts = sample_states(self._layout.owner, indicators)
         for k, part in enumerate(self._layout.parts):
-            live.states[k] = _kept(part.name, part.state, starts[part.name])
+            live.states[k] = kept(part.name, part.state, starts[part.name])
             if part.ring_at >= 0:
                 live.rings[k] = np.zeros(ring_length(self._layout.owner, indicators[part.name]))
 
@@ -92,7 +83,7 @@ class Rows:
     def restored(self, row: int, saved: list[Any]) -> None:
         live = self._rows[row]
         for k, part in enumerate(self._layout.parts):
-            live.states[k] = _kept(part.name, part.state, saved[0][k])
+            live.states[k] = kept(part.name, part.state, saved[0][k])
             if live.rings[k] is not None:
                 live.rings[k][:] = saved[1][k]
 
@@ -134,7 +125,7 @@ class Rows:
                     state, value = self._steps[k](live.parts[k], live.states[k], live.rings[k], bar)
                 except Exception as error:
                     raise StrategyError(told(what, error)) from error
-                live.states[k] = _kept(what, part.state, state)
+                live.states[k] = kept(what, part.state, state)
                 if isinstance(value, tuple):
                     outputs: Any = type(value)
                     value = outputs(*map(np.float64, value))
@@ -158,20 +149,3 @@ class Rows:
         if not math.isfinite(target):
             return math.nan, True
         return min(max(target, -1.0), 1.0), True
-
-
-def _kept(what: str, record: Any, state: Any) -> Any:
-    """The state with each field in the kind it started with."""
-    try:
-        return record.cls(*[_CASTS[kind](value) for kind, value in zip(record.kinds, state, strict=True)])
-    except (TypeError, ValueError) as error:
-        raise StrategyError(f"{what}: the state {state!r} does not fit the one of init: {error}") from error
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, (float, np.floating)):
-        raise TypeError(f"a field that starts whole became the float {value!r}")
-    return np.int64(value)
-
-
-_CASTS: dict[str, Callable[[Any], Any]] = {"f": np.float64, "i": _whole, "b": np.bool_}
