@@ -4,12 +4,29 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import BadValue
-from workbench.kernels import Atr, Bollinger, Ema, Highest, Indicator, Lowest, Rsi, Sma, StdDev, batch
+from workbench.kernels import (
+    Atr,
+    Bollinger,
+    Ema,
+    EwmaVolatility,
+    Highest,
+    Indicator,
+    Lowest,
+    Mfi,
+    Obv,
+    ParabolicSar,
+    Rsi,
+    Sma,
+    StdDev,
+    SuperTrend,
+    batch,
+)
 from workbench.kernels.checks import sample_bars
 
 # Closes and answers as published with the definitions (a chart school's worked examples), to their two digits.
@@ -97,6 +114,62 @@ def test_bollinger_is_the_mean_and_two_deviations() -> None:
     np.testing.assert_allclose(bands["middle"], middle, rtol=1e-12)
     np.testing.assert_allclose(bands["upper"], middle + 2 * deviation, rtol=1e-12)
     np.testing.assert_allclose(bands["lower"], middle - 2 * deviation, rtol=1e-12)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.94, 1.0])
+def test_ewma_volatility_is_pandas_weighted_mean_of_squared_returns(decay: float) -> None:
+    closes = sample_bars(600)[:, 3]
+    moves = pd.Series(np.diff(np.log(closes)))
+    squares = moves.pow(2)
+    mean = squares.expanding().mean() if decay == 1.0 else squares.ewm(alpha=1.0 - decay).mean()
+    bar = one(EwmaVolatility(decay, settle=5), closes)
+    year = one(EwmaVolatility(decay, bars_a_year=252.0, settle=5), closes)
+    assert np.isnan(bar[:5]).all()
+    np.testing.assert_allclose(bar[5:], np.sqrt(mean)[4:], rtol=1e-10)
+    np.testing.assert_allclose(year, bar * math.sqrt(252.0), rtol=1e-12)
+
+
+def test_volatility_leaves_out_a_close_that_is_no_price() -> None:
+    closes = sample_bars(60)[:, 3]
+    spoilt = np.insert(closes, 30, [0.0, -3.0])
+    found = one(EwmaVolatility(settle=5), spoilt)
+    assert np.isnan(found[30:32]).all()
+    np.testing.assert_array_equal(np.delete(found, [30, 31]), one(EwmaVolatility(settle=5), closes))
+
+
+def test_obv_adds_and_takes_volume_by_the_close() -> None:
+    closes = np.array([5.0, 6.0, 6.0, 4.0, 7.0])
+    volumes = np.array([10.0, 1.0, 2.0, 3.0, 4.0])
+    bars = np.column_stack([closes, closes, closes, closes, volumes])
+    assert one(Obv(), bars).tolist() == [10.0, 11.0, 11.0, 8.0, 12.0]
+
+
+def test_equal_typical_prices_count_as_no_flow_however_they_round() -> None:
+    """(0.1 + 0.2 + 0.3) / 3 and (0.3 + 0.2 + 0.1) / 3 differ in the last bit and are one price."""
+    highs, lows = np.array([0.1, 0.3, 0.1, 0.3]), np.array([0.2, 0.2, 0.2, 0.2])
+    closes = np.array([0.3, 0.1, 0.3, 0.1])
+    assert (highs + lows + closes)[0] != (highs + lows + closes)[1]
+    bars = np.column_stack([closes, highs, lows, closes, np.ones(4)])
+    assert one(Mfi(2), bars)[2:].tolist() == [50.0, 50.0]
+
+
+def test_supertrend_changes_sides_on_the_close_and_moves_only_towards_it() -> None:
+    bars = sample_bars(3_000, seed=21)
+    found = batch(SuperTrend(10, 2.0), bars)
+    assert isinstance(found, dict)
+    line, side, closes = (values[10:] for values in (found["line"], found["direction"], bars[:, 3]))
+    assert set(side) == {1.0, -1.0}
+    assert ((closes > line) == (side > 0)).all()
+    same = side[1:] == side[:-1]
+    assert (np.diff(line)[same] * side[1:][same] >= 0.0).all()
+
+
+def test_the_parabolic_stop_never_stands_inside_the_last_two_bars() -> None:
+    bars = sample_bars(3_000, seed=22)
+    stop = one(ParabolicSar(), bars)[2:]
+    high, low = np.maximum(bars[2:, 1], bars[1:-1, 1]), np.minimum(bars[2:, 2], bars[1:-1, 2])
+    assert ((stop >= high) | (stop <= low)).all()
+    assert np.isnan(one(ParabolicSar(), bars)[0])
 
 
 def test_rounding_never_builds_up() -> None:

@@ -38,17 +38,19 @@ class Cci(Indicator):
         at = s.at + 1 if s.at + 1 < period else 0
         value = float("nan")
         if n == period:
-            # four sums side by side: one alone waits for each addition before the next
+            # sums of distances from the newest: a window that does not move has none, to the last bit. Four side by
+            # side: one alone waits for each addition before the next
             whole = period - period % 4
             a, b, c, d = 0.0, 0.0, 0.0, 0.0
             for k in range(0, whole, 4):
-                a += buf[k]
-                b += buf[k + 1]
-                c += buf[k + 2]
-                d += buf[k + 3]
+                a += buf[k] - typical
+                b += buf[k + 1] - typical
+                c += buf[k + 2] - typical
+                d += buf[k + 3] - typical
             for k in range(whole, period):
-                a += buf[k]
-            mean = ((a + b) + (c + d)) * s.share
+                a += buf[k] - typical
+            apart = ((a + b) + (c + d)) * s.share
+            mean = typical + apart
             a, b, c, d = 0.0, 0.0, 0.0, 0.0
             for k in range(0, whole, 4):
                 a += abs(buf[k] - mean)
@@ -58,7 +60,7 @@ class Cci(Indicator):
             for k in range(whole, period):
                 a += abs(buf[k] - mean)
             deviation = ((a + b) + (c + d)) * s.share
-            value = (typical - mean) / (0.015 * deviation) if deviation > 0.0 else 0.0
+            value = -apart / (0.015 * deviation) if deviation > 0.0 else 0.0
         return CciState(n, at, s.share), value
 
     def warm_up(self) -> int:

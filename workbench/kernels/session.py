@@ -16,9 +16,9 @@ RangeState = namedtuple("RangeState", "day_end_s range_end_s high low")
 def day_end_s(ts_s: Any, start_h: Any) -> Any:
     """When the day ends that a bar closing at `ts_s` belongs to; days begin `start_h` hours after midnight, UTC.
 
-    A bar that closes exactly where a day begins belongs to the day before.
+    A bar that closes exactly where a day begins (a whole second) belongs to the day before.
     """
-    start_s = start_h * 3600.0
+    start_s = 1.0 * math.floor(start_h * 3600.0 + 0.5)
     return start_s + 86400.0 * math.ceil((ts_s - start_s) / 86400.0)
 
 
@@ -66,7 +66,7 @@ class OpeningRange(Indicator):
     minutes: float = 30.0
     day_start_h: float = 0.0
     bar_minutes: float = 1.0
-    limits: ClassVar = {"minutes": (1 / 60, 1440), "day_start_h": (0, 24), "bar_minutes": (0, 1440)}
+    limits: ClassVar = {"minutes": (1 / 60, 1440), "day_start_h": (0, 24), "bar_minutes": (1 / 60, 1440)}
     price_power = (1, 1)
     reads_time = True
 
@@ -91,4 +91,4 @@ class OpeningRange(Indicator):
         return state, Range(high, low)
 
     def warm_up(self) -> int:
-        return max(1, math.ceil(self.minutes / self.bar_minutes)) if self.bar_minutes else 1
+        return math.ceil(self.minutes / self.bar_minutes)
