@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli.output import AsJson, DeskName, emit, table
-from workbench.errors import BadValue, UnknownName
+from workbench.errors import BadInput, BadValue, UnknownName
 
 __all__ = ["pairs", "register"]
 
@@ -196,8 +196,27 @@ def register(app: typer.Typer) -> None:
         emit(row, as_json, [render_text(row)])
 
     @app.command()
-    def check(name: DeskName = "default", as_json: AsJson = False) -> None:
-        """Replay the journal in a fresh process, compare hashes, and reconcile the books with the broker."""
+    def check(
+        strategy: Annotated[
+            str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS; without it, a running desk")
+        ] = "",
+        data: Annotated[
+            str, typer.Option("--data", "-d", help="a data set or a file; bundled or made ones when left out")
+        ] = "",
+        settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """A strategy: does it look ahead? A running desk: replay its journal, reconcile its books with the broker."""
+        if strategy:
+            from workbench.cli.lookahead import check_strategy_named
+
+            check_strategy_named(strategy, pairs(settings), data, as_json)
+            return
+        if data or settings:
+            raise BadInput(
+                "--data and --set go with a strategy: name one, as in `workbench check RsiReversion`"
+            )
         from workbench.api import attach
 
         with attach(name) as session:

@@ -4,7 +4,8 @@ Fast fused loops, sweeps and walk-forward will live here too; live trading never
 """
 
 from workbench.research.backtest import backtest
+from workbench.research.lookahead import check
 from workbench.research.parity import ParityReport, paired, parity
 from workbench.research.result import Decision, Result
 
-__all__ = ["Decision", "ParityReport", "Result", "backtest", "paired", "parity"]
+__all__ = ["Decision", "ParityReport", "Result", "backtest", "check", "paired", "parity"]
