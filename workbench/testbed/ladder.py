@@ -41,18 +41,18 @@ class Ladder:
 
     def around(self, px: float, ts_ns: int) -> Book:
         """Ten levels on each side of `px`, the best ones at least one tick from it."""
-        listing, chance = self._listing, self._chance
-        tick = listing.instrument.tick_e8 / SCALE
-        half = max(1, round(px * listing.spread / 2 / tick))
-        base = listing.best_value / px
-        grid = round(px / tick)
+        listing, chance = self._listing, self._chance.random
+        tick, step = listing.instrument.tick_e8, listing.size_e8 or listing.instrument.lot_e8
+        grid = round(px * SCALE / tick)
+        half = max(1, round(grid * listing.spread / 2))
+        apart = max(1, half // 2)
+        base = listing.best_value / px * SCALE / step
         bids: list[tuple[float, float]] = []
         asks: list[tuple[float, float]] = []
         for level in range(_LEVELS):
-            away = half + level * max(1, half // 2)
-            for side, out in ((-1, bids), (1, asks)):
-                size = listing.round_size(base * (1 + level / 2) * (1 + chance.random()))
-                if grid + side * away > 0:
-                    out.append((round((grid + side * away) * tick, 8), size))
+            away, most = half + level * apart, base * (1 + level / 2)
+            asks.append(((grid + away) * tick / SCALE, (int(most * (1 + chance())) + 1) * step / SCALE))
+            if grid > away:
+                bids.append(((grid - away) * tick / SCALE, (int(most * (1 + chance())) + 1) * step / SCALE))
         self._version += 1
         return Book(ts_ns, self._version, tuple(bids), tuple(asks))

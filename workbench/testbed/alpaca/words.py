@@ -3,7 +3,9 @@
 Lives here: spelling, both ways. Not here: rules about orders (tickets.py, rules.py), whole bodies (bodies.py).
 """
 
+import re
 import uuid
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from time import gmtime, strftime
@@ -38,6 +40,7 @@ KINDS: Final = {
 }
 TIFS: Final = {"day": DAY, "gtc": GTC, "opg": OPG, "cls": CLS, "ioc": IOC, "fok": FOK}
 
+_FRACTION: Final = re.compile(r"\.(\d+)")
 _NAMESPACE: Final = uuid.UUID("6f0cb3a3-8a43-4c39-9ac0-2f2d7fb2c1b5")
 
 
@@ -98,19 +101,22 @@ def number(given: Any) -> int | None:
 def wanted_ns(given: str) -> int | None:
     """A time a client sent (RFC 3339, or a date), in UTC nanoseconds; None when it is not one.
 
-    >>> wanted_ns("2023-11-14T22:13:20.5Z"), wanted_ns("2023-11-14"), wanted_ns("soon")
-    (1700000000500000000, 1699920000000000000, None)
+    >>> wanted_ns("2023-11-14T22:13:20.000000001Z"), wanted_ns("2023-11-14"), wanted_ns("soon")
+    (1700000000000000001, 1699920000000000000, None)
     """
-    from datetime import UTC, datetime
-
+    clean = given.strip()
+    if "T" in clean:
+        clean = clean.replace(" ", "+")  # a plus sign that was not escaped in a query
+    fraction = _FRACTION.search(clean)
+    ns = int(fraction[1][:9].ljust(9, "0")) if fraction else 0
     try:
-        moment = datetime.fromisoformat(given.strip().replace(" ", "+") if "T" in given else given.strip())
+        moment = datetime.fromisoformat(_FRACTION.sub("", clean))
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + ns
 
 
 @lru_cache(maxsize=1_024)

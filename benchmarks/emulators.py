@@ -1,0 +1,128 @@
+"""Order posts a second an emulated venue takes, one to a hundred in flight, against a bare aiohttp server's.
+
+The bare server answers the same bytes to the same posts and does nothing; both run in processes of their own, in turn.
+"""
+
+import asyncio
+import json
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+IN_FLIGHT = (1, 10, 100)
+POSTS = 3_000
+ORDER = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
+_BARE = """
+import asyncio, sys
+from aiohttp import web
+body = sys.stdin.buffer.readline().strip()
+async def answer(request):
+    await request.read()
+    return web.Response(body=body, content_type="application/json")
+async def main():
+    runner = web.ServerRunner(web.Server(answer, access_log=None))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print('{"rest": "http://127.0.0.1:%d", "key": "", "secret": ""}' % runner.addresses[0][1], flush=True)
+    await asyncio.Event().wait()
+import uvloop
+uvloop.run(main())
+"""
+
+
+async def _measured(facts: dict[str, Any], in_flight: int) -> dict[str, float]:
+    """Posts a second, and the median and 99th percentile of one, in microseconds."""
+    headers = {
+        "APCA-API-KEY-ID": facts["key"],
+        "APCA-API-SECRET-KEY": facts["secret"],
+        "Content-Type": "application/json",
+    }
+    body, url = json.dumps(ORDER).encode(), facts["rest"] + "/v2/orders"
+    took: list[float] = []
+    left = iter(range(POSTS))
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+        async def worker() -> None:
+            for _ in left:
+                start = time.perf_counter()
+                async with session.post(url, data=body) as answer:
+                    await answer.read()
+                    if answer.status != 200:
+                        raise RuntimeError(f"status {answer.status}")
+                took.append(time.perf_counter() - start)
+
+        begin = time.perf_counter()
+        await asyncio.gather(*(worker() for _ in range(in_flight)))
+        seconds = time.perf_counter() - begin
+    cuts = statistics.quantiles(took, n=100)
+    return {
+        "per_s": round(POSTS / seconds),
+        "p50_us": round(statistics.median(took) * 1e6),
+        "p99_us": round(cuts[98] * 1e6),
+    }
+
+
+async def _started(*command: str, given: bytes = b"") -> tuple[asyncio.subprocess.Process, dict[str, Any]]:
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(given + b"\n")
+    facts: dict[str, Any] = json.loads(await process.stdout.readline())
+    return process, facts
+
+
+async def _compare(say: Callable[[str], None]) -> dict[str, Any]:
+    command = (
+        sys.executable,
+        "-m",
+        "workbench.cli",
+        "emulate",
+        "alpaca",
+        "--json",
+        "--no-limits",
+        "--speed",
+        "0",
+    )
+    venue, facts = await _started(*command)
+    bare = None
+    try:
+        headers = {"APCA-API-KEY-ID": facts["key"], "APCA-API-SECRET-KEY": facts["secret"]}
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.post(facts["rest"] + "/v2/orders", json=ORDER) as answer,
+        ):
+            sample = await answer.read()
+        bare, bare_facts = await _started(sys.executable, "-c", _BARE, given=sample)
+        figures: dict[str, Any] = {"posts": POSTS, "answer_bytes": len(sample)}
+        for in_flight in IN_FLIGHT:
+            limit = await _measured(bare_facts, in_flight)
+            mine = await _measured(facts, in_flight)
+            ratio = round(mine["per_s"] / limit["per_s"], 3)
+            figures[f"in_flight_{in_flight}"] = {"emulator": mine, "bare": limit, "ratio": ratio}
+            say(
+                f"{in_flight} in flight: {mine['per_s']:,} orders/s, bare server {limit['per_s']:,} (ratio {ratio})"
+            )
+        figures["orders_a_minute"] = 60 * min(
+            figures[f"in_flight_{n}"]["emulator"]["per_s"] for n in IN_FLIGHT
+        )
+        return figures
+    finally:
+        for process in (venue, bare):
+            if process is not None:
+                process.send_signal(signal.SIGTERM)
+                await process.wait()
+
+
+def run(say: Callable[[str], None]) -> dict[str, Any]:
+    """Orders a second by number in flight, the bare server's beside them."""
+    return asyncio.run(_compare(say))
