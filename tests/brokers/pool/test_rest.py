@@ -98,7 +98,7 @@ async def test_statuses_are_typed_errors(
     )
 
 
-async def test_a_refused_key_is_asked_once_and_shows(pool: Pool) -> None:
+async def test_a_refused_key_is_tried_twice_at_most_and_shows(pool: Pool) -> None:
     asked = 0
 
     async def serve(request: web.Request) -> web.Response:
@@ -110,7 +110,11 @@ async def test_a_refused_key_is_asked_once_and_shows(pool: Pool) -> None:
         rest, route = rest_of(pool, root)
         with pytest.raises(KeysRefused, match="check the keys"):
             await rest.ask(route, "/x")
-    assert asked == 1
+        assert (asked, pool.health.state) == (1, "unknown")
+        for _ in range(3):
+            with pytest.raises(KeysRefused):
+                await rest.send("POST", route, "/x")
+    assert asked == 2
     assert pool.health.state == "unauthorised"
 
 

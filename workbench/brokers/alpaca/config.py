@@ -22,10 +22,24 @@ from workbench.brokers.pool import (
 from workbench.config import BrokerSettings
 from workbench.errors import Refused, UnknownName
 
-__all__ = ["ADDRESSES", "FEEDS", "Addresses", "Routes", "addresses_of", "budgets", "check_keys"]
+__all__ = [
+    "ADDRESSES",
+    "CHANNELS",
+    "FEEDS",
+    "Addresses",
+    "Routes",
+    "addresses_of",
+    "budgets",
+    "channels_of",
+    "check_keys",
+    "check_options",
+    "feed_of",
+]
 
 VENUE: Final = "alpaca"
 FEEDS: Final = ("iex", "sip", "delayed_sip", "test")
+CHANNELS: Final = ("bars", "quotes", "trades")
+_OPTIONS: Final = ("feed", "channels")
 ADDRESSES: Final[dict[str, dict[str, str]]] = {
     "paper": {
         "rest": "https://paper-api.alpaca.markets",
@@ -97,11 +111,24 @@ def feed_of(settings: BrokerSettings) -> str:
     return feed
 
 
+def channels_of(settings: BrokerSettings) -> tuple[str, ...]:
+    """What a feed subscribes to: option `channels`, with commas; all three unless it says otherwise.
+
+    Raises:
+        UnknownName: no such channel.
+    """
+    said = [name.strip() for name in str(settings.options.get("channels", ",".join(CHANNELS))).split(",")]
+    for name in said:
+        if name not in CHANNELS:
+            raise UnknownName("alpaca channel", name, CHANNELS)
+    return tuple(dict.fromkeys(said))
+
+
 def check_options(options: Mapping[str, object]) -> None:
     """Refuse an option nobody reads."""
     for name in options:
-        if name != "feed":
-            raise UnknownName("alpaca option", name, ["feed"])
+        if name not in _OPTIONS:
+            raise UnknownName("alpaca option", name, _OPTIONS)
 
 
 def budgets() -> list[Budget]:

@@ -5,13 +5,17 @@ Lives here: the rules that need no account (its means are judged by the venue). 
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
 from workbench.brokers.alpaca.client import AlpacaClient
+from workbench.brokers.alpaca.config import addresses_of, budgets, check_keys
 from workbench.brokers.alpaca.parse import AssetBody
-from workbench.brokers.alpaca.words import optional_e8
+from workbench.brokers.alpaca.words import VENUE, optional_e8
+from workbench.brokers.pool import Pool, read_credentials
+from workbench.config import BrokerSettings
 from workbench.errors import VenueRefused
 from workbench.model.effects import Submit
 from workbench.model.instrument import Instrument
@@ -32,7 +36,7 @@ from workbench.model.orders import (
 )
 from workbench.model.scale import SCALE, from_e8
 
-__all__ = ["Listing", "Rules"]
+__all__ = ["Listing", "Rules", "instruments_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -194,6 +198,38 @@ class Rules:
         elif len(orders) != 2:
             return "TOGETHER", "a pair is two orders"
         return None
+
+
+async def instruments_of(
+    settings: BrokerSettings, symbols: Sequence[str], secrets: Path, environ: Mapping[str, str] | None = None
+) -> list[Instrument]:
+    """The instruments behind symbols, asked for one by one.
+
+    Raises:
+        VenueRefused: one is not listed, or cannot be traded.
+    """
+    keys = read_credentials(settings.credentials, secrets, environ=environ)
+    addresses = addresses_of(settings)
+    check_keys(settings, keys, addresses)
+    pool = Pool(VENUE, budgets(), name="instruments", mode=settings.mode, limits=settings.limits)
+    pool.open()
+    try:
+        client = AlpacaClient(pool, addresses, keys)
+        return [_instrument(iid, await client.asset(symbol)) for iid, symbol in enumerate(symbols)]
+    finally:
+        await pool.close()
+
+
+def _instrument(iid: int, asset: AssetBody) -> Instrument:
+    listing = listing_of(Instrument(iid, asset.symbol), asset)
+    if not listing.tradable:
+        text = f"'{asset.symbol}' cannot be traded"
+        raise VenueRefused(VENUE, text, "take another symbol", field="symbol", code="NOT_TRADABLE")
+    if listing.crypto:
+        currency = asset.symbol.partition("/")[2] or "USD"
+        grid = max(1, listing.tick_e8), max(1, listing.qty_step_e8)
+        return Instrument(iid, asset.symbol, VENUE.upper(), currency, *grid, "24/7")
+    return Instrument(iid, asset.symbol, VENUE.upper())
 
 
 def _stock_tick_e8(px_e8: int) -> int:

@@ -42,7 +42,7 @@ class Follower(VenueHooks):
             self.tracker, self._look, after_s=absent_after_s, times=absent_times, first_s=look_first_s
         )
         self.sweeps = self.sweep_finds = 0
-        self._sweep_s = sweep_s
+        self._sweep_s, self._look_first_s = sweep_s, look_first_s
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching: dict[int, int] = {}  # by order: how often; negative while one waits

@@ -5,7 +5,7 @@ Lives here: putting the parts together. Not here: what each part does (its own f
 
 from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 from yarl import URL
@@ -21,9 +21,11 @@ from workbench.brokers.pool.rest import Dialect, Rest
 from workbench.brokers.pool.script import Script
 from workbench.brokers.pool.sessions import Tls, open_session
 from workbench.brokers.pool.stream import Stream
-from workbench.errors import BadValue, Unreachable
+from workbench.errors import BadValue, KeysRefused, Unreachable
 
 __all__ = ["Pool"]
+
+_MOST_REFUSALS: Final = 2
 
 
 class Pool:
@@ -48,6 +50,7 @@ class Pool:
         self.health = Health(latency=self.meters.probe)
         self.breakers: dict[str, Breaker] = {}
         self.streams: list[Stream] = []
+        self.keys_refused = 0  # one after another
         self._session: aiohttp.ClientSession | None = None
         for budget_name, limit in (limits or {}).items():
             budget = self.limiter.budgets.get(budget_name)
@@ -77,6 +80,7 @@ class Pool:
         if self._session is None:
             self._session = open_session(**timeouts)
             self.health.say("unknown", "connecting")
+            self.keys_refused = 0
             _meters.opened(self)
 
     async def close(self) -> None:
@@ -90,6 +94,12 @@ class Pool:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def refused_keys(self, error: KeysRefused) -> None:
+        """The venue does not accept the keys. Once may be its mistake; the second time nothing more is asked."""
+        self.keys_refused += 1
+        if self.keys_refused >= _MOST_REFUSALS:
+            self.health.say("unauthorised", str(error))
 
     def rest(
         self, root: URL, dialect: Dialect, *, breaker: str = "rest", tls: Tls = True, **more: Any

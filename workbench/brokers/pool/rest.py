@@ -164,6 +164,11 @@ class Rest:
         body_cap: int,
     ) -> Answer:
         breaker, meters = self.breaker, self._meters
+        if self._pool.health.state == "unauthorised":  # every further try with a refused key invites a ban
+            text = f"left alone: {self._pool.health.reason}"
+            raise self._counted(
+                KeysRefused(self._venue, text, "nothing was sent; renew the keys, start again")
+            )
         if lane != CANCEL and not breaker.allows():
             text = f"left alone after failures ({breaker.reason})"
             raise self._counted(
@@ -188,6 +193,7 @@ class Rest:
             self._limiter.release(route)
         if error is None:
             breaker.worked()
+            self._pool.keys_refused = 0
             return answer
         if isinstance(error, VenueDown | VenueGarbled | OutcomeUnknown):
             breaker.failed(str(error))
@@ -197,7 +203,7 @@ class Rest:
                 meters.limited += 1
                 self._limiter.penalise(route, error.retry_after_s)
             elif isinstance(error, KeysRefused):
-                self._pool.health.say("unauthorised", str(error))
+                self._pool.refused_keys(error)
         raise self._counted(error)
 
     def _url(self, path: str, query: str) -> URL:

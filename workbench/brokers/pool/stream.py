@@ -50,8 +50,8 @@ _MOST_REFUSALS: Final = 2  # of the keys, one after another: more tries invite a
 class Stream:
     """One connection. `key_id` names the key it logs in with: one stream an address and key.
 
-    `silent_s` is the longest time without any frame (0: silence is normal); `ping_s` how often the connection itself is
-    tested (it is dead half of that later).
+    `silent_s` is the longest time without any frame while `in_session()` (0: silence is normal); `ping_s` how often the
+    connection itself is tested (it is dead half of that later).
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Stream:
         tls: Tls = True,
         ping_s: float = 6.0,
         silent_s: float = 0.0,
+        in_session: Callable[[], bool] = _always,
         heartbeat_s: float = 0.0,
         greet_s: float = 10.0,
         catch_up_s: float = 30.0,
@@ -80,6 +81,7 @@ class Stream:
         self.frames = self.connects = self.resyncs = self.gaps = self.garbled = 0
         self._pool, self._script, self._key = pool, script, (str(url), key_id)
         self._headers, self._tls = headers, tls
+        self.in_session = in_session
         self._ping_s, self._silent_s, self._heartbeat_s = ping_s, silent_s, heartbeat_s
         self._greet_s, self._catch_up_s, self._frame_cap, self._look_s = (
             greet_s,
@@ -345,7 +347,9 @@ class Stream:
             now_s = monotonic()
             if not self._doubt and self.state == "live":
                 self._doubt = self.ledger.complaint() or ""
-            if not self._doubt and self._silent_s and now_s - self._seen_s > self._silent_s:
+            if self._silent_s and not self.in_session():
+                self._seen_s = now_s  # silence counts from the opening
+            elif not self._doubt and self._silent_s and now_s - self._seen_s > self._silent_s:
                 self._doubt = f"no frame for {now_s - self._seen_s:.1f} s"
             if self._doubt:
                 # the receiver wakes at once; a half-open connection would never answer a polite close

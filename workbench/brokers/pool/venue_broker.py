@@ -37,15 +37,15 @@ __all__ = ["VenueBroker"]
 logger = logging.getLogger(__name__)
 
 _CANCEL_TRIES: Final = 4
-_CONFIRM_S: Final = 3.0  # a cancel the venue took and did not confirm within this is looked up
 _CLOSE_S: Final = 5.0
 
 
 class VenueBroker(Follower):
     """A broker at a venue: give it `name`, `capabilities` and the hooks; docs/brokers.md tells how.
 
-    An order that was not found is called absent after `absent_times` looks over `absent_after_s`; open orders are
-    compared with the venue's every `sweep_s` (0: never).
+    An order whose answer was lost is looked for after `look_first_s`, then less and less often; a cancel that the venue
+    took and did not confirm after three times that. What was not found is called absent after `absent_times` looks over
+    `absent_after_s`. Open orders are compared with the venue's every `sweep_s` (0: never).
     """
 
     def __init__(
@@ -266,7 +266,7 @@ class VenueBroker(Follower):
                 await asyncio.sleep(backoff.next_s())
             else:
                 self.tracker.when_ended(tracked, partial(self._cancel_ended, tracked, effect))
-                self._loop.call_later(_CONFIRM_S, self._confirm, tracked)
+                self._loop.call_later(3 * self._look_first_s, self._confirm, tracked)
                 return
         tracked.busy = ""
         self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, code, text))
@@ -317,7 +317,7 @@ class VenueBroker(Follower):
 
     async def _change_found(self, tracked: Tracked, effect: Amend) -> bool:
         """Until the venue proves which version of an order holds; both may trade meanwhile."""
-        wait_s = 1.0
+        wait_s = self._look_first_s
         while tracked.active:
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, 15.0)
