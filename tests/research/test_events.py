@@ -16,8 +16,10 @@ from workbench.errors import StrategyError
 from workbench.feeds import Columns, Recording, synthetic
 from workbench.model import Bar, Effect, Event
 from workbench.model.orders import STATE_NAMES, TIF_NAMES, TYPE_NAMES
+from workbench.model.scale import SCALE
 from workbench.research.engine_loop import Desk
 from workbench.research.events import EventLoop, events_run
+from workbench.research.events_inputs import Inputs
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Strategy, load_strategy
 
@@ -76,7 +78,7 @@ def outcome(play: Callable[[], None], desk: Desk, strategy: Any) -> dict[str, An
         said = str(error)
     engine, match = desk.engine, desk.match
     memory = {n: v for n, v in vars(strategy()).items() if n != "kept"}
-    seen = {
+    seen: dict[str, Any] = {
         "error": said,
         "fills": desk.fills,
         "refusals": desk.refusals,
@@ -89,6 +91,7 @@ def outcome(play: Callable[[], None], desk: Desk, strategy: Any) -> dict[str, An
         seen |= {
             "digest": engine.digest(),
             "equity": run.equity.tolist(),
+            "moves": run.cash_moves,
             "instants": run.ts_ns.tolist(),
             "book": [engine.book.previous_px, engine.book.bid, engine.book.ask, engine.book.mark_e8],
             "lines": [
@@ -134,6 +137,16 @@ LIMITS: list[dict[str, float]] = [
     {"max_daily_loss": 5, "max_data_age_s": 30},
     {"max_gross": 3_000, "credit": 500, "max_repeats": 2, "repeat_window_s": 600},
 ]
+VENUES: list[dict[str, Any]] = [
+    {},
+    {"ack_median_us": 0.0, "fill_median_us": 0.0},
+    {"ack_median_us": 9e7, "fill_median_us": 9e7, "arrival": "delayed"},
+    {"participation": 0.1, "slippage": "sqrt", "slippage_amount": 0.1},
+    {"queue": True, "group": "cancel"},
+    {"account": "margin", "margin_call": "cancel", "borrow_rate": 2.0, "debit_rate": 1.0},
+    {"account": "cash", "shorting": False, "slippage": "ticks", "slippage_amount": 1.0},
+    {"borrow_rate": 5.0, "fill_at": "close"},
+]
 
 
 @settings(max_examples=120, deadline=None)
@@ -146,14 +159,14 @@ LIMITS: list[dict[str, float]] = [
     limits=st.sampled_from(LIMITS),
     fill=st.sampled_from(["next_open", "close"]),
     sizing=st.sampled_from(["quantity", "percent"]),
-    slow_us=st.sampled_from([0.0, 400.0, 90_000_000.0]),
+    venue=st.sampled_from(VENUES),
     raises=st.booleans(),
 )
 def test_it_equals_the_engines_own_loop(
     seed: int, symbols: int, kinds: str, hooks: list[str], busy: float, limits: dict[str, float], fill: str,
-    sizing: str, slow_us: float, raises: bool,
+    sizing: str, venue: dict[str, Any], raises: bool,
 ) -> None:  # fmt: skip
-    sim = SimSettings(ack_median_us=slow_us, fill_median_us=slow_us, fee_per_unit=0.01, fee_rate=0.0001)
+    sim = SimSettings(fee_per_unit=0.01, fee_rate=0.0001, **venue)
     strategy = erratic(*hooks)(seed=seed, busy=busy, raises=raises)
     agree(
         plan_of(
@@ -195,6 +208,24 @@ def test_indicators_are_those_of_streaming_over_many_bars() -> None:
     recording = synthetic(symbols=2, bars=1_200, seed=4)
     got = agree(plan_of(erratic("on_bar", "on_trade", "on_timer")(seed=7, busy=0.01), recording))
     assert sum("Inputs(mean=" in str(entry) for entry in got["memory"]["log"]) > 2_000
+
+
+def test_many_bars_take_the_compiled_indicators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fall back to plain Python would be right, and eighteen times as slow: it must not happen unseen."""
+    lengths: list[int] = []
+    plainly = Inputs._plainly
+
+    def counted(self: Inputs, ts_ns: Any, ohlcv: Any) -> Any:
+        lengths.append(len(ts_ns))
+        return plainly(self, ts_ns, ohlcv)
+
+    monkeypatch.setattr(Inputs, "_plainly", counted)
+    strategy = erratic("on_bar")(seed=3)
+    Inputs(strategy, synthetic(symbols=2, bars=1_000))
+    assert lengths == [1_000, 1_000]  # two indicators: few enough
+    lengths.clear()
+    Inputs(strategy, synthetic(symbols=2, bars=3_000))
+    assert lengths == [256, 256]
 
 
 def test_a_hook_that_aims_at_what_it_has_costs_no_engine() -> None:
@@ -264,3 +295,26 @@ class Uses(Strategy):
 """
     with pytest.raises(StrategyError, match=r"Failing\.step raised IndexError"):
         events_run(plan_of(load_strategy(text, "Uses")(), market(1, 1, "b")))
+
+
+def test_the_desk_is_flattened_after_the_last_bar() -> None:
+    plan = plan_of(erratic("on_bar")(seed=5, busy=0.5), market(5, 1, "b"), flat_at_end=True)
+    agree(plan)
+    run = events_run(plan)
+    assert (run.loop, run.why) == ("events", "")
+    assert np.bincount(run.fills["iid"], run.fills["side"] * run.fills["qty"]).tolist() == [0.0]
+
+
+def test_what_is_borrowed_costs_by_the_day_in_both() -> None:
+    """A venue that charges nights must see them, though no order is open."""
+    text = """
+from workbench.strategy import Signal, Strategy
+
+class Short(Strategy):
+    def on_bar(self, ctx, bar):
+        return Signal(-1.0)
+"""
+    sim = SimSettings(borrow_rate=3.6)
+    got = agree(plan_of(load_strategy(text, "Short")(), market(2, 1, "b"), sim=sim))
+    assert (got["venue"][2], len(got["orders"])) == ({0: -10 * SCALE}, 1)
+    assert got["moves"] < -25  # 10 units of about 100 for three nights, at a hundredth a day

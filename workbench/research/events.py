@@ -2,6 +2,7 @@
 
     hook answers nothing, no order open     nothing else happens at all
     hook answers nothing, orders open       the venue sees each event; the engine hears of it when a report comes
+                                            (the same when borrowed stock or cash costs by the day)
     hook answers                            engine and venue catch up (events_lag.py); the engine handles the event
 
 The engine, its risk rules, its books and the venue are the real ones, and what they get to see where it matters is what
@@ -29,7 +30,7 @@ from workbench.research.events_hooks import DirectProgram, Raised, lazy_context
 from workbench.research.events_inputs import Inputs
 from workbench.research.events_lag import Lag
 from workbench.research.events_timetable import Timetable
-from workbench.research.plan import CLOSE, Plan
+from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import Context, Signal
 
@@ -59,7 +60,7 @@ class EventLoop:
     def __init__(self, desk: Desk, placed: Placed, table: Timetable, inputs: Inputs | None) -> None:
         self.desk, self.placed, self.table = desk, placed, table
         self.engine, self.match = desk.engine, desk.match
-        self._at_close = desk.plan.fill == CLOSE
+        self._all = self.match.needs_every_event  # days cost something there, orders or not
         program = placed.event_program
         assert program is not None
         self.lag = Lag(self.engine, self.match, placed, table)
@@ -88,8 +89,6 @@ class EventLoop:
             return "it takes one event strategy"
         if placed[0].halted or desk.engine.orders.active:
             return "it starts from a running strategy without orders"
-        if desk.match.needs_every_event:
-            return "the venue charges for borrowing day by day"
         recording = desk.plan.recording
         if sorted(placed[0].iids) != list(range(len(recording.instruments))):
             return "the strategy must trade every instrument of the recording"
@@ -112,10 +111,12 @@ class EventLoop:
         upcoming = upcoming_calls(self.desk.plan, self.table, self.calls, self.program.strategy, self.inputs)
         table, active = self.table, self.engine.orders.active
         unit = n = 0
-        while unit < table.n and not (self.placed.halted and not active):
-            if active:
+        while unit < table.n:
+            if active or self._all:
                 unit, n = self._with_orders(upcoming, unit, n)
                 continue
+            if self.placed.halted:
+                break
             stopped = self._freely(upcoming)
             if stopped is None:
                 break
@@ -124,7 +125,7 @@ class EventLoop:
             n = self._answered(upcoming, unit, at, answer)
             unit += 1
         self.lag.engine_to(table.n)
-        if not active:
+        if not active and not self._all:
             self.lag.match_to(table.n)
         desk = self.desk
         desk.equity[:] = equity_curve(table, self._changes, desk.instants)
@@ -184,19 +185,14 @@ class EventLoop:
             lag.match_at = unit + 1
             if reports:
                 self._reported(unit, reports)
-            if self._at_close and table.is_bar(unit):  # orders may fill between the bar and the timer
-                lag.engine_to(unit)
-                self.program.unit = unit
-                self._by_engine(unit, event)
-                n = self._skip(upcoming, unit, n)
-            elif not placed.halted:
+            if not placed.halted:
                 while n < total and units[n] == unit:
                     answer = self._call(next(upcoming))
                     n += 1
                     if answer is not None:
                         n = self._answered(upcoming, unit, n - 1, answer, event)
             unit += 1
-            if not active:
+            if not active and not self._all:
                 break
         return unit, n
 

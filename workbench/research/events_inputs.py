@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from workbench.errors import WorkbenchError
 from workbench.feeds import Recording
 from workbench.kernels import batch
 from workbench.kernels.layout import Layout, layout_of
@@ -56,8 +57,10 @@ class Inputs:
         columns: list[npt.NDArray[np.float64]] = []
         try:
             for indicator in self._indicators.values():
-                made = batch(indicator, ohlcv, ts_ns)
+                made = batch(indicator, ohlcv, ts_ns=ts_ns)
                 columns += made.values() if isinstance(made, dict) else [made]
+        except WorkbenchError:
+            raise
         except Exception:  # noqa: BLE001 - numba fails in many ways; each one means the interpreted form
             return self._plainly(ts_ns, ohlcv)
         same = all(np.array_equal(a[:_TRIED], b, equal_nan=True) for a, b in zip(columns, tried, strict=True))
