@@ -115,6 +115,8 @@ def test_two_series_are_asked_for_and_one_where_it_is_one() -> None:
         batch(Sma(3), [1.0, 2.0, 3.0], [1, 2, 3])
     with pytest.raises(BadValue, match="x = 2: give one number for each of y, 3 of them"):
         batch(Correlation(3), [1.0, 2.0, 3.0], [1.0, 2.0])
+    with pytest.raises(BadValue, match=r"x = \(3, 4\): give n numbers, or n x 5 of bars"):
+        batch(Correlation(3), [1.0, 2.0, 3.0], np.ones((3, 4)))
     with pytest.raises(BadValue, match=r"Correlation\.period = 1: give a number from 2 up"):
         Correlation(1)
 

@@ -68,8 +68,19 @@ def as_bars(bars: Any) -> Floats:
 
 def _paired(y: Any, x: Any) -> Floats:
     """A table that carries two series (see `cell.py`); of bars the closes count."""
-    table = np.ascontiguousarray(as_bars(y))
-    other = as_bars(x)[:, 3]
-    if len(other) != len(table):
-        raise BadValue("x", len(other), f"give one number for each of y, {len(table)} of them")
-    return np.column_stack([other, table[:, 3], table[:, 3], table[:, 3], np.zeros(len(table))])
+    first, second = _closes("y", y), _closes("x", x)
+    if len(first) != len(second):
+        raise BadValue("x", len(second), f"give one number for each of y, {len(first)} of them")
+    table = np.empty((len(first), 5))
+    table.T[:] = first
+    table[:, 0] = second
+    return table
+
+
+def _closes(name: str, series: Any) -> Floats:
+    array = np.asarray(series, np.float64)
+    if array.ndim == 2 and array.shape[1] == 5:
+        return array[:, 3]
+    if array.ndim != 1:
+        raise BadValue(name, array.shape, "give n numbers, or n x 5 of bars, whose closes count")
+    return array
