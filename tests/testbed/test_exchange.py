@@ -232,6 +232,15 @@ def test_faults_reject_part_fill_and_refuse_cancels(floor: Floor) -> None:
     assert order.state == "filled"
 
 
+def test_an_overfill_is_in_all_the_books(floor: Floor) -> None:
+    floor.faults.add(Fault(what="overfill", where="order:fill", count=1, fraction=0.5))
+    order = floor.place(BUY, 10)
+    assert floor.kinds(order) == ["new", "fill", "fill"]
+    assert (order.state, order.filled_e8, floor.exchange.position_e8(0)) == ("filled", 15 * SCALE, 15 * SCALE)
+    spent = sum(notional_e8(e.px_e8, e.qty_e8) for e in floor.exchange.executions)
+    assert floor.exchange.cash_e8 == to_e8(1_000_000) - spent
+
+
 def test_a_split_keeps_the_value(floor: Floor) -> None:
     floor.place(BUY, 10)
     resting = floor.place(BUY, 5, kind=LIMIT, limit=1.0)

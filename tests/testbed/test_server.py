@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,10 +64,10 @@ async def test_an_answer_that_never_comes_whole(fault: Fault, carried_out: int) 
 async def test_a_reset_is_one() -> None:
     """The socket says connection reset, not an orderly end, and what came before it is the answer's beginning."""
     async with called() as call:
-        call.venue.faults.add(Fault(what="reset", where="rest:GET /v2/clock", bytes=10))
+        call.venue.faults.add(Fault(what="reset", where="rest:GET /v2/account", bytes=10))
         reader, writer = await asyncio.open_connection("127.0.0.1", call.venue.server.port)
         head = "".join(f"{k}: {v}\r\n" for k, v in call.headers.items())
-        writer.write(f"GET /v2/clock HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
+        writer.write(f"GET /v2/account HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode())
         got = bytearray()
 
         async def read() -> None:
@@ -130,6 +131,14 @@ async def test_bodies_spoiled() -> None:
         call.venue.faults.add(Fault(what="huge", where="rest:GET /v2/account", bytes=100_000, count=1))
         _, account = await call("GET", "/v2/account")
         assert len(account["padding"]) == 100_000
+        call.venue.faults.add(Fault(what="deep", where="rest:GET /v2/account", times=300, count=1))
+        _, account = await call("GET", "/v2/account")
+        assert json.dumps(account["deep"]).count("[") == 300
+        call.venue.faults.add(Fault(what="bomb", where="rest:GET /v2/account", bytes=2_000_000, count=1))
+        headers = {**call.headers, "Accept-Encoding": "gzip"}
+        async with call.session.get(call.venue.facts["rest"] + "/v2/account", headers=headers) as answer:
+            assert int(answer.headers["Content-Length"]) < 10_000
+            assert len(await answer.read()) > 2_000_000
         call.venue.faults.add(Fault(what="invalid_json", where="rest:GET /v2/account", count=1))
         with pytest.raises(json.JSONDecodeError):
             await call("GET", "/v2/account")
@@ -192,10 +201,14 @@ async def test_the_console_moves_the_market_and_the_books() -> None:
             ("/limits", {"lifted": True}),
         ):
             assert await call.console("POST", path, body) == (200, {"ok": True})
+        _, placed = await call.console(
+            "POST", "/order", {"symbol": "AAPL", "side": "buy", "qty": 3, "limit": 1.0}
+        )
         _, state = await call.console("GET", "/state")
+        assert [order["id"] for order in state["open_orders"]] == [placed["id"]]
         assert state["positions"] == {"AAPL": 20.0, "BTC/USD": 0.5}
         assert state["filled"] == {"AAPL": 10.0, "BTC/USD": 0.0}
-        assert (state["orders"], state["executions"], state["open_orders"]) == (1, 1, [])
+        assert (state["orders"], state["executions"], len(state["open_orders"])) == (2, 1, 1)
 
 
 async def test_the_console_sets_faults() -> None:
@@ -221,6 +234,9 @@ async def test_the_console_sets_faults() -> None:
         ("POST", "/print", {"symbol": "AAPL", "px": 1, "size": 0}, "size = 0"),
         ("POST", "/step", {"steps": 0}, "steps = 0"),
         ("POST", "/split", {"symbol": "AAPL", "numerator": 0, "denominator": 1}, "from 1 up"),
+        ("POST", "/order", {"symbol": "AAPL", "side": "hold", "qty": 1}, "side 'hold'"),
+        ("POST", "/order", {"symbol": "AAPL", "side": "buy", "qty": 0}, "qty = 0"),
+        ("POST", "/move", {"symbol": "AAPL", "px": "high"}, "wrong type"),
         ("POST", "/faults", {"what": "sulk"}, "fault 'sulk' is unknown"),
         ("DELETE", "/faults/99", None, "fault number '99'"),
         ("GET", "/nothing", None, "console call 'GET nothing' is unknown"),
@@ -249,6 +265,30 @@ async def test_stopping_twice_and_with_open_streams() -> None:
         await call.venue.stop()
         await call.venue.stop()
         assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+@pytest.mark.parametrize(("tls", "text"), [("good", ""), ("wrong-host", "mismatch"), ("expired", "expired")])
+async def test_certificates(tls: str, text: str) -> None:
+    async with called(tls=tls) as call:
+        facts = call.venue.facts
+        assert facts["rest"].startswith("https://")
+        assert facts["ws"].startswith("wss://")
+        pinned = ssl.create_default_context(cadata=facts["certificate"])
+        for trusted in (None, pinned):
+            if trusted is pinned and not text:
+                async with call.session.get(
+                    facts["rest"] + "/v2/clock", headers=call.headers, ssl=pinned
+                ) as answer:
+                    assert answer.status == 200
+                async with call.session.ws_connect(facts["ws"], ssl=pinned):
+                    pass
+            else:
+                context = trusted or ssl.create_default_context()
+                with pytest.raises(
+                    aiohttp.ClientConnectorCertificateError,
+                    match=text if trusted else "self-signed|mismatch|expired",
+                ):
+                    await call.session.get(facts["rest"] + "/v2/clock", ssl=context)
 
 
 async def test_paths_that_are_not_there() -> None:

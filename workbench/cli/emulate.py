@@ -60,6 +60,7 @@ def register(app: typer.Typer) -> None:
         ack_s: Annotated[float, typer.Option(help="seconds from an order's arrival to its acceptance")] = 0.0,
         fill_s: Annotated[float, typer.Option(help="seconds from acceptance to the first fill")] = 0.0,
         faults: Annotated[Path | None, typer.Option(help="TOML or JSON file of faults to begin with")] = None,
+        tls: Annotated[str, typer.Option(help="speak TLS: good, wrong-host, or expired certificate")] = "",
         as_json: AsJson = False,
     ) -> None:
         """An emulated venue for any client: keys and addresses first, then it serves until it is stopped."""
@@ -80,6 +81,7 @@ def register(app: typer.Typer) -> None:
             "fee_per_unit": fee_per_unit,
             "ack_s": ack_s,
             "fill_s": fill_s,
+            "tls": tls,
         }
         if cash is not None:
             settings["cash"] = cash

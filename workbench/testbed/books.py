@@ -176,7 +176,7 @@ class Books:
             seen = taking.record(order.updated_ns, px_e8 / SCALE, qty_e8 / SCALE, order.side)
             self.market.tell(taking, seen)
         done = order.filled_e8 >= order.qty_e8
-        if done:
+        if done and order.is_open:
             self._close(order, "filled")
         self._hold(order)
         self._tell("fill", order, execution)
@@ -184,6 +184,13 @@ class Books:
             for leg in list(order.legs):
                 self._enter(leg)
         self._others_of(order, done)
+
+    def overfill(self, order: VenueOrder, qty_e8: int) -> None:
+        """Execute more of a filled order than it asked for, at its last price: a venue's mistake, in all its books."""
+        px_e8, iid = order.executions[-1].px_e8, order.listing.iid
+        self.match.positions[iid] = self.position_e8(iid) + order.side * qty_e8
+        self.match.cash_e8 -= notional_e8(px_e8, order.side * qty_e8)
+        self._filled(order, Filled(self.clock.next_ns(), order.match_id, "", px_e8, qty_e8))
 
     def _others_of(self, order: VenueOrder, done: bool) -> None:
         """What a fill does to the other orders of its group: end them, or leave them no more than is left."""

@@ -11,6 +11,7 @@ Lives here: setting faults, moving the market, editing the books, telling what t
     POST   /_testbed/step                   {steps}             the market moves on by hand
     POST   /_testbed/position               {symbol, qty}       as if somebody had edited the books
     POST   /_testbed/cash                   {amount}
+    POST   /_testbed/order                  {symbol, side, qty, limit}   by hand: an order no client of ours sent
     POST   /_testbed/split                  {symbol, numerator, denominator}
     POST   /_testbed/halt                   {symbol, halted}
     POST   /_testbed/hours                  {open: true, false or null}
@@ -29,10 +30,12 @@ import msgspec
 from aiohttp.web_request import BaseRequest
 
 from workbench.errors import BadInput, BadValue, UnknownName, WorkbenchError
+from workbench.model.orders import BUY, GTC, LIMIT, MARKET, SELL
 from workbench.model.scale import SCALE, from_e8, to_e8
 from workbench.testbed.call import Answer
 from workbench.testbed.faults import fault_from
 from workbench.testbed.market import Board, Halted, check_px
+from workbench.testbed.orders import Ticket
 
 if TYPE_CHECKING:
     from workbench.testbed.server import Server
@@ -55,6 +58,9 @@ class Console:
             "step": lambda said: self.step(said.get("steps", 1)),
             "position": lambda said: self.position(said["symbol"], said["qty"]),
             "cash": lambda said: self.cash(said["amount"]),
+            "order": lambda said: self.order(
+                said["symbol"], said["side"], said["qty"], said.get("limit", 0.0)
+            ),
             "split": lambda said: self.split(said["symbol"], said["numerator"], said["denominator"]),
             "halt": lambda said: self.halt(said["symbol"], said.get("halted", True)),
             "hours": lambda said: self.hours(said["open"]),
@@ -87,10 +93,12 @@ class Console:
             )
         said = _object(body)
         try:
-            self._does[name](said)
+            done = self._does[name](said)
         except KeyError as error:
             raise BadInput(f"console call '{name}' needs the field {error}") from error
-        return {"ok": True}
+        except TypeError as error:
+            raise BadInput(f"console call '{name}' was given a wrong type: {error}") from error
+        return {"ok": True} if done is None else {"ok": True, "id": done}
 
     def _faults(self, method: str, number: str, body: bytes) -> Any:
         faults = self.server.faults
@@ -156,6 +164,28 @@ class Console:
     def cash(self, amount: float) -> None:
         """Add to the account's cash (or take from it)."""
         self.server.venue.exchange.match.cash_e8 += to_e8(amount)
+
+    def order(self, symbol: str, side: str, qty: float, limit: float = 0.0) -> str:
+        """Place an order by hand, as somebody at the venue's own website would; returns its id."""
+        if side not in ("buy", "sell"):
+            raise UnknownName("side", side, ("buy", "sell"))
+        if not qty > 0:
+            raise BadValue("qty", qty, "give a quantity above 0")
+        exchange, board = self.server.venue.exchange, self._board(symbol)
+        kind = LIMIT if limit else MARKET
+        limit_e8 = to_e8(board.listing.round_px(limit)) if limit else 0
+        ticket = Ticket(
+            board.listing,
+            BUY if side == "buy" else SELL,
+            to_e8(qty),
+            kind,
+            GTC,
+            limit_e8,
+            client_id=exchange.new_id(),
+        )
+        order = exchange.place(ticket)
+        exchange.settle()
+        return order.venue_id
 
     def split(self, symbol: str, numerator: int, denominator: int) -> None:
         """`denominator` units become `numerator`: positions and prices follow, open orders in it are cancelled."""

@@ -82,7 +82,7 @@ class Emulator:
     @property
     def facts(self) -> dict[str, Any]:
         """Keys, account, symbols and addresses, as `workbench emulate --json` prints them."""
-        venue, root = self.venue, self.server.root
+        venue, root, certificate = self.venue, self.server.root, self.server.certificate
         return {
             "venue": venue.name,
             "key": venue.key,
@@ -92,6 +92,7 @@ class Emulator:
             **venue.addresses(root),
             "console": root + CONSOLE,
             "console_token": self.server.console.token,
+            **({"certificate": certificate.pem} if certificate is not None else {}),
         }
 
     async def start(self) -> None:
@@ -101,7 +102,7 @@ class Emulator:
             Refused: the port is taken.
         """
         try:
-            await self.server.start(self.settings.port)
+            await self.server.start(self.settings.port, self.settings.tls)
         except OSError as error:
             text = f"port {self.settings.port} cannot be used ({error.strerror or error})"
             raise Refused(f"{text}: give --port another one, or 0 for a free one") from error

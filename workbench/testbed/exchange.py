@@ -230,7 +230,7 @@ class Exchange(Books):
     def _enter(self, order: VenueOrder) -> None:
         if order.state not in ("pending", "held"):
             return
-        refused = self.faults.order("order:accept")
+        refused = self.faults.order("order:accept", "reject")
         if refused is not None:
             self._end(order, "rejected", refused.text or "rejected by a fault")
             return
@@ -266,7 +266,8 @@ class Exchange(Books):
             if now_or_never:
                 self._apply(self.match.on_market(quote))
             return
-        cap = self.faults.order("order:fill")
+        fault = self.faults.order("order:fill", "partial", "overfill")
+        cap = fault if fault is not None and fault.what == "partial" else None
         if cap is not None:
             part = max(1, round(order.open_e8 * cap.fraction)) / SCALE
             quote = Quote(quote.ts_ns, quote.iid, quote.bid, part, quote.ask, part)
@@ -278,6 +279,8 @@ class Exchange(Books):
                 if not order.open_e8 or (order.kind == LIMIT and not order.crosses(round(px * SCALE))):
                     break
                 self._apply(self.match.on_market(Trade(self.clock.next_ns(), quote.iid, px, size)))
+            if fault is not None and fault is not cap and order.filled_e8 >= order.qty_e8:
+                self.overfill(order, max(1, round(order.qty_e8 * fault.fraction)))
         finally:
             self._taking = None
         if cap is not None and cap.seconds:
@@ -294,7 +297,7 @@ class Exchange(Books):
         if not order.is_open:
             self._tell("cancel_refused", order)
             return
-        refused = self.faults.order("order:cancel")
+        refused = self.faults.order("order:cancel", "reject")
         if refused is not None:
             order.cancel_asked_ns = 0
             self._tell("cancel_refused", order)

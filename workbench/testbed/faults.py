@@ -49,6 +49,8 @@ WHAT: Final[dict[str, tuple[str, str]]] = {
     "twice": ("rest", "the request is carried out twice; the second answer is sent"),
     "invalid_json": ("rest stream", "the JSON breaks off in the middle"),
     "huge": ("rest stream", "the JSON carries `bytes` of padding in a field nobody knows"),
+    "deep": ("rest stream", "the JSON carries a field nobody knows, nested `times` deep"),
+    "bomb": ("rest", "the answer is gzip that unpacks to `bytes` of padding around it"),
     "mutate": (
         "rest stream",
         "fields are set (`set`, dotted paths) or left out (`unset`): unknown enums, extra fields",
@@ -59,6 +61,7 @@ WHAT: Final[dict[str, tuple[str, str]]] = {
     "close": ("stream", "the socket is closed with `status` as its code"),
     "reject": ("order", "the order is rejected after it was taken in; a cancel is refused"),
     "partial": ("order", "an arriving order gets `fraction` of what it could; trading halts for `seconds`"),
+    "overfill": ("order", "an arriving order that fills gets `fraction` more than it asked for"),
     "clock_skew": ("", "the venue's clock shows `seconds` more, for as long as the fault is there"),
     "outage": (
         "rest stream connect",
@@ -197,8 +200,8 @@ class Faults:
             for told in self.removed:
                 told(self._armed[number].fault)
 
-    def hit(self, point: str) -> list[Fault]:
-        """The faults that strike at this point now, in the order they were set."""
+    def hit(self, point: str, *kinds: str) -> list[Fault]:
+        """The faults (of some kinds alone) that strike at this point now, in the order they were set."""
         if not self._armed:
             return []
         scope, now_s = point.partition(":")[0], self._now_s()
@@ -206,16 +209,14 @@ class Faults:
             armed.fault
             for armed in self._armed.values()
             if scope in WHAT[armed.fault.what][0]
+            and (not kinds or armed.fault.what in kinds)
             and fnmatchcase(point, armed.fault.where)
             and armed.strikes(now_s)
         ]
 
-    def order(self, point: str) -> Fault | None:
-        """The first fault that strikes at an order, if any."""
-        if not self._armed:
-            return None
-        wanted = "partial" if point == "order:fill" else "reject"
-        struck = [fault for fault in self.hit(point) if fault.what == wanted]
+    def order(self, point: str, *kinds: str) -> Fault | None:
+        """The first fault of one of these kinds that strikes at an order, if any."""
+        struck = self.hit(point, *kinds)
         return struck[0] if struck else None
 
     def listed(self) -> list[dict[str, Any]]:

@@ -47,11 +47,12 @@ class Holdings:
         """Hold back what the order may still need; to be called whenever that changes.
 
         A buy holds its open quantity at its limit (without one, at the market); a sell its open quantity. Of the legs
-        of one bracket or pair only the first holds.
+        of one bracket or pair only the first holds, and only once its parent has filled.
         """
         leads = not order.group or order.extra.get("leads", True)
         wanted = 0
-        if order.is_open and leads and order.state != "held":
+        waits = order.parent is not None and order.parent.state != "filled"
+        if order.is_open and leads and not waits:
             wanted = order.open_e8
             if order.side == BUY:
                 px_e8 = order.limit_px_e8 or order.stop_px_e8 or round(market_px * SCALE)

@@ -9,6 +9,7 @@ It sits on aiohttp's low-level server: no application, no middleware, one dictio
 """
 
 import asyncio
+import logging
 from inspect import isawaitable
 
 from aiohttp import web
@@ -19,10 +20,13 @@ from workbench.testbed.console import CONSOLE, Console
 from workbench.testbed.faults import Fault, Faults, struck
 from workbench.testbed.pace import Pace
 from workbench.testbed.stream import Link
+from workbench.testbed.tls import Certificate
 from workbench.testbed.venue import Socket, Venue
 from workbench.testbed.wire import faulty
 
 __all__ = ["HOST", "Server"]
+
+logger = logging.getLogger("workbench.testbed")
 
 HOST = "127.0.0.1"
 _SHUTDOWN_S = 0.5
@@ -37,6 +41,7 @@ class Server:
         self.pace = pace
         self.port = 0
         self.requests = 0
+        self.certificate: Certificate | None = None
         self.links: set[Link] = set()
         self.console = Console(self, console_token)
         self._exchange = venue.exchange
@@ -54,8 +59,8 @@ class Server:
 
     # -- life ------------------------------------------------------------------------------------------------------
 
-    async def start(self, port: int = 0) -> None:
-        """Listen, and let the market move.
+    async def start(self, port: int = 0, tls: str = "") -> None:
+        """Listen, and let the market move; with a certificate of a mode of tls.py when one is named.
 
         Raises:
             OSError: the port is taken.
@@ -66,7 +71,9 @@ class Server:
             web.Server(self._handle, access_log=None), shutdown_timeout=_SHUTDOWN_S
         )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, port, backlog=1_024)
+        self.certificate = Certificate(tls) if tls else None
+        context = self.certificate.context if self.certificate is not None else None
+        site = web.TCPSite(self._runner, HOST, port, backlog=1_024, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._tasks.add(loop.create_task(self.pace.run()))
@@ -89,7 +96,7 @@ class Server:
 
     @property
     def root(self) -> str:
-        return f"http://{HOST}:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://{HOST}:{self.port}"
 
     # -- letting things happen -------------------------------------------------------------------------------------
 
@@ -143,8 +150,12 @@ class Server:
             return refused
         if not found:
             return self.venue.refuse(404, "")
-        answer = call.route.reply(call)
-        return await answer if isawaitable(answer) else answer
+        try:
+            answer = call.route.reply(call)
+            return await answer if isawaitable(answer) else answer
+        except Exception:
+            logger.exception("%s failed", call.route.point)
+            return self.venue.refuse(500, "")
 
     # -- streams -----------------------------------------------------------------------------------------------------
 

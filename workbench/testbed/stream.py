@@ -13,7 +13,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.web_request import BaseRequest
 
 from workbench.testbed.faults import Fault, Faults, struck
-from workbench.testbed.wire import hard_close, mangled
+from workbench.testbed.wire import MANGLED, hard_close, mangled
 
 __all__ = ["Link"]
 
@@ -125,7 +125,7 @@ class Link:
         if late is not None:
             await asyncio.sleep(max(0.0, late.seconds))
         for fault in hits:
-            if fault.what in ("invalid_json", "huge", "mutate"):
+            if fault.what in MANGLED:
                 payload = mangled(fault, payload)
         swapped = struck(hits, "reorder")
         if swapped is not None:

@@ -15,6 +15,7 @@ from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.exchange import Exchange
 from workbench.testbed.listing import Listing
 from workbench.testbed.stream import Link
+from workbench.testbed.tls import TLS_MODES
 
 __all__ = ["EmulatorSettings", "Socket", "Venue", "VenuePackage", "find_venues", "venue_package"]
 
@@ -37,6 +38,7 @@ class EmulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     ack_s: float = 0.0
     fill_s: float = 0.0
     faults: str = ""
+    tls: str = ""
 
     def __post_init__(self) -> None:
         for field, low, high, advice in _RANGES:
@@ -45,6 +47,8 @@ class EmulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
                 raise BadValue(field.replace("_", "-"), value, advice)
         if self.market_open not in ("always", "calendar"):
             raise UnknownName("market-open", self.market_open, ("always", "calendar"))
+        if self.tls not in TLS_MODES:
+            raise UnknownName("tls", self.tls, [mode for mode in TLS_MODES if mode])
 
 
 _RANGES = (

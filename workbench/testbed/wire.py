@@ -4,6 +4,7 @@ Lives here: delays, lost replies, resets, broken bodies. Not here: when one stri
 """
 
 import asyncio
+import gzip
 import os
 import socket
 import struct
@@ -17,7 +18,10 @@ from aiohttp.web_request import BaseRequest
 from workbench.testbed.call import Answer
 from workbench.testbed.faults import Fault, struck
 
-__all__ = ["faulty", "hard_close", "mangled"]
+__all__ = ["MANGLED", "faulty", "hard_close", "mangled"]
+
+MANGLED: Final = ("invalid_json", "huge", "deep", "mutate")
+"""Faults of a body's content, of answers and messages alike."""
 
 _SILENT: Final = ("drop", "outage", "half_open")
 _HOLD_S: Final = 3_600.0
@@ -62,9 +66,7 @@ async def faulty(
     again = struck(faults, "twice")
     if again is not None:
         await carry()
-    answer_fault = struck(
-        faults, "lost_reply", "reset", "truncate", "trickle", "invalid_json", "huge", "mutate"
-    )
+    answer_fault = struck(faults, "lost_reply", "reset", "truncate", "trickle", "bomb", *MANGLED)
     if answer_fault is None:
         return None
     if answer_fault.what == "reset" and not answer_fault.handled and not answer_fault.bytes:
@@ -76,9 +78,12 @@ async def _spoiled(request: BaseRequest, fault: Fault, answer: Answer) -> web.St
     if fault.what == "lost_reply":
         await _hang(request, fault.seconds or _HOLD_S)
         return _gone(request, reset=False)
-    if fault.what in ("invalid_json", "huge", "mutate"):
+    if fault.what in MANGLED:
         answer.body = mangled(fault, answer.body)
         return _response(answer, fault.headers)
+    if fault.what == "bomb":
+        answer.body = gzip.compress(answer.body + b" " * fault.bytes)
+        return _response(answer, {**fault.headers, "Content-Encoding": "gzip"})
     raw = _raw(answer)
     transport = request.transport
     if transport is None:
@@ -96,23 +101,39 @@ async def _spoiled(request: BaseRequest, fault: Fault, answer: Answer) -> web.St
 
 
 def mangled(fault: Fault, body: bytes) -> bytes:
-    """A JSON body as a fault wants it: broken off, padded, or with other fields."""
+    """A JSON (or MessagePack) body as a fault wants it: broken off, padded, nested, or with other fields."""
     if fault.what == "invalid_json":
         return body[: max(1, len(body) // 2)] if len(body) > 2 else b"{"
+    if fault.what == "deep":
+        return _deep(body, fault.times)
+    encode: Callable[[Any], bytes] = msgspec.json.encode
     try:
         content: Any = msgspec.json.decode(body) if body else {}
     except msgspec.DecodeError:
-        return body
+        try:
+            content, encode = msgspec.msgpack.decode(body), msgspec.msgpack.encode
+        except msgspec.DecodeError:
+            return body
     if fault.what == "huge":
         padding = "x" * fault.bytes
         if isinstance(content, dict):
             content["padding"] = padding
         elif isinstance(content, list):
             content.append({"padding": padding})
-        return msgspec.json.encode(content)
+        return encode(content)
     for target in content if isinstance(content, list) else [content]:
         _mutate(target, fault)
-    return msgspec.json.encode(content)
+    return encode(content)
+
+
+def _deep(body: bytes, times: int) -> bytes:
+    """An object or a list with one more member, nested too deep for most readers (and for any writer but this)."""
+    nested = b"[" * times + b"]" * times
+    opening, rest = body[:1], body[1:].lstrip()
+    comma = b"" if rest[:1] in (b"}", b"]") else b","
+    if opening == b"{":
+        return b'{"deep":' + nested + comma + rest
+    return b"[" + nested + comma + rest if opening == b"[" else body
 
 
 def _mutate(target: Any, fault: Fault) -> None:

@@ -5,14 +5,16 @@ Lives here: which rows a request is given, page by page. Not here: what a row lo
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
 from workbench.model.market import Quote
 from workbench.testbed.alpaca.refusals import Refusal
 from workbench.testbed.alpaca.shapes import (
+    DAY_SHIFT_NS,
     bar_row,
     book_row,
+    days_of,
     gathered,
     latest_candle,
     quote_row,
@@ -23,7 +25,7 @@ from workbench.testbed.alpaca.tickets import board_of
 from workbench.testbed.alpaca.words import wanted_ns
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.exchange import Exchange
-from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
+from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Print
 
 __all__ = ["Data", "timeframe_ns"]
 
@@ -41,6 +43,7 @@ _UNITS: Final = {
     "m": 30 * DAY_NS,
     "month": 30 * DAY_NS,
 }
+_MONDAY_NS: Final = 4 * DAY_NS  # the first Monday after the epoch
 _PAIR: Final = re.compile(r"[A-Z0-9]+/[A-Z0-9]+")
 _STOCK: Final = re.compile(r"[A-Z][A-Z0-9.]{0,10}")
 
@@ -138,11 +141,16 @@ class Data:
         step_ns = timeframe_ns(call.query.get("timeframe", "1Min"))
         if step_ns is None:
             raise _bad(f"invalid timeframe: {call.query['timeframe']}")
-        candles: Iterable[Candle] = board.candles
-        if step_ns > MINUTE_NS or self.exchange.market.span_ns < MINUTE_NS:
-            first = board.candles[0].start_ns // DAY_NS * DAY_NS
-            older = [c for c in board.days if c.start_ns < first] if step_ns >= DAY_NS else []
-            candles = gathered([*older, *board.candles], step_ns) if step_ns > MINUTE_NS else board.candles
+        span_ns, now_ns = self.exchange.market.span_ns, self.exchange.clock.now_ns()
+        if step_ns >= DAY_NS:
+            shift_ns = DAY_SHIFT_NS + (_MONDAY_NS if step_ns > DAY_NS else 0)
+            candles = gathered(days_of(board, now_ns), step_ns, shift_ns)
+        elif span_ns == MINUTE_NS:
+            candles = gathered(board.candles, step_ns) if step_ns > MINUTE_NS else list(board.candles)
+        else:  # history is in minutes; what was played since, in candles as long as the speed makes them
+            whole = [candle for candle in board.candles if candle.end_ns - candle.start_ns == MINUTE_NS]
+            played = [candle for candle in board.candles if candle.end_ns - candle.start_ns != MINUTE_NS]
+            candles = gathered(whole, step_ns) + gathered(played, step_ns * span_ns // MINUTE_NS)
         return [(candle.start_ns, bar_row(candle)) for candle in candles]
 
     def _trades(self, board: Board, call: Call, crypto: bool) -> Rows:

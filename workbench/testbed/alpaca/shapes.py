@@ -3,18 +3,33 @@
 Lives here: the rows, for REST and streams alike. Not here: which rows (data.py), sockets (data_stream.py).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
+
+from msgspec import structs
 
 from workbench.model.market import Quote
 from workbench.testbed.alpaca.words import rfc3339
 from workbench.testbed.ladder import Book
-from workbench.testbed.market import DAY_NS, Board, Candle, Print
+from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
 
-__all__ = ["bar_row", "book_row", "day_of", "gathered", "latest_candle", "quote_row", "snapshot", "trade_row"]
+__all__ = [
+    "DAY_SHIFT_NS",
+    "bar_row",
+    "book_row",
+    "day_of",
+    "days_of",
+    "gathered",
+    "latest_candle",
+    "quote_row",
+    "snapshot",
+    "trade_row",
+]
 
 _TAPE: Final = "C"
 _VENUE: Final = "V"
+DAY_SHIFT_NS: Final = 300 * MINUTE_NS
+"""A day begins at 05:00 UTC: New York's midnight in winter."""
 
 
 def trade_row(done: Print, crypto: bool, t: Any = None) -> dict[str, Any]:
@@ -84,8 +99,8 @@ def _whole(size: float) -> float | int:
     return int(size) if size == int(size) else size
 
 
-def gathered(candles: Iterable[Candle], step_ns: int) -> list[Candle]:
-    """Candles put together into longer ones that begin at whole multiples of `step_ns`.
+def gathered(candles: Iterable[Candle], step_ns: int, shift_ns: int = 0) -> list[Candle]:
+    """Candles put together into longer ones that begin at whole multiples of `step_ns`, `shift_ns` later.
 
     >>> one = Candle(0, 60, 1.0, 3.0, 1.0, 2.0, 10.0, 1, 20.0)
     >>> two = Candle(60, 120, 2.0, 5.0, 2.0, 4.0, 30.0, 1, 120.0)
@@ -95,7 +110,7 @@ def gathered(candles: Iterable[Candle], step_ns: int) -> list[Candle]:
     """
     out: list[Candle] = []
     for candle in candles:
-        start = candle.start_ns // step_ns * step_ns
+        start = (candle.start_ns - shift_ns) // step_ns * step_ns + shift_ns
         if out and out[-1].start_ns == start:
             out[-1] = _joined(out[-1], candle)
         else:
@@ -134,15 +149,20 @@ def latest_candle(board: Board, now_ns: int) -> Candle:
     return board.candles[-1] if board.candles else board.candle(now_ns)
 
 
+def days_of(board: Board, now_ns: int) -> list[Candle]:
+    """Daily bars, the one under way last."""
+    candles = list(board.candles)
+    if board.forming is not None:
+        candles.append(board.candle(now_ns))
+    recent = gathered(candles, DAY_NS, DAY_SHIFT_NS)
+    older = [structs.replace(c, start_ns=c.start_ns + DAY_SHIFT_NS) for c in board.days]
+    return [c for c in older if c.start_ns < recent[0].start_ns] + recent
+
+
 def day_of(board: Board, now_ns: int) -> tuple[Candle, Candle]:
     """(today's bar so far, the bar of the day before)."""
-    today = now_ns // DAY_NS * DAY_NS
-    mine: Sequence[Candle] = [c for c in board.candles if c.start_ns >= today]
-    if board.forming is not None or not mine:
-        mine = [*mine, board.candle(now_ns)]
-    [day] = gathered(mine, DAY_NS)[-1:]
-    before = gathered((c for c in board.candles if today - DAY_NS <= c.start_ns < today), DAY_NS)
-    return day, before[-1] if before else board.days[-1]
+    before, day = days_of(board, now_ns)[-2:]
+    return day, before
 
 
 def snapshot(board: Board, now_ns: int) -> dict[str, Any]:

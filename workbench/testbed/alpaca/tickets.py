@@ -246,13 +246,13 @@ def legs_of(said: dict[str, Any], entry: Ticket, exchange: Exchange) -> Legs:
     order_class = entry.extra["order_class"]
     if not order_class:
         return None, None
-    profit, loss = said.get("take_profit"), said.get("stop_loss")
+    profit, loss = (_exit(said, name) for name in ("take_profit", "stop_loss"))
     listing = entry.listing
     if order_class in ("bracket", "oco") and not (profit and loss):
         raise refused_value(f"{order_class} orders require take_profit and stop_loss")
     if order_class == "oto" and bool(profit) == bool(loss):
         raise refused_value("oto orders require take_profit or stop_loss")
-    if order_class == "oco" and entry.kind != LIMIT and not (profit or {}).get("limit_price"):
+    if order_class == "oco" and entry.kind != LIMIT and not profit.get("limit_price"):
         raise refused_value("oco orders must be limit orders")
     side = entry.side if order_class == "oco" else -entry.side
     take = stop = None
@@ -270,6 +270,13 @@ def legs_of(said: dict[str, Any], entry: Ticket, exchange: Exchange) -> Legs:
             where = "greater" if side != BUY else "less"
             raise refused_value(f"take_profit.limit_price must be {where} than stop_loss.stop_price")
     return take, stop
+
+
+def _exit(said: dict[str, Any], name: str) -> dict[str, Any]:
+    given = said.get(name)
+    if given is not None and not isinstance(given, dict):
+        raise malformed(f"{name} must be an object")
+    return given or {}
 
 
 def _leg(entry: Ticket, exchange: Exchange, side: int, kind: int, limit_e8: int, stop_e8: int) -> Ticket:
