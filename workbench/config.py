@@ -44,6 +44,13 @@ class MarketSettings(_Section):
     )
     start: str = ""
     end: str = ""
+    brokers: tuple[str, ...] = Field(
+        default=(), description="accounts under [brokers] that are traded as it happens; none: the recording"
+    )
+    paper: bool = Field(
+        default=False,
+        description="data as it happens, orders to the built-in exchange: no account is touched",
+    )
 
 
 class SimSettings(_Section):
@@ -133,6 +140,7 @@ class Settings(BaseSettings):
     journal: JournalSettings = JournalSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     brokers: dict[str, BrokerSettings] = {}
+    routes: dict[str, str | tuple[str, ...]] = {}
     limits: dict[str, float] = {}
 
     @classmethod
