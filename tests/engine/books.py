@@ -57,7 +57,7 @@ def check(engine: Engine, moved_e8: int = 0) -> None:
         )
     assert ledger.cash_e8 == cash
     for key, position in ledger.positions.items():
-        assert position.qty_e8 == filled[key] + position.split_e8
+        assert position.qty_e8 == filled[key] + position.given_e8
     for number in engine.orders.amending:
         assert number in engine.orders.active
     value = gross = buys_e16 = 0

@@ -2,7 +2,9 @@
 
 import pytest
 
+from tests.engine.books import check
 from tests.engine.conftest import MINUTE, Bench
+from workbench.engine.seats import OPERATOR
 from workbench.model import (
     Accepted,
     Amend,
@@ -18,7 +20,9 @@ from workbench.model import (
     Filled,
     Flatten,
     Kill,
+    OpenPosition,
     PauseStrategy,
+    Refusal,
     SetLimits,
     Split,
     StartSession,
@@ -425,3 +429,34 @@ def test_nonsense_is_counted_and_dropped(desk: Bench) -> None:
     desk.do(Dividend(desk.ts_ns, 0, to_e8("0.5")))
     desk.do(Cancelled(desk.ts_ns, 44))
     assert desk.engine.ledger.moved_e8 == 0
+
+
+# -- holdings from before -------------------------------------------------------------------------------------------
+
+
+def test_what_the_account_held_is_capital_and_the_operators(bench: Bench) -> None:
+    engine = bench.engine
+    start = engine.ledger.start_cash_e8
+    assert bench.do(OpenPosition(bench.ts_ns, 0, to_e8(-7), to_e8(90))) == []
+    bench.bar(100.0)
+    held = engine.ledger.positions[OPERATOR, 0]
+    assert (held.qty_e8, held.given_e8, held.fills, held.average_px) == (to_e8(-7), to_e8(-7), 0, 90.0)
+    assert engine.ledger.cash_e8 == start
+    assert engine.ledger.brought_e8 == to_e8(-630)
+    assert engine.risk.equity_e8 == start - to_e8(700)
+    assert engine.ledger.balanced()
+    assert engine.exposure.lines[0].worst_e8 == to_e8(7)
+    check(engine)
+    bench.perform(bench.buy(7))  # it can be closed like any other
+    bench.bar(100.0)
+    check(engine)
+    assert held.qty_e8 == 0
+    assert held.realized_e8 == to_e8(-70)
+
+
+@pytest.mark.parametrize(("iid", "qty", "px"), [(9, 1, 1), (0, 0, 1), (0, 1, 0), (0, 1, -3)])
+def test_a_holding_that_cannot_be_is_refused(bench: Bench, iid: int, qty: int, px: int) -> None:
+    (no,) = bench.do(OpenPosition(bench.ts_ns, iid, to_e8(qty), to_e8(px)))
+    assert isinstance(no, Refusal)
+    assert no.code == "HOLDING"
+    assert bench.engine.ledger.totals == {}

@@ -15,6 +15,7 @@ from workbench.model import (
     Filled,
     Flatten,
     Kill,
+    OpenPosition,
     PauseStrategy,
     Rejected,
     RemoveStrategy,
@@ -130,6 +131,15 @@ def test_a_days_profit_by_strategy(recorder: Any) -> None:
     assert found == [("operator", 2, 2, 16.0, 30.0, 1.0, 45.0)]
     assert rows(recorder, "SELECT equity FROM equity ORDER BY ts_ns DESC LIMIT 1") == [(1_000_045.0,)]
     assert rows(recorder, "SELECT cash, equity FROM account") == [(1_000_000 - 1000 - 1 + 416.0, 1_000_045.0)]
+
+
+def test_what_the_account_held_from_before_is_the_operators(recorder: Any) -> None:
+    recorder.bar(0, 100.0)
+    recorder.say(OpenPosition(recorder.ts_ns, 0, 5 * 10**8, 90 * 10**8))
+    recorder.bar(0, 104.0)
+    found = rows(recorder, "SELECT strategy_id, quantity, cost, fills FROM positions ORDER BY 1")
+    assert found == [(-1, 5.0, 450.0, 0), (0, 5.0, 450.0, 0)]
+    assert rows(recorder, "SELECT cash, start_cash, equity FROM account") == [(1e6, 1e6, 1_000_520.0)]
 
 
 def test_equity_has_a_point_a_second_at_most_and_only_when_it_moved(recorder: Any) -> None:

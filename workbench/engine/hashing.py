@@ -65,7 +65,11 @@ def state_digest(engine: "Engine") -> str:
         engine.epoch,
         engine.events,
         (ledger.account, str(ledger.cash_e8), str(ledger.start_cash_e8), str(ledger.fees_e8), ledger.fills),
-        (str(ledger.moved_e8), blake2b("\n".join(ledger.moves).encode(), digest_size=16).hexdigest()),
+        (
+            str(ledger.moved_e8),
+            str(ledger.brought_e8),
+            blake2b("\n".join(ledger.moves).encode(), digest_size=16).hexdigest(),
+        ),
         (risk.killed, risk.kill_reason, str(risk.day_equity_e8), msgspec.to_builtins(risk.limits)),
         (
             orders.next_id,
@@ -96,7 +100,7 @@ def state_digest(engine: "Engine") -> str:
                         str(p.realized_e8),
                         str(p.fees_e8),
                         p.fills,
-                        str(p.split_e8),
+                        str(p.given_e8),
                     )
                 )
             )

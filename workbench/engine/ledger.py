@@ -13,7 +13,7 @@ __all__ = ["Ledger", "Position"]
 
 class Position:
     """What is held of one instrument. `qty_e8` is signed; `cost_e8` is its signed cost (negative when short);
-    `split_e8` is what splits added to the sum of the fills.
+    `given_e8` is what came without a fill: holdings an account began with, and what splits added.
 
     >>> p = Position()
     >>> p.book(10 * SCALE, 1_000 * SCALE, 0)        # buy 10 at 100
@@ -22,7 +22,7 @@ class Position:
     (-5, 110.0, 100)
     """
 
-    __slots__ = ("cost_e8", "fees_e8", "fills", "qty_e8", "realized_e8", "split_e8")
+    __slots__ = ("cost_e8", "fees_e8", "fills", "given_e8", "qty_e8", "realized_e8")
 
     def __init__(self) -> None:
         self.qty_e8 = 0
@@ -30,7 +30,7 @@ class Position:
         self.realized_e8 = 0
         self.fees_e8 = 0
         self.fills = 0
-        self.split_e8 = 0
+        self.given_e8 = 0
 
     def book(self, signed_qty_e8: int, value_e8: int, fee_e8: int) -> None:
         """Add one fill: signed quantity, its signed value (same sign), and the fee paid."""
@@ -69,6 +69,7 @@ class Ledger:
 
     __slots__ = (
         "account",
+        "brought_e8",
         "cash_e8",
         "currency",
         "fees_e8",
@@ -86,6 +87,7 @@ class Ledger:
         self.currency = "USD"
         self.opened = False
         self.start_cash_e8 = 0
+        self.brought_e8 = 0  # value of what the account held when it was opened
         self.cash_e8 = 0
         self.fees_e8 = 0
         self.fills = 0
@@ -99,6 +101,15 @@ class Ledger:
         self.account, self.currency, self.opened = account, currency, True
         self.start_cash_e8 += cash_e8
         self.cash_e8 += cash_e8
+
+    def bring(self, strategy_id: int, iid: int, signed_qty_e8: int, value_e8: int) -> None:
+        """Book what the account held before we knew it; `value_e8` (signed) counts as starting capital."""
+        self.brought_e8 += value_e8
+        own = self.positions.setdefault((strategy_id, iid), Position())
+        for position in (own, self.totals.setdefault(iid, Position())):
+            position.book(signed_qty_e8, value_e8, 0)
+            position.fills -= 1
+            position.given_e8 += signed_qty_e8
 
     def move(self, move_id: str, amount_e8: int) -> bool:
         """Book cash the venue moved without a trade; False when this move was counted before."""
@@ -147,6 +158,6 @@ class Ledger:
         return sum(total.realized_e8 for total in self.totals.values())
 
     def balanced(self) -> bool:
-        """Whether cash, cost, realized profit, fees and moves add up to the starting cash, to the last unit."""
+        """Whether cash, cost, realized profit, fees and moves add up to what the account began with, to the unit."""
         booked = self.cash_e8 + self.cost_e8 - self.realized_e8 + self.fees_e8 - self.moved_e8
-        return booked == self.start_cash_e8
+        return booked == self.start_cash_e8 + self.brought_e8

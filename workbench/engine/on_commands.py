@@ -16,6 +16,7 @@ from workbench.model.commands import (
     CancelOrder,
     Kill,
     OpenAccount,
+    OpenPosition,
     PauseStrategy,
     PlaceOrder,
     RemoveStrategy,
@@ -28,6 +29,7 @@ from workbench.model.commands import (
 from workbench.model.effects import Refusal, StrategyHalted
 from workbench.model.instrument import Instrument
 from workbench.model.orders import STATE_NAMES, TERMINAL
+from workbench.model.scale import notional_e8
 from workbench.strategy import parameters_of
 
 if TYPE_CHECKING:
@@ -49,6 +51,21 @@ def on_open_account(engine: "Engine", event: OpenAccount) -> None:
         return
     ledger.open(event.account, event.cash_e8, event.currency)
     engine.risk.day_equity_e8 += event.cash_e8
+
+
+def on_open_position(engine: "Engine", event: OpenPosition) -> None:
+    """Holdings from before: the operator's, valued at a price, part of the starting capital."""
+    iid, qty_e8, px_e8 = event.iid, event.qty_e8, event.px_e8
+    if not engine.book.known((iid,)) or not qty_e8 or px_e8 <= 0:
+        text = f"holding of {qty_e8 / 1e8:g} {engine.book.symbol(iid)} at {px_e8 / 1e8:g} cannot be: it was not booked"
+        engine.say_no("HOLDING", text, iid=iid)
+        return
+    seat = engine.host.seats[OPERATOR, iid]
+    value_e8 = notional_e8(px_e8, qty_e8)
+    engine.ledger.bring(OPERATOR, iid, qty_e8, value_e8)
+    engine.exposure.filled(seat.line, 1 if qty_e8 > 0 else -1, abs(qty_e8), 0)
+    seat.held_e8 += qty_e8
+    engine.risk.day_equity_e8 += value_e8
 
 
 def on_add_instrument(engine: "Engine", event: AddInstrument) -> None:
@@ -264,6 +281,7 @@ def on_timer(engine: "Engine", event: Timer) -> None:
 COMMANDS: Final[dict[type, Callable[["Engine", Any], None]]] = {
     StartSession: on_start_session,
     OpenAccount: on_open_account,
+    OpenPosition: on_open_position,
     AddInstrument: on_add_instrument,
     AddStrategy: on_add_strategy,
     PauseStrategy: on_pause,

@@ -62,5 +62,5 @@ def _cut(position: Position, qty_e8: int, numerator: int, denominator: int) -> N
         kept = position.cost_e8 * qty_e8 * denominator // exact
     position.realized_e8 -= position.cost_e8 - kept
     position.cost_e8 = kept
-    position.split_e8 += qty_e8 - position.qty_e8
+    position.given_e8 += qty_e8 - position.qty_e8
     position.qty_e8 = qty_e8

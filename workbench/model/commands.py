@@ -14,6 +14,7 @@ __all__ = [
     "Flatten",
     "Kill",
     "OpenAccount",
+    "OpenPosition",
     "PauseStrategy",
     "PlaceOrder",
     "RemoveStrategy",
@@ -42,6 +43,16 @@ class OpenAccount(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=41
     account: str
     cash_e8: int
     currency: str = "USD"
+
+
+class OpenPosition(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=56):
+    """What the account held when the desk took it over, at the price it is valued at from then on. It is the
+    operator's: no strategy trades it."""
+
+    ts_ns: int
+    iid: int
+    qty_e8: int
+    px_e8: int
 
 
 class AddInstrument(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=42):
@@ -189,6 +200,7 @@ class Flatten(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=55):
 type Command = (
     StartSession
     | OpenAccount
+    | OpenPosition
     | AddInstrument
     | AddStrategy
     | PauseStrategy

@@ -39,7 +39,7 @@ def differences(engine: Engine, account: BrokerAccount) -> list[Difference]:
 
 def reconcile(engine: Engine, account: BrokerAccount) -> dict[str, Any]:
     """Three independent sums of the same thing: the ledger, the orders' fills (in the units of today), the broker."""
-    filled = {iid: total.split_e8 for iid, total in engine.ledger.totals.items()}
+    filled = {iid: total.given_e8 for iid, total in engine.ledger.totals.items()}
     for order in engine.orders.by_id.values():
         if order.filled_e8:
             filled[order.iid] = filled.get(order.iid, 0) + order.side * order.filled_e8

@@ -79,7 +79,7 @@ class DeskView:
         return AccountRow(
             account=ledger.account,
             currency=ledger.currency,
-            start_cash=from_e8(ledger.start_cash_e8),
+            start_cash=from_e8(ledger.start_cash_e8 + ledger.brought_e8),
             cash=from_e8(ledger.cash_e8),
             equity=from_e8(equity),
             realized=from_e8(ledger.realized_e8),

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from workbench.engine.orders import FLAG_TWICE
+from workbench.engine.seats import OPERATOR
 from workbench.engine.splits import split_holdings
 from workbench.journal.codec import Frame
 from workbench.model import (
@@ -27,6 +28,7 @@ from workbench.model import (
     Instrument,
     Kill,
     OpenAccount,
+    OpenPosition,
     PauseStrategy,
     PlaceOrder,
     Quote,
@@ -44,6 +46,7 @@ from workbench.model import (
 )
 from workbench.model.orders import STATE_NAMES, TERMINAL, Order
 from workbench.model.records import is_effect
+from workbench.model.scale import notional_e8
 from workbench.model.stages import N_STAMPS
 from workbench.warehouse.fold_tables import TOTAL_ID, Tables
 from workbench.warehouse.moves import MOVES
@@ -117,6 +120,15 @@ class Fold(Tables):
         if not self.ledger.opened:
             self.ledger.open(event.account, event.cash_e8, event.currency)
             self._touch_account(event.ts_ns)
+
+    def _on_holding(self, event: OpenPosition) -> None:
+        if not self.book.known((event.iid,)) or not event.qty_e8 or event.px_e8 <= 0:
+            self._odd("holding that cannot be")
+            return
+        self.ledger.bring(OPERATOR, event.iid, event.qty_e8, notional_e8(event.px_e8, event.qty_e8))
+        self._touched_positions |= {(OPERATOR, event.iid), (TOTAL_ID, event.iid)}
+        self._revalue(event.iid)
+        self._touch_account(event.ts_ns)
 
     def _on_instrument(self, event: AddInstrument) -> None:
         book = self.book
@@ -305,6 +317,7 @@ _ROUTES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     Flatten: Fold._on_flatten,
     StartSession: Fold._on_session,
     OpenAccount: Fold._on_account,
+    OpenPosition: Fold._on_holding,
     AddInstrument: Fold._on_instrument,
     AddStrategy: Fold._on_strategy,
     Submit: Fold._on_submit,
@@ -314,7 +327,17 @@ _ROUTES: Final[dict[type, Callable[[Fold, Any], None]]] = {
     **dict.fromkeys(_STRATEGY_CHANGES, Fold._on_strategy_change),
 }
 _AUDITED: Final = frozenset(
-    {StartSession, OpenAccount, AddInstrument, AddStrategy, PlaceOrder, CancelOrder, AmendOrder, Flatten}
+    {
+        StartSession,
+        OpenAccount,
+        OpenPosition,
+        AddInstrument,
+        AddStrategy,
+        PlaceOrder,
+        CancelOrder,
+        AmendOrder,
+        Flatten,
+    }
     | {Kill, Arm, SetLimits, Split, CashMoved}
     | set(_STRATEGY_CHANGES)
 )

@@ -190,7 +190,7 @@ def instrument_row(instrument: Instrument) -> Row:
 
 
 def position_row(strategy_id: int, iid: int, symbol: str, held: Position) -> Row:
-    booked = (held.qty_e8, held.cost_e8, held.realized_e8, held.fees_e8, held.fills, held.split_e8)
+    booked = (held.qty_e8, held.cost_e8, held.realized_e8, held.fees_e8, held.fills, held.given_e8)
     return (strategy_id, iid, symbol, *booked)
 
 

@@ -102,7 +102,7 @@ TABLES: Final[dict[str, Table]] = {
     ),
     "positions": Table(
         "strategy_id BIGINT, iid INTEGER, symbol VARCHAR, qty_e8 BIGINT, cost_e8 BIGINT, realized_e8 BIGINT,"
-        " fees_e8 BIGINT, fills BIGINT, split_e8 BIGINT",
+        " fees_e8 BIGINT, fills BIGINT, given_e8 BIGINT",
         "strategy_id, iid",
         (
             *_money("quantity=qty", "cost=cost", "realized=realized", "fees=fees"),
@@ -178,7 +178,7 @@ VIEWS: Final[dict[str, str]] = {
             SELECT strategy_id, iid, sum(signed_qty_e8)::BIGINT AS fills_qty_e8 FROM fills GROUP BY ALL
             UNION ALL SELECT -1, iid, sum(signed_qty_e8)::BIGINT FROM fills GROUP BY iid)
         SELECT strategy_id, iid, coalesce(p.qty_e8, 0) AS position_qty_e8, coalesce(s.fills_qty_e8, 0) AS fills_qty_e8,
-            coalesce(p.qty_e8 - p.split_e8, 0) = coalesce(s.fills_qty_e8, 0) AS equal
+            coalesce(p.qty_e8 - p.given_e8, 0) = coalesce(s.fills_qty_e8, 0) AS equal
         FROM positions p FULL JOIN summed s USING (strategy_id, iid)""",
     "cash_check": """
         SELECT cash_e8, start_cash_e8 - coalesce(f.paid, 0)::BIGINT + coalesce(m.moved, 0)::BIGINT AS fills_cash_e8,

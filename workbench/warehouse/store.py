@@ -253,7 +253,7 @@ class Store:
         for row in self._rows(_select("positions")):
             held = Position()
             held.qty_e8, held.cost_e8, held.realized_e8 = row["qty_e8"], row["cost_e8"], row["realized_e8"]
-            held.fees_e8, held.fills, held.split_e8 = row["fees_e8"], row["fills"], row["split_e8"]
+            held.fees_e8, held.fills, held.given_e8 = row["fees_e8"], row["fills"], row["given_e8"]
             fold.restore_position(row["strategy_id"], row["iid"], held)
         for row in self._rows("SELECT move_id FROM cash_moves ORDER BY seq"):
             fold.restore_move(row["move_id"])
