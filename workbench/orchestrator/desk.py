@@ -26,6 +26,7 @@ from workbench.model import (
     Event,
     Kill,
     OpenAccount,
+    OpenPosition,
     Order,
     SetLimits,
     StartSession,
@@ -35,10 +36,12 @@ from workbench.model import (
 from workbench.model.commands import Command
 from workbench.model.market import MarketEvent
 from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
+from workbench.model.stages import CALLED
 from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
 from workbench.orchestrator import interpreter
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver
+from workbench.orchestrator.live_market import LiveMarket
 from workbench.orchestrator.market import Market, RecordedMarket
 from workbench.orchestrator.operations import CONFIRM_S, Operations
 from workbench.orchestrator.session_file import SessionFile
@@ -88,7 +91,12 @@ class Desk(Operations):
         self.view = DeskView(self.engine)
         self.health = Health()
         self.pid = os.getpid()
-        self.market: Market = RecordedMarket(settings)
+        self.market: Market = (
+            LiveMarket(settings, self.strategy_name) if settings.market.brokers else RecordedMarket(settings)
+        )
+        self._holdings: dict[
+            int, int
+        ] = {}  # of an account taken over, until a price tells what they are worth
         self.driver: Driver
         self.journal: Journal
         self.broker: Broker
@@ -133,6 +141,8 @@ class Desk(Operations):
         self.clock = market.clock(lambda: self.engine.now_ns)
         self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
         market.attach(self._deliver, self._settled)
+        for account in market.accounts.values():
+            account.on_called = self._called  # type: ignore[attr-defined]
         await self.broker.connect(self.driver.post)
         await self._begin_epoch()
         if self.recovered is not None:
@@ -140,7 +150,7 @@ class Desk(Operations):
         self.differences = differences(self.engine, await self.broker.account())
         note = self._session.load() if self.recovered is not None else None
         play = self._play if self._play is not None else note is not None and note.playing
-        if not play:
+        if not play and market.state != "live":
             market.pause()
         self._save_session(playing=play)
         self.loop_lag.start()
@@ -255,11 +265,30 @@ class Desk(Operations):
             logger.error("the %s ended by an error", task.get_name(), exc_info=error)
             self.alerts.part_failed(time.time_ns(), task.get_name(), f"{type(error).__name__}: {error}")
 
+    def strategy_name(self, strategy_id: int) -> str:
+        """A placed strategy's name; "operator" for manual orders."""
+        placed = self.engine.host.strategies.get(strategy_id)
+        return placed.name if placed is not None else self.engine.operator.name
+
+    def _called(self, order_id: int, called_ns: int) -> None:
+        order = self.engine.orders.by_id.get(order_id)
+        if order is not None:  # the limiter let it pass only now
+            order.stamps[CALLED] = called_ns
+
+    def _take_over(self) -> None:
+        """Book what the account held before, as soon as there is a price for it."""
+        for iid, px_e8 in [(iid, self.engine.book.mark_e8[iid]) for iid in self._holdings]:
+            if px_e8:
+                qty_e8 = self._holdings.pop(iid)
+                self.driver.post(OpenPosition(self.clock.now_ns(), iid, qty_e8, px_e8))
+
     def _deliver(self, event: MarketEvent) -> None:
         self.driver.tick(event)
         timer = timer_after(event) if self.engine.host.timed else None
         if timer is not None:
             self.driver.tick(timer)
+        if self._holdings:
+            self._take_over()
 
     async def _settled(self) -> None:
         while self.driver.busy or self.market.pending:
@@ -306,7 +335,7 @@ class Desk(Operations):
         driver.post(StartSession(now_ns, self.journal.epoch, self.name, self.market.mode, self.version))
         if self.recovered is None:
             account = self.settings.account
-            cash_e8, _ = await self.market.opening()
+            cash_e8, self._holdings = await self.market.opening()
             driver.post(OpenAccount(now_ns, account.name, cash_e8, account.currency))
             for i in self.market.instruments:
                 driver.post(AddInstrument.of(now_ns, i))

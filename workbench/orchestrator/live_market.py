@@ -16,12 +16,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from workbench.brokers.contract import Broker
+from workbench.brokers.pool import Backoff
 from workbench.brokers.registry import find_instruments, open_broker, open_feed
 from workbench.brokers.router import Router, health_of
 from workbench.brokers.sim import SimBroker
 from workbench.config import Settings
-from workbench.errors import BadInput, BadValue, Refused, UnknownName
-from workbench.feeds.live import BarGatherer, LiveFeed
+from workbench.errors import BadInput, BadValue, Refused, Retryable, UnknownName
+from workbench.feeds.live import BarGatherer, EventSink, LiveFeed
 from workbench.journal import Recovered
 from workbench.model import Instrument, Submit, to_e8
 from workbench.model.market import MarketEvent
@@ -32,6 +33,10 @@ from workbench.orchestrator.routes import Routes
 __all__ = ["LiveMarket"]
 
 logger = logging.getLogger(__name__)
+
+_WORSE: Final = (
+    "healthy", "live", "unknown", "connecting", "degraded", "stale", "down", "unauthorised", "closed",
+)  # fmt: skip
 
 # booked as the same money: a stablecoin is worth what it says, until it is not
 _DOLLARS: Final = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD"})
@@ -133,15 +138,15 @@ class LiveMarket:
     def attach(self, deliver: Deliver, settled: Callable[[], Awaitable[None]]) -> None:
         self._deliver = deliver
 
-    async def opening(self) -> tuple[int, Mapping[int, tuple[int, int]]]:
+    async def opening(self) -> tuple[int, dict[int, int]]:
         """What the venues say the accounts hold."""
         account = await self._broker.account()
-        return account.cash_e8, {iid: (qty, 0) for iid, qty in account.positions.items() if qty}
+        return account.cash_e8, {iid: qty for iid, qty in account.positions.items() if qty}
 
     async def run(self) -> None:
         """Subscribe, and deliver until cancelled."""
         gather = BarGatherer(self._event, [i.iid for i in self._instruments])
-        await asyncio.gather(*(feed.connect(gather) for feed in self._feeds.values()))
+        await asyncio.gather(*(self._subscribed(name, gather) for name in self._feeds))
         logger.info("live: %s", ", ".join(f"{name} {feed.state}" for name, feed in self._feeds.items()))
         await asyncio.get_running_loop().create_future()  # for ever: the desk cancels it
 
@@ -181,15 +186,26 @@ class LiveMarket:
             await self._broker.close()
 
     def health(self) -> tuple[str, str]:
-        """The worst state among the accounts, with its reason."""
-        order = ("healthy", "unknown", "degraded", "down", "unauthorised", "closed")
-        found = [(*health_of(broker), name) for name, broker in self.accounts.items()] or [
-            ("healthy", "", "sim")
-        ]
-        state, reason, name = max(found, key=lambda row: order.index(row[0]) if row[0] in order else 0)
-        return state, f"{name}: {reason}" if reason else ""
+        """The worst state among accounts and feeds, with its reason."""
+        found = [(*health_of(broker), name) for name, broker in self.accounts.items()]
+        found += [(feed.state, f"market data is {feed.state}", name) for name, feed in self._feeds.items()]
+        state, reason, name = max(found, key=lambda row: _WORSE.index(row[0]) if row[0] in _WORSE else 0)
+        return ("connected", "") if state in ("healthy", "live") else (state, f"{name}: {reason}")
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    async def _subscribed(self, name: str, sink: EventSink) -> None:
+        """Connect a feed, trying again while its venue cannot be reached; what it refuses ends the market."""
+        backoff = Backoff(per_minute=10)
+        while True:
+            try:
+                await self._feeds[name].connect(sink)
+            except Retryable as error:
+                wait_s = backoff.next_s()
+                logger.warning("market data of '%s' (%s): tried again in %.1f s", name, error, wait_s)
+                await asyncio.sleep(wait_s)
+            else:
+                return
 
     def _event(self, event: MarketEvent) -> None:
         if self._sim is not None:

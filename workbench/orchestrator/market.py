@@ -57,8 +57,13 @@ class Market(Protocol):
         """Events go to `deliver` from the first `run` on; `settled` returns when all they led to has settled."""
         ...
 
-    async def opening(self) -> tuple[int, Mapping[int, tuple[int, int]]]:
-        """What a new account begins with: cash, and by `iid` (quantity, price) of what it holds, all in 1e-8."""
+    @property
+    def accounts(self) -> Mapping[str, Broker]:
+        """Venues' brokers by account; none at the built-in exchange."""
+        ...
+
+    async def opening(self) -> tuple[int, dict[int, int]]:
+        """What a new account begins with, all in 1e-8: cash, and by `iid` what it holds."""
         ...
 
     async def run(self) -> None:
@@ -87,6 +92,10 @@ class Market(Protocol):
 
     async def settled(self) -> None:
         """Return when nothing is on its way there."""
+        ...
+
+    def health(self) -> tuple[str, str]:
+        """How the venues are, the worst first, and why: "connected" when all is well."""
         ...
 
     async def close(self) -> None:
@@ -147,7 +156,11 @@ class RecordedMarket:
         if self._skip is not None:
             self.player.skip_to(*self._skip)
 
-    async def opening(self) -> tuple[int, Mapping[int, tuple[int, int]]]:
+    @property
+    def accounts(self) -> Mapping[str, Broker]:
+        return {}
+
+    async def opening(self) -> tuple[int, dict[int, int]]:
         return to_e8(self._settings.account.cash), {}
 
     async def run(self) -> None:
@@ -180,6 +193,9 @@ class RecordedMarket:
 
     async def settled(self) -> None:
         await self._sim.settled()
+
+    def health(self) -> tuple[str, str]:
+        return "connected", ""
 
     async def close(self) -> None:
         await self._sim.close()

@@ -62,7 +62,7 @@ class Health:
             cpu_percent=self._cpu,
             uptime_s=time.monotonic() - self.started_s,
             broker=desk.broker.name,
-            broker_state="stopped" if driver.stopped is not None else "connected",
+            broker_state="stopped" if driver.stopped is not None else desk.market.health()[0],
             feed_age_s=desk.feed_age_s,
         )
 

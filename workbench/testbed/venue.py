@@ -3,10 +3,10 @@
 Lives here: the contract, the settings, finding venues by folder. Not here: any venue.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -139,6 +139,10 @@ class VenuePackage(Protocol):
 
     def open_venue(self, exchange: Exchange, settings: EmulatorSettings) -> Venue:
         """The venue over its exchange."""
+        ...
+
+    def adapter_addresses(self, facts: Mapping[str, Any]) -> dict[str, str]:
+        """The emulator's addresses (`Emulator.facts`) as our own adapter's settings name them."""
         ...
 
 

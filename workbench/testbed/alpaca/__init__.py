@@ -3,6 +3,9 @@
 Facts and what could not be confirmed: docs/emulators.md.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from msgspec import structs
 
 from workbench.errors import BadValue
@@ -12,7 +15,7 @@ from workbench.testbed.exchange import Exchange
 from workbench.testbed.listing import Listing, pair, stock
 from workbench.testbed.venue import EmulatorSettings
 
-__all__ = ["CASH", "SYMBOLS", "listings", "open_venue"]
+__all__ = ["CASH", "SYMBOLS", "adapter_addresses", "listings", "open_venue"]
 
 CASH = 10_000_000.0
 SYMBOLS = ("AAPL", "SPY", "BTC/USD")
@@ -40,3 +43,13 @@ def listings(symbols: tuple[str, ...]) -> list[Listing]:
 def open_venue(exchange: Exchange, settings: EmulatorSettings) -> AlpacaVenue:
     """A paper account over an exchange."""
     return AlpacaVenue(exchange, settings)
+
+
+def adapter_addresses(facts: Mapping[str, Any]) -> dict[str, str]:
+    """The emulator's addresses as the adapter's settings name them."""
+    return {
+        "rest": facts["rest"],
+        "stream": facts["ws"],
+        "data": facts["rest"],
+        "data_stream": facts["ws_root"],
+    }

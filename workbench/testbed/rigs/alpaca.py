@@ -13,6 +13,7 @@ from workbench.brokers.rig import BrokerRig
 from workbench.config import BrokerSettings
 from workbench.errors import Refused
 from workbench.model.instrument import Instrument
+from workbench.testbed.alpaca import adapter_addresses
 from workbench.testbed.emulator import Emulator, emulated
 from workbench.testbed.orders import OrderEvent
 
@@ -26,13 +27,7 @@ _SETTLED_S: Final = 20.0
 
 def alpaca_account(venue: Emulator, **more: Any) -> BrokerSettings:
     """The settings of an account at the emulator; its keys are in the environment given to `opened`."""
-    facts = venue.facts
-    addresses = {
-        "rest": facts["rest"],
-        "stream": facts["ws"],
-        "data": facts["rest"],
-        "data_stream": facts["ws_root"],
-    }
+    addresses = adapter_addresses(venue.facts)
     usual = {"venue": "alpaca", "credentials": "env:EMULATED", "addresses": addresses, "absent_after_s": 0.0}
     return BrokerSettings(**{**usual, **more})
 

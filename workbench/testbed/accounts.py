@@ -1,0 +1,31 @@
+"""An emulated venue as an account of a desk: what stands under `[brokers]`, and where its keys lie.
+
+Lives here: the settings. Not here: the emulator (emulator.py), what its addresses are called (the venue's folder).
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench.testbed.venue import venue_package
+
+__all__ = ["account_at", "write_keys"]
+
+
+def write_keys(folder: Path, name: str, facts: Mapping[str, Any]) -> str:
+    """Put an emulator's keys into the secrets folder, for nobody else to read; how the settings refer to them."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / name
+    path.unlink(missing_ok=True)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w") as out:
+        out.write(f'key = "{facts["key"]}"\nsecret = "{facts["secret"]}"\n')
+    return f"file:{name}"
+
+
+def account_at(facts: Mapping[str, Any], credentials: str) -> dict[str, Any]:
+    """A section of `[brokers]` for the venue that printed `facts` (`workbench emulate VENUE --json`)."""
+    venue = str(facts["venue"])
+    addresses = venue_package(venue).adapter_addresses(facts)
+    return {"venue": venue, "credentials": credentials, "addresses": addresses}
