@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.feeds import Recording, list_data, open_data, synthetic
-from workbench.model import Bar, BarSlice, Instrument, MarketEvent, Quote, Trade
+from workbench.feeds import Recording, import_data, list_data, open_data, synthetic
+from workbench.model import Bar, BarSlice, Dividend, Instrument, MarketEvent, Quote, Split, Trade
 
 
 def _named(path: Path, folder: Path) -> Recording:
@@ -36,6 +36,17 @@ def _trades(folder: Path) -> Recording:
     return open_data(frame.rename(columns={"close": "price", "volume": "size"}))
 
 
+def _actions(folder: Path) -> Recording:
+    """Two symbols by the day with dividends, splits, and both on one day; as a data set that was imported."""
+    frame = synthetic(2, 6, seed=4).frame()
+    days = np.repeat(np.arange(6), 2)
+    frame["ts"] = np.datetime64("2014-06-02T20:00", "ns") + days * np.timedelta64(1, "D")
+    frame["dividend"] = np.where(days == 2, 0.47, np.where(days == 4, 3.29, np.nan))
+    frame["split"] = np.where((days == 4) & (frame["symbol"] == frame["symbol"][0]), 7.0, 0.0)
+    import_data(frame, name="acted", tz="UTC", calendar="24/7", home=folder)
+    return open_data("acted", home=folder)
+
+
 RECORDINGS: dict[str, Callable[[Path], Recording]] = {
     **{facts.name: partial(_named, facts.path) for facts in list_data(Path("nowhere"))},
     "symbol": lambda folder: open_data("SPY"),
@@ -48,6 +59,7 @@ RECORDINGS: dict[str, Callable[[Path], Recording]] = {
     "with-holes": _with_holes,
     "quotes": _quotes,
     "trades": _trades,
+    "actions": _actions,
 }
 
 
@@ -68,6 +80,10 @@ def rows(event: MarketEvent) -> Iterator[tuple[int, int, list[float]]]:
         yield event.ts_ns, event.iid, [event.bid, event.bid_size, event.ask, event.ask_size, 0.0]
     elif isinstance(event, Trade) and event.size:
         yield event.ts_ns, event.iid, [event.px, event.size, float(event.side), 0.0, 0.0]
+    elif isinstance(event, Split):
+        yield event.ts_ns, event.iid, [float(event.numerator), float(event.denominator), 0.0, 0.0, 0.0]
+    elif isinstance(event, Dividend):
+        yield event.ts_ns, event.iid, [float(event.amount_e8), 0.0, 0.0, 0.0, 0.0]
 
 
 def test_events_are_in_order_of_time(recording: Recording) -> None:
@@ -109,6 +125,32 @@ def test_a_print_shows_the_open_of_the_next_bar_and_nothing_else(recording: Reco
                 assert opening.px == figures[0]
                 assert ts_ns - recording.bar_ns < opening.ts_ns <= ts_ns
     assert not printed
+
+
+def test_splits_and_dividends_stand_before_all_of_their_day(recording: Recording) -> None:
+    """After the bar before, before the opening print of the first bar in their units; the split first."""
+    seen: dict[int, str] = {}  # what came last of each instrument
+    for event in recording.events():
+        if isinstance(event, Split | Dividend):
+            before = ("", "bar") if isinstance(event, Split) else ("", "bar", "split")
+            assert seen.get(event.iid, "") in before
+            seen[event.iid] = "split" if isinstance(event, Split) else "dividend"
+        elif isinstance(event, Trade | Quote):
+            assert seen.get(event.iid) != "bar" or isinstance(event, Trade)
+            seen[event.iid] = "tick"
+        else:
+            for _, iid, _ in rows(event):
+                assert seen.get(iid, "tick") == "tick" or recording.bar_ns == 0
+                seen[iid] = "bar"
+
+
+def test_a_table_of_it_is_the_same_recording_again(recording: Recording) -> None:
+    if (recording.kind < 2).any():
+        return  # ticks are told as they are
+    again = Recording.merged(
+        recording.name, recording.columns("bars"), instruments=recording.instruments, bar_ns=recording.bar_ns
+    )
+    assert list(again.events()) == list(recording.events())
 
 
 def test_twice_the_same(recording: Recording) -> None:

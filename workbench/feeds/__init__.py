@@ -7,6 +7,7 @@ Not here: who consumes the events (orchestrator, research), matching (engine/mat
 One file is one feed; nothing has to be registered.
 """
 
+from workbench.feeds.bounds import session_bounds
 from workbench.feeds.calendars import Session, Sessions, sessions_between
 from workbench.feeds.checks import CheckReport, DataRefused, Finding, check_columns
 from workbench.feeds.columns import Columns
@@ -35,6 +36,7 @@ __all__ = [
     "import_data",
     "list_data",
     "open_data",
+    "session_bounds",
     "sessions_between",
     "synthetic",
     "synthetic_pair",

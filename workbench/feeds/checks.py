@@ -5,18 +5,20 @@ may ask for by name. Nothing is ever repaired silently. Not here: reading (sourc
 """
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import BadInput, UnknownName
+from workbench.feeds.actions import NO_ACTION
 from workbench.feeds.calendars import Sessions
 from workbench.feeds.columns import FIELDS, Columns, bar_length_ns
 
 __all__ = ["REPAIRS", "CheckReport", "DataRefused", "Finding", "check_columns", "repair_columns"]
 
+DAY_NS: Final = 86_400_000_000_000
 CLOSED_NS: Final = 3_600_000_000_000
 """Without a calendar a silence longer than this counts as closed hours, not as a gap."""
 _KEEP: Final = 200  # findings kept a kind; the counts are always complete
@@ -26,6 +28,7 @@ REPAIRS: Final = {
     "drop-duplicates": "drop rows that repeat an earlier row of the same symbol and time exactly",
     "keep-last": "of rows with one symbol and time but other figures keep the last",
     "drop-bad": "drop rows that are crossed, not finite, not above zero, or have a negative volume",
+    "drop-actions": "leave out all dividends and splits",
 }
 
 
@@ -82,6 +85,7 @@ class DataRefused(BadInput):
 
 def _mending(codes: Collection[str]) -> list[str]:
     cure = {"unsorted": "sort", "duplicate": "drop-duplicates", "conflict": "keep-last"}
+    cure |= {"bad_action": "drop-actions", "repeated_action": "drop-actions"}
     return sorted({cure.get(code, "drop-bad") for code in codes})
 
 
@@ -111,6 +115,7 @@ type _Complaint = tuple[str, _Rows, str | dict[int, str], bool]
 
 def _complaints(columns: Columns, sessions: Sessions | None) -> Iterator[_Complaint]:
     yield from _bad_numbers(columns)
+    yield from _bad_actions(columns)
     if columns.kind == "bars":
         yield "crossed", _crossed(columns), "has a high or low that does not bound open and close", True
     by_symbol = np.argsort(columns.code, kind="stable")
@@ -136,6 +141,22 @@ def _bad_numbers(columns: Columns) -> Iterator[_Complaint]:
             continue
         yield "not_finite", np.flatnonzero(~np.isfinite(values)), f"has no finite {name}", True
         yield "not_positive", np.flatnonzero(values <= 0), f"has a {name} that is not above zero", True
+
+
+def _bad_actions(columns: Columns) -> Iterator[_Complaint]:
+    """Dividends and splits that cannot be, or that are written on more than one bar of a day."""
+    if columns.actions is None:
+        return
+    dividend, split = columns.actions.T
+    bad = [~np.isfinite(dividend) | (dividend < 0), ~np.isfinite(split) | (split <= 0)]
+    yield "bad_action", np.flatnonzero(bad[0] | bad[1]), "has a dividend or split that cannot be", True
+    day = columns.ts_ns // DAY_NS
+    for name, there in (("dividend", dividend != 0), ("split", split != 1)):
+        rows = np.flatnonzero(there)
+        order = rows[np.lexsort((columns.ts_ns[rows], columns.code[rows]))]
+        again = (np.diff(day[order]) == 0) & (np.diff(columns.code[order]) == 0)
+        text = f"repeats the day's {name}: write it on the day's first bar only"
+        yield "repeated_action", np.sort(order[1:][again]), text, True
 
 
 def _crossed(columns: Columns) -> _Rows:
@@ -190,6 +211,9 @@ def repair_columns(columns: Columns, repairs: Collection[str]) -> tuple[Columns,
         touched[name] = len(np.unique(rows))
         columns = columns.take(np.delete(np.arange(len(columns)), rows))
 
+    if "drop-actions" in repairs and columns.actions is not None:
+        touched["drop-actions"] = int((columns.actions != np.array(NO_ACTION)).any(axis=1).sum())
+        columns = replace(columns, actions=None)
     if "drop-bad" in repairs:
         bad = [rows for _, rows, _, _ in _bad_numbers(columns)]
         crossed = [_crossed(columns)] if columns.kind == "bars" else []

@@ -4,15 +4,17 @@ Lives here: the table every reader fills, and the grids (tick, lot) its figures 
 (sources.py), judging rows (checks.py), the merged stream (recording.py).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from workbench.model.instrument import Instrument
 from workbench.model.scale import SCALE
 
-__all__ = ["FIELDS", "Columns", "Kind", "bar_length_ns", "guess_lot_e8", "guess_tick_e8"]
+__all__ = ["FIELDS", "Columns", "Kind", "bar_length_ns", "guess_instrument", "guess_lot_e8", "guess_tick_e8"]
 
 type Kind = Literal["bars", "quotes", "trades"]
 
@@ -31,7 +33,8 @@ class Columns:
 
     `ts_ns` is int64[n] (UTC; the CLOSE of a bar), `code` int32[n] an index into `symbols`, `values` float64[n, k]
     with the columns of `FIELDS[kind]`; unknown sizes and volumes are NaN. `first_line` is what people call the
-    first row (2 in a CSV file with a header, else 1).
+    first row (2 in a CSV file with a header, else 1). `actions` float64[n, 2] holds dividend and split of bars, None
+    when there are none (actions.py).
     """
 
     kind: Kind
@@ -40,14 +43,16 @@ class Columns:
     code: npt.NDArray[np.int32]
     values: npt.NDArray[np.float64]
     first_line: int = 1
+    actions: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.ts_ns)
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Columns":
         """The given rows, in the given order."""
-        return Columns(
-            self.kind, self.symbols, self.ts_ns[rows], self.code[rows], self.values[rows], self.first_line
+        actions = self.actions[rows] if self.actions is not None else None
+        return replace(
+            self, ts_ns=self.ts_ns[rows], code=self.code[rows], values=self.values[rows], actions=actions
         )
 
 
@@ -88,3 +93,18 @@ def guess_lot_e8(sizes: npt.NDArray[np.float64]) -> int:
     """
     known = sizes[np.isfinite(sizes)]
     return SCALE if bool(np.all(known == np.floor(known))) else 1
+
+
+def guess_instrument(iid: int, symbol: str, tables: Sequence[Columns], calendar: str) -> Instrument:
+    """An instrument on the coarsest grids that its figures in all tables lie on."""
+    prices, sizes = [np.empty(0)], [np.empty(0)]
+    for table in tables:
+        if symbol in table.symbols:
+            mine = table.values[table.code == table.symbols.index(symbol)]
+            names = FIELDS[table.kind]
+            prices += [
+                mine[:, names.index(n)] for n in names if n in ("open", "close", "bid", "ask", "price")
+            ]
+            sizes += [mine[:, names.index(n)] for n in names if n == "volume" or n.endswith("size")]
+    tick, lot = guess_tick_e8(np.concatenate(prices)), guess_lot_e8(np.concatenate(sizes))
+    return Instrument(iid, symbol, tick_e8=tick, lot_e8=lot, calendar=calendar)

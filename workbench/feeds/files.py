@@ -4,8 +4,8 @@ Lives here: layout on disk and the facts a data set carries in its footer. Not h
 how foreign tables are understood (frames.py), who may write one (importer.py).
 
 A data set is one Parquet file (zstd): `ts` timestamp[ns, UTC] (a bar's CLOSE), `symbol` string, then the kind's
-columns as doubles. Its footer key `workbench` holds the facts below as JSON, trading sessions included, so that
-opening it builds no calendar.
+columns as doubles (bars with splits or dividends have two more, see actions.py). Its footer key `workbench` holds the
+facts below as JSON, trading sessions included, so that opening it builds no calendar.
 """
 
 import json
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from workbench.errors import BadInput
+from workbench.feeds.actions import ACTIONS
 from workbench.feeds.calendars import Session, Sessions
 from workbench.feeds.columns import FIELDS, Columns, Kind, bar_length_ns
 from workbench.feeds.frames import columns_of_frame, columns_of_table
@@ -161,7 +162,11 @@ def write_set(
         pa.array(names, pa.string()),
     ]
     arrays += [pa.array(columns.values[:, at], pa.float64()) for at in range(columns.values.shape[1])]
-    table = pa.table(dict(zip(("ts", "symbol", *FIELDS[columns.kind]), arrays, strict=True)))
+    names_of = ["ts", "symbol", *FIELDS[columns.kind]]
+    if columns.actions is not None:
+        names_of += ACTIONS
+        arrays += [pa.array(columns.actions[:, at], pa.float64()) for at in range(len(ACTIONS))]
+    table = pa.table(dict(zip(names_of, arrays, strict=True)))
     table = table.replace_schema_metadata({_KEY: json.dumps(facts, separators=(",", ":"))})
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -4,6 +4,8 @@ Lives here: column names as sources spell them, time stamps of every common shap
 Not here: whether the figures make sense (checks.py).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -12,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import BadInput, BadValue, UnknownName
+from workbench.feeds.actions import ACTIONS, tidied
 from workbench.feeds.calendars import sessions_between
 from workbench.feeds.columns import FIELDS, Columns, Kind, bar_length_ns
 
@@ -33,6 +36,8 @@ _ALSO: Final = {
     "ask": ("ask_px", "ask_price"),
     "price": ("px",),
     "size": ("qty", "quantity", "amount"),
+    "dividend": ("dividends", "ex_dividend", "ex-dividend", "cash_dividend"),
+    "split": ("splits", "split_ratio", "split_factor", "stock_split", "stock_splits"),
 }
 _MAY_MISS: Final = frozenset({"volume", "bid_size", "ask_size", "size", "side"})
 _SIDES: Final = {"buy": 1.0, "b": 1.0, "sell": -1.0, "s": -1.0}
@@ -65,7 +70,20 @@ def columns_of_table(table: Any, source: str, symbol: str, *, tz: str, stamp: st
                 values[:, at] = [_SIDES.get(str(word).lower(), 0.0) for word in chunk.to_pylist()]
             else:
                 values[:, at] = _array(chunk.cast(pa.float64()))
-    return _stamped(Columns(layout.kind, names, ts_ns, code, values), stamp)
+    actions = None
+    if any(layout.actions):
+        actions = tidied(_side_by_side([_floats(table, column) for column in layout.actions], len(ts_ns)))
+    return _stamped(Columns(layout.kind, names, ts_ns, code, values, actions=actions), stamp)
+
+
+def _floats(table: Any, column: str) -> npt.NDArray[Any] | None:
+    import pyarrow as pa
+
+    return _array(table.column(column).cast(pa.float64())) if column else None
+
+
+def _side_by_side(columns: Sequence[npt.NDArray[Any] | None], rows: int) -> npt.NDArray[np.float64]:
+    return np.column_stack([np.full(rows, np.nan) if column is None else column for column in columns])
 
 
 def _array(column: Any) -> npt.NDArray[Any]:
@@ -121,9 +139,23 @@ def columns_of_frame(
             figures = frame[column]
             if field == "side" and not pd.api.types.is_numeric_dtype(figures):
                 figures = figures.astype(str).str.lower().map(_SIDES).fillna(0.0)
-            values[:, at] = pd.to_numeric(figures, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-    table = Columns(layout.kind, symbols, ts_ns, code.astype(np.int32), values, first_line)
+            values[:, at] = _figures(figures)
+    actions = None
+    if any(layout.actions):
+        told = [_figures(frame[column]) if column else None for column in layout.actions]
+        actions = tidied(_side_by_side(told, len(frame)))
+    table = Columns(layout.kind, symbols, ts_ns, code.astype(np.int32), values, first_line, actions)
     return _stamped(table, "end" if stamp == "session" else stamp)
+
+
+def _figures(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
+    """A column's numbers; what is none is NaN."""
+    import pandas as pd
+
+    figures: npt.NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(
+        np.float64, na_value=np.nan
+    )
+    return figures
 
 
 class _Layout:
@@ -146,6 +178,12 @@ class _Layout:
                 hint = f"{source} needs the columns {', '.join(f for f in FIELDS[self.kind] if f not in _MAY_MISS)}"
                 raise UnknownName("column", field, columns, hint)
             self.fields[field] = found
+        self.actions = ["", ""]
+        if self.kind == "bars":
+            self.actions = [
+                next((spelt[name] for name in (action, *_ALSO[action]) if name in spelt), "")
+                for action in ACTIONS
+            ]
 
 
 def _stamped(columns: Columns, stamp: str) -> Columns:
@@ -154,7 +192,7 @@ def _stamped(columns: Columns, stamp: str) -> Columns:
     if stamp != "start" or columns.kind != "bars":
         return columns
     moved = columns.ts_ns + bar_length_ns(columns.ts_ns, columns.code)
-    return Columns(columns.kind, columns.symbols, moved, columns.code, columns.values, columns.first_line)
+    return replace(columns, ts_ns=moved)
 
 
 def _utc_ns(

@@ -3,9 +3,10 @@
 Lives here: the merge, the opening prints, the slices of bars that close together, and turning rows into events
 fast. Not here: where rows come from (sources.py, synthetic.py), how fast they are played (player.py).
 
-Order at one instant: quotes and trades (in their source's order), then the bars that close there. A bar's open
-is known from the first moment of its span, so an opening print (`Trade` of size 0) stands 1 ns after the bar's
-start: what was decided on the close before it can be filled there, and nowhere earlier.
+Order at one instant: splits and dividends, quotes and trades (in their source's order), then the bars that close
+there. A bar's open is known from the first moment of its span, so an opening print (`Trade` of size 0) stands 1 ns
+after the bar's start: what was decided on the close before it can be filled there, and nowhere earlier. Splits and
+dividends stand right before the opening print of the first bar in their units (actions.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,19 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import BadInput, BadValue, UnknownName
+from workbench.feeds.actions import (
+    ACTIONS,
+    DIVIDEND,
+    NO_ACTION,
+    SPLIT,
+    ActionRows,
+    action_of,
+    action_rows,
+    back_on_bars,
+    opening_ns,
+)
 from workbench.feeds.calendars import Sessions, sessions_between
-from workbench.feeds.columns import FIELDS, Columns, bar_length_ns, guess_lot_e8, guess_tick_e8
+from workbench.feeds.columns import FIELDS, Columns, bar_length_ns, guess_instrument
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
 
@@ -50,7 +62,8 @@ class Recording:
     """Rows in the order they happened, read-only.
 
     `ts_ns` int64[n] (UTC), `iid` int32[n], `kind` int8[n], `values` float64[n, 5]: open, high, low, close, volume
-    of a bar; bid, bid size, ask, ask size of a quote; price, size, side of a trade (unknown sizes are 0).
+    of a bar; bid, bid size, ask, ask size of a quote; price, size, side of a trade (unknown sizes are 0); numerator and
+    denominator of a split; amount in 1e-8 of a dividend.
 
     >>> from workbench.feeds import synthetic
     >>> day = synthetic(symbols=2, bars=3, seed=1)
@@ -115,13 +128,19 @@ class Recording:
         for table, _ in parts:
             values[at : at + len(table), : table.values.shape[1]] = table.values
             at += len(table)
-        row = np.where(kind == _BAR, iid, 0)  # bars of one instant by iid, ticks as the source had them
-        sort = np.lexsort((np.arange(len(ts)), row, kind == _BAR, ts))
+        sort = _in_order(ts, iid, kind)
         ts, iid, kind, values = ts[sort], iid[sort], kind[sort], values[sort]
-        made = [known.get(s) or _instrument(number[s], s, tables, calendar) for s in order]
+        made = [known.get(s) or guess_instrument(number[s], s, tables, calendar) for s in order]
         bars = kind == _BAR
         length = bar_ns or (bar_length_ns(ts[bars], iid[bars]) if bars.any() else 0)
         np.nan_to_num(values, copy=False, nan=0.0)
+        if any(table.actions is not None for table, _ in parts):
+            actions = np.concatenate([_actions(table) for table, _ in parts])[sort][bars]
+            more = action_rows(ts[bars], iid[bars], actions, length)
+            columns = ((ts, more.ts_ns), (iid, more.iid), (kind, more.kind), (values, more.values))
+            ts, iid, kind, values = (np.concatenate(pair) for pair in columns)
+            sort = _in_order(ts, iid, kind)
+            ts, iid, kind, values = ts[sort], iid[sort], kind[sort], values[sort]
         return cls(name, made, ts, iid, kind, values, bar_ns=length, sessions=sessions)
 
     def __len__(self) -> int:
@@ -151,6 +170,11 @@ class Recording:
         return int(self.ts_ns[-1])
 
     @property
+    def has_actions(self) -> bool:
+        """Whether there are splits or dividends."""
+        return bool((self.kind >= SPLIT).any())
+
+    @property
     def instants(self) -> npt.NDArray[np.int64]:
         """The distinct times of the rows, rising, int64[n]."""
         first = np.append(True, self.ts_ns[1:] != self.ts_ns[:-1])
@@ -162,6 +186,11 @@ class Recording:
         if self._sessions is None:
             first = self.start_ns - self.bar_ns
             self._sessions = sessions_between(self.instruments[0].calendar, first, self.end_ns)
+        return self._sessions
+
+    @property
+    def stored_sessions(self) -> Sessions | None:
+        """The sessions that came with the data; None when only a calendar could tell."""
         return self._sessions
 
     def series(self, symbol: str) -> Series:
@@ -218,7 +247,7 @@ class Recording:
         rows = np.flatnonzero(iid >= 0)
         iid, ts = iid[rows], self.ts_ns[low:high][rows]
         kind, values = self.kind[low:high][rows], self.values[low:high][rows]
-        sort = np.lexsort((np.arange(len(ts)), np.where(kind == _BAR, iid, 0), kind == _BAR, ts))
+        sort = _in_order(ts, iid, kind)
         instruments = [_renumbered(self.instruments[self.symbols.index(s)], i) for i, s in enumerate(chosen)]
         kept = (
             self._sessions.between(int(ts[0]), int(ts[-1]))
@@ -242,14 +271,22 @@ class Recording:
             raise UnknownName("kind", kind, FIELDS)
         rows = self.kind == _KINDS[kind]
         values = np.ascontiguousarray(self.values[rows][:, : len(FIELDS[kind])])
-        return Columns(kind, self.symbols, self.ts_ns[rows], self.iid[rows], values)  # type: ignore[arg-type]
+        actions = None
+        if kind == "bars" and self.has_actions:
+            those = self.kind >= SPLIT
+            told = ActionRows(self.ts_ns[those], self.iid[those], self.kind[those], self.values[those])
+            actions = back_on_bars(told, self.ts_ns[rows], self.iid[rows])
+        return Columns(kind, self.symbols, self.ts_ns[rows], self.iid[rows], values, actions=actions)  # type: ignore[arg-type]
 
     def frame(self, kind: str = "bars") -> "pd.DataFrame":
-        """The rows of one kind as a DataFrame: `ts` (UTC), `symbol`, and the kind's columns."""
+        """The rows of one kind as a DataFrame: `ts` (UTC), `symbol`, and the kind's columns; of bars with splits or
+        dividends those two as well."""
         import pandas as pd
 
         table = self.columns(kind)
         frame = pd.DataFrame(table.values, columns=list(FIELDS[kind]))
+        if table.actions is not None:
+            frame[list(ACTIONS)] = table.actions
         frame.insert(0, "symbol", np.array(self.symbols, dtype=object)[table.code])
         frame.insert(0, "ts", pd.to_datetime(table.ts_ns, utc=True))
         return frame
@@ -285,8 +322,10 @@ class Recording:
                     yield Bar(ts, iid, a, b, c, d, e)
                 elif kind == _QUOTE:
                     yield Quote(ts, iid, a, b, c, d)
-                else:
+                elif kind == _TRADE:
                     yield Trade(ts, iid, a, b, int(c))
+                else:
+                    yield action_of(ts, iid, kind, a, b)
 
     def units(self, opening_prints: bool = True) -> tuple[npt.NDArray[np.int64], ...]:
         """The events as arrays, int64[n_events] each: time, first row, number of rows (0 marks the opening print of
@@ -306,6 +345,9 @@ class Recording:
             opens, print_ts = self._opening_prints()
             everything = np.concatenate([print_ts, unit_ts])
             order = np.argsort(everything, kind="stable")
+            if self.has_actions:  # they come before the opening prints of their instant
+                later = np.concatenate([np.ones(len(opens), bool), self.kind[first] < SPLIT])
+                order = np.lexsort((np.arange(len(everything)), later, everything))
             first = np.concatenate([opens, first])[order]
             count = np.concatenate([np.zeros(len(opens), np.int64), count])[order]
             unit_ts = everything[order]
@@ -318,30 +360,23 @@ class Recording:
         The print stands 1 ns after the bar's start; never before the symbol's previous bar has closed.
         """
         ticked = np.zeros(len(self.instruments), bool)
-        ticked[self.iid[self.kind != _BAR]] = True
+        ticked[self.iid[self.kind < _BAR]] = True
         rows = np.flatnonzero((self.kind == _BAR) & ~ticked[self.iid])
-        by_symbol = rows[np.argsort(self.iid[rows], kind="stable")]
-        ts, iid = self.ts_ns[by_symbol], self.iid[by_symbol]
-        print_ts = ts - max(self.bar_ns, 1) + 1
-        if len(ts) > 1:
-            follows = iid[1:] == iid[:-1]
-            print_ts[1:][follows] = np.maximum(print_ts[1:], ts[:-1] + 1)[follows]
-        order = np.lexsort((iid, print_ts))
-        return by_symbol[order], print_ts[order]
+        print_ts = opening_ns(self.ts_ns[rows], self.iid[rows], self.bar_ns)
+        order = np.lexsort((self.iid[rows], print_ts))
+        return rows[order], print_ts[order]
 
 
-def _instrument(iid: int, symbol: str, tables: Sequence[Columns], calendar: str) -> Instrument:
-    prices, sizes = [np.empty(0)], [np.empty(0)]
-    for table in tables:
-        if symbol in table.symbols:
-            mine = table.values[table.code == table.symbols.index(symbol)]
-            names = FIELDS[table.kind]
-            prices += [
-                mine[:, names.index(n)] for n in names if n in ("open", "close", "bid", "ask", "price")
-            ]
-            sizes += [mine[:, names.index(n)] for n in names if n == "volume" or n.endswith("size")]
-    tick, lot = guess_tick_e8(np.concatenate(prices)), guess_lot_e8(np.concatenate(sizes))
-    return Instrument(iid, symbol, tick_e8=tick, lot_e8=lot, calendar=calendar)
+def _in_order(
+    ts_ns: npt.NDArray[np.int64], iid: npt.NDArray[np.int32], kind: npt.NDArray[np.int8]
+) -> npt.NDArray[np.intp]:
+    """The order of a stream: by time; then splits, dividends, ticks as the source had them, and bars by iid."""
+    turn = np.where(kind == _BAR, 3, np.where(kind < _BAR, 2, kind - DIVIDEND))
+    return np.lexsort((np.arange(len(ts_ns)), np.where(kind == _BAR, iid, 0), turn, ts_ns))
+
+
+def _actions(table: Columns) -> npt.NDArray[np.float64]:
+    return table.actions if table.actions is not None else np.tile(np.array(NO_ACTION), (len(table), 1))
 
 
 def _renumbered(was: Instrument, iid: int) -> Instrument:

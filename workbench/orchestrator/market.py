@@ -13,7 +13,8 @@ from typing import Protocol
 from workbench.brokers.contract import Broker
 from workbench.brokers.sim import SimBroker
 from workbench.config import Settings
-from workbench.feeds import Player, Recording, open_data
+from workbench.engine.match import TradingSessions
+from workbench.feeds import Player, Recording, open_data, session_bounds
 from workbench.journal import Recovered
 from workbench.model import Instrument, to_e8
 from workbench.model.market import MarketEvent
@@ -125,7 +126,10 @@ class RecordedMarket:
         symbols = list(market.symbols) or None
         self.recording = open_data(market.data, symbols, market.start or None, market.end or None)
         self._sim = SimBroker(
-            self._settings.sim, cash_e8=to_e8(account.cash), instruments=self.recording.instruments
+            self._settings.sim,
+            cash_e8=to_e8(account.cash),
+            instruments=self.recording.instruments,
+            sessions=TradingSessions(*session_bounds(self.recording)),
         )
 
     @property

@@ -13,8 +13,9 @@ import numpy as np
 
 from workbench.brokers.sim import make_match
 from workbench.engine import Engine
+from workbench.engine.match import TradingSessions
 from workbench.errors import StrategyError
-from workbench.feeds import timer_after
+from workbench.feeds import session_bounds, timer_after
 from workbench.model import (
     AddInstrument,
     AddStrategy,
@@ -71,6 +72,7 @@ class Desk:
             sim,
             cash_e8=to_e8(plan.cash),
             instruments=recording.instruments,
+            sessions=TradingSessions(*session_bounds(recording)),
             fill_at="close" if plan.fill == CLOSE else "next",
         )
         self.fills: list[Filled] = []

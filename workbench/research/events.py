@@ -92,6 +92,8 @@ class EventLoop:
         recording = desk.plan.recording
         if sorted(placed[0].iids) != list(range(len(recording.instruments))):
             return "the strategy must trade every instrument of the recording"
+        if recording.has_actions:
+            return "the recording holds splits or dividends"
         table = Timetable(recording)
         if table.bad or table.doubled():
             return "the recording holds bars that the book refuses"

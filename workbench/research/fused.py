@@ -78,6 +78,8 @@ def _unfit(recording: Recording) -> str:
 
 
 def _look(recording: Recording) -> str:
+    if recording.has_actions:
+        return "the data holds splits or dividends"
     if len(recording.columns("bars")) != len(recording):
         return "the data holds quotes or trades"
     if recording.start_ns <= 0:

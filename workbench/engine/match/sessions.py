@@ -4,7 +4,7 @@ Lives here: the look-up. Not here: where the numbers come from (a recording's ow
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final, Protocol
 
@@ -69,10 +69,10 @@ class TradingSessions:
     knows_closes = True
 
     def __init__(
-        self, opens_ns: Sequence[int], closes_ns: Sequence[int], ends_ns: Sequence[int] | None = None
+        self, opens_ns: Iterable[int], closes_ns: Iterable[int], ends_ns: Iterable[int] | None = None
     ) -> None:
-        self._opens, self._closes = list(opens_ns), list(closes_ns)
-        self._ends = self._closes if ends_ns is None else list(ends_ns)
+        self._opens, self._closes = [int(ns) for ns in opens_ns], [int(ns) for ns in closes_ns]
+        self._ends = self._closes if ends_ns is None else [int(ns) for ns in ends_ns]
         if not len(self._opens) == len(self._closes) == len(self._ends):
             raise BadValue("closes_ns", len(self._closes), "give as many closes and ends as opens")
         edges = [at for span in zip(self._opens, self._closes, self._ends, strict=True) for at in span]
