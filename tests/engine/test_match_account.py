@@ -73,7 +73,8 @@ def test_exits_of_a_bracket_are_counted_once() -> None:
     ):
         assert said(venue.submit(submit)) == "Accepted"
     assert told(venue.on_market(Trade(T + 1, 0, 100))) == ["1 10 at 100"]
-    assert said(venue.submit(order(4, SELL, units=10))) == "Accepted"  # the exits only cover
+    short = "NOT_SHORTABLE: selling 1 with 10 held and 10 for sale already is short"
+    assert said(venue.submit(order(4, SELL, units=1))) == short
 
 
 def test_nothing_can_be_valued_before_a_price_was_seen() -> None:

@@ -16,6 +16,7 @@ from workbench.model import (
     Cancel,
     Cancelled,
     Expired,
+    Filled,
     Instrument,
     Quote,
     Rejected,
@@ -377,6 +378,22 @@ def test_where_the_venue_fills_at_the_close_a_market_order_does_at_once() -> Non
     assert told(venue.submit(order(4, ts=T))) == ["4 accepted"]  # the close is past
     with pytest.raises(UnknownName, match="did you mean 'close'"):
         Match(fill_at="closes")
+
+
+def test_five_closes_bought_and_sold_at_once() -> None:
+    """Closes 1 to 5, fee a tenth of the value: buy one at the first, sell (or reverse) at the fourth."""
+    for units, fee in ((1, 0.4), (2, 0.8)):
+        venue = Match(cash_e8=to_e8(100), fill_at="close", fee_rate=0.1)
+        fees = []
+        for n, px in enumerate((1.0, 2.0, 3.0, 4.0, 5.0)):
+            venue.on_market(bar(n, px, px, px, px))
+            if n in (0, 3):
+                side, size = (BUY, 1) if n == 0 else (SELL, units)
+                _, fill = venue.submit(order(n + 1, side, units=size, ts=T + n * MINUTE))
+                assert isinstance(fill, Filled)
+                fees.append(fill.fee_e8)
+        assert fees == [to_e8(0.1), to_e8(fee)]
+        assert venue.cash_e8 == to_e8(100 - 1 - 0.1 + 4 * units - fee)
 
 
 def test_exits_of_an_entry_filled_at_the_close_work_from_the_next_bar_on() -> None:

@@ -2,9 +2,9 @@
 
 Lives here: the sums. Not here: the terms (terms.py), orders (orders.py), booking (books.py).
 
-Worst cases count. On each side of an instrument all open orders are added up, of a group only the largest, exits not at
-all (they cover what their entry has filled). The exposure of an instrument is the larger of what would then be long and
-what would be short, at the last price, and at the order's own price where that is higher.
+Worst cases count. On each side of an instrument all open orders are added up, of a group only the largest, of exits
+what their entry has filled. The exposure of an instrument is the larger of what would then be long and what would be
+short, at the last price, and at the order's own price where that is higher.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,6 @@ from workbench.model.scale import SCALE, from_e8, notional_e8
 
 __all__ = ["charge_days", "on_margin_call", "refusal"]
 
-_DAY_NS: Final = 86_400_000_000_000
 _NONE: Final = (0, 0)
 _YEAR: Final = 360  # days, as money markets and stock lenders count them
 
@@ -31,8 +30,8 @@ type Claims = dict[int, tuple[int, int]]
 def refusal(desk: Desk, terms: Terms, order: Submit, instead_of: Resting | None = None) -> Complaint | None:
     """Why the account cannot carry an order (in place of one that it amends); None when it can."""
     parent = desk.orders.get(order.parent_id) if order.parent_id else None
-    if parent is not None and parent.order.side != order.side:
-        return None
+    if parent is not None and _covers(order, parent) and not parent.filled_e8:
+        return None  # an exit, placed with its entry: it covers what that will fill
     qty_e8 = order.qty_e8 - (instead_of.filled_e8 if instead_of is not None else 0)
     with_it = _claims(desk, instead_of, (order, qty_e8))
     held_e8, for_sale_e8 = desk.positions.get(order.iid, 0), with_it[order.iid][1]
@@ -56,9 +55,9 @@ def _cash_refusal(
     if order.side != BUY:
         return None
     reserved_e8 = sum(
-        notional_e8(_price_e8(desk, r.order), r.open_e8)
-        for r in _open(desk, instead_of)
-        if r.order.side == BUY
+        notional_e8(_price_e8(desk, bought), qty_e8)
+        for bought, qty_e8 in _open(desk, instead_of)
+        if bought.side == BUY
     )
     free_e8 = desk.cash_e8 - reserved_e8
     resting = instead_of if instead_of is not None else Resting(order, 0, 0)
@@ -132,13 +131,19 @@ def _price_e8(desk: Desk, order: Submit) -> int:
     return _mark_e8(desk, order.iid)
 
 
-def _open(desk: Desk, but: Resting | None) -> Iterator[Resting]:
-    """Open orders that can enlarge the account: exits only cover."""
+def _covers(order: Submit, parent: Resting) -> bool:
+    """Whether an order behind a parent is its exit."""
+    return parent.order.side != order.side and parent.order.iid == order.iid
+
+
+def _open(desk: Desk, but: Resting | None) -> Iterator[tuple[Submit, int]]:
+    """Open orders and their quantities; exits with what their entry has filled."""
     for tape in desk.tapes.values():
         for resting in tape.orders.values():
-            parent = resting.parent
-            if resting is not but and (parent is None or parent.order.side == resting.order.side):
-                yield resting
+            if resting is not but:
+                parent = resting.parent
+                exits = parent is not None and _covers(resting.order, parent)
+                yield resting.order, resting.workable_e8 if exits else resting.open_e8
 
 
 def _claims(desk: Desk, but: Resting | None, plus: tuple[Submit, int] | None) -> Claims:
@@ -146,8 +151,7 @@ def _claims(desk: Desk, but: Resting | None, plus: tuple[Submit, int] | None) ->
     a group the largest counts."""
     sums: dict[int, list[int]] = {}
     largest: dict[tuple[int, int, int], int] = {}
-    claims = [(resting.order, resting.open_e8) for resting in _open(desk, but)]
-    for order, qty_e8 in claims if plus is None else [*claims, plus]:
+    for order, qty_e8 in (*_open(desk, but), *(() if plus is None else (plus,))):
         side = 0 if order.side == BUY else 1
         place = sums.setdefault(order.iid, [0, 0])
         if order.group:
@@ -166,8 +170,10 @@ def on_margin_call(desk: Desk, terms: Terms, ts_ns: int, reports: list[Report]) 
     if equity_e8 >= needed_e8:
         return
     why = f"margin call: equity {from_e8(equity_e8):.2f} is below {from_e8(needed_e8):.2f}"
-    for resting in list(_open(desk, None)):
+    for resting in [r for tape in desk.tapes.values() for r in tape.orders.values()]:
         order = resting.order
+        if resting.parent is not None:
+            continue  # it goes with its entry, or covers what that has filled
         held_e8 = desk.positions.get(order.iid, 0)
         if held_e8 * order.side >= 0 and resting.state == "open":
             at_ns = max(ts_ns, order.ts_ns + resting.ack_ns)
@@ -175,9 +181,8 @@ def on_margin_call(desk: Desk, terms: Terms, ts_ns: int, reports: list[Report]) 
             desk.end(resting, "cancelled", ts_ns, reports)
 
 
-def charge_days(desk: Desk, terms: Terms, ts_ns: int, days: int, reports: list[Report]) -> None:
-    """Charge the nights that are over: borrowed stock at its last value, and cash below 0."""
-    day = ts_ns // _DAY_NS
+def charge_days(desk: Desk, terms: Terms, ts_ns: int, day: int, days: int, reports: list[Report]) -> None:
+    """Charge the `days` nights up to `day`: borrowed stock at its last value, and cash below 0."""
     for iid, qty_e8 in sorted(desk.positions.items()):
         rate = terms.borrow_rates.get(iid, terms.borrow_rate)
         if qty_e8 >= 0 or not rate:

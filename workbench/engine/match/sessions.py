@@ -24,6 +24,10 @@ class SessionTable(Protocol):
         """The session an instant belongs to; later sessions have larger numbers."""
         ...
 
+    def day_of(self, ts_ns: int) -> int:
+        """The UTC day (since 1970) on which the instant's session closes."""
+        ...
+
     def has_opened(self, ts_ns: int) -> bool:
         """Whether data of this instant is of the session's opening or later (not of the hours before it)."""
         ...
@@ -44,6 +48,9 @@ class UtcDays:
     knows_closes = False
 
     def number(self, ts_ns: int) -> int:
+        return ts_ns // _DAY_NS
+
+    def day_of(self, ts_ns: int) -> int:
         return ts_ns // _DAY_NS
 
     def has_opened(self, ts_ns: int) -> bool:
@@ -81,6 +88,10 @@ class TradingSessions:
 
     def number(self, ts_ns: int) -> int:
         return bisect_left(self._ends, ts_ns)
+
+    def day_of(self, ts_ns: int) -> int:
+        at = bisect_left(self._ends, ts_ns)
+        return (self._closes[at] if at < len(self._closes) else ts_ns) // _DAY_NS
 
     def has_opened(self, ts_ns: int) -> bool:
         at = bisect_left(self._ends, ts_ns)

@@ -32,8 +32,6 @@ from workbench.model.scale import SCALE
 
 __all__ = ["Match"]
 
-_DAY_NS: Final = 86_400_000_000_000
-_NEVER_NS: Final = 1 << 63
 FILL_AT: Final = ("next", "close")
 ARRIVALS: Final = ("at_once", "delayed")
 GROUPS: Final = ("reduce", "cancel")
@@ -116,7 +114,8 @@ class Match(Desk):
         self.terms = terms if terms is not None else Terms()
         self._checks = self.terms.checks
         self._calls = self.terms.account == "margin" and self.terms.margin_call == "cancel"
-        self._due_ns = 0 if self.terms.accrues else _NEVER_NS
+        self._accrues = self.terms.accrues
+        self._charged_day = -1  # the day of the last event's session
 
     @property
     def needs_every_event(self) -> bool:
@@ -129,8 +128,8 @@ class Match(Desk):
         """What an event of the market does to the resting orders; by instrument, then as the market meets them."""
         kind = event.__class__
         reports: list[Report] = []
-        if event.ts_ns >= self._due_ns:
-            self._days_passed(event.ts_ns, reports)
+        if self._accrues:
+            self._nights(event.ts_ns, reports)
         if kind is BarSlice:
             self._on_slice(event, reports)  # type: ignore[arg-type]
             return reports
@@ -195,13 +194,14 @@ class Match(Desk):
         if self._calls:
             on_margin_call(self, self.terms, ts_ns, reports)
 
-    def _days_passed(self, ts_ns: int, reports: list[Report]) -> None:
-        """UTC days have ended since the last event: charge them."""
-        day = ts_ns // _DAY_NS
-        days = day - self._due_ns // _DAY_NS + 1
-        if self._due_ns and self.told is None:
-            charge_days(self, self.terms, ts_ns, days, reports)
-        self._due_ns = (day + 1) * _DAY_NS
+    def _nights(self, ts_ns: int, reports: list[Report]) -> None:
+        """Charge the nights since the last event, at its prices, on what was held over them."""
+        day = self._sessions.day_of(ts_ns)
+        if day == self._charged_day:
+            return
+        if self._charged_day >= 0 and self.told is None:
+            charge_days(self, self.terms, ts_ns, day, day - self._charged_day, reports)
+        self._charged_day = day
 
     def is_opening(self, tape: Tape, ts_ns: int) -> bool:
         """Whether data of this instant is the instrument's first of a session."""
