@@ -16,7 +16,7 @@ from typing import Final
 from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink, capabilities_of
 from workbench.errors import BadValue, Unreachable
 from workbench.model.effects import Amend, Cancel, Submit
-from workbench.model.reports import AmendRefused, CancelRefused, Filled, Report
+from workbench.model.reports import AmendRefused, CancelRefused, Filled, Report, Unsent
 
 __all__ = ["Router", "health_of"]
 
@@ -43,6 +43,7 @@ class Router:
             raise BadValue("brokers", {}, "name at least one account under [brokers]")
         self.accounts = dict(accounts)
         self.capabilities = frozenset.intersection(*map(capabilities_of, self.accounts.values()))
+        self._on_called: Callable[[int, int], None] | None = None
         self.moved = 0  # orders that went to another account than the first one named
         self._candidates = candidates
         self._sink: Sink | None = None
@@ -50,6 +51,21 @@ class Router:
         self._groups: dict[int, str] = {}  # by group: its account
         self._signed: dict[int, tuple[int, int]] = {}  # by order: instrument and side
         self._held: dict[tuple[str, int], int] = {}
+        self._seeking: dict[
+            int, set[str]
+        ] = {}  # by order: the accounts that have not said yet that they lack it
+
+    @property
+    def on_called(self) -> Callable[[int, int], None] | None:
+        """Who is told when an account's limiter lets an order pass; see `VenueBroker`."""
+        return self._on_called
+
+    @on_called.setter
+    def on_called(self, told: Callable[[int, int], None] | None) -> None:
+        self._on_called = told
+        for broker in self.accounts.values():
+            if hasattr(broker, "on_called"):
+                broker.on_called = told
 
     @property
     def name(self) -> str:
@@ -127,6 +143,19 @@ class Router:
                 return known
         return None
 
+    def find_out(self, client_id: str, qty_e8: int) -> bool:
+        """Have every account that can go on looking for an order; it is absent when all of them say so."""
+        tail = client_id.rpartition("-")[2]
+        home = self._home.get(int(tail)) if tail.isascii() and tail.isdigit() else None
+        looking = {
+            name
+            for name in ([home] if home is not None else self.accounts)
+            if (find_out := getattr(self.accounts[name], "find_out", None)) and find_out(client_id, qty_e8)
+        }
+        if looking:
+            self._seeking[int(tail)] = looking
+        return bool(looking)
+
     async def close(self) -> None:
         """Close all accounts; harmless when repeated."""
         await asyncio.gather(*(broker.close() for broker in self.accounts.values()))
@@ -148,6 +177,8 @@ class Router:
 
     def _listener(self, name: str) -> Sink:
         def listen(report: Report) -> None:
+            if report.order_id in self._seeking and not self._sought(name, report):
+                return
             if type(report) is Filled and report.order_id in self._signed:
                 iid, side = self._signed[report.order_id]
                 self._held[name, iid] = self._held.get((name, iid), 0) + side * report.qty_e8
@@ -156,6 +187,19 @@ class Router:
                 sink(report)
 
         return listen
+
+    def _sought(self, name: str, report: Report) -> bool:
+        """Whether a report about an order that several accounts look for goes on: one that found it always, one that
+        lacks it only when it is the last."""
+        if type(report) is not Unsent:
+            self._seeking.pop(report.order_id)
+            self._home[report.order_id] = name
+            return True
+        left = self._seeking[report.order_id]
+        left.discard(name)
+        if not left:
+            self._seeking.pop(report.order_id)
+        return not left
 
     def _later(self, report: Report) -> None:
         if self._sink is None:

@@ -20,6 +20,7 @@ from workbench.model.stages import STAGES
 from workbench.monitor.histogram import Histogram
 from workbench.monitor.stages import SPANS, Stages
 from workbench.monitor.tally import Tally
+from workbench.monitor.venues import VENUE_METRICS, of_venues
 
 __all__ = ["BUCKETS_US", "CONTENT_TYPE", "METRIC_NAMES", "MetricsSource", "metrics_text"]
 
@@ -54,6 +55,7 @@ METRIC_NAMES: Final = (
     "workbench_process_cpu_ratio",
     "workbench_host_memory_ratio",
     "workbench_host_disk_ratio",
+    *VENUE_METRICS,
 )
 
 
@@ -92,6 +94,7 @@ class _Once(Collector):
             "workbench_journal_sync_seconds", "Group commits of the journal to disk", source.journal_syncs
         )
         yield from _of_host(source.folder)
+        yield from of_venues()
 
 
 def _of_session(snapshot: Snapshot) -> Iterator[Metric]:

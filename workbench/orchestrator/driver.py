@@ -96,6 +96,8 @@ class Driver:
         self._held: Held | None = None
         self._idle: list[asyncio.Future[None]] = []
         self._waiters: set[Waiter] = set()
+        if hasattr(broker, "on_called"):  # a broker with a limiter tells when it let an order pass
+            broker.on_called = self._let_pass
 
     @property
     def inbox_length(self) -> int:
@@ -175,6 +177,9 @@ class Driver:
         self._held = None
         self._unsynced = 0
         self._wake_idle()
+
+    def _let_pass(self, order_id: int, called_ns: int) -> None:
+        self.engine.orders.by_id[order_id].stamps[CALLED] = called_ns
 
     # -- one turn ---------------------------------------------------------------------------------------------
 

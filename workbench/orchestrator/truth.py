@@ -60,7 +60,8 @@ def reconcile(engine: Engine, account: BrokerAccount) -> dict[str, Any]:
 async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clock: SessionClock) -> int:
     """After a recovery: ask the broker about every order that was under way, and post what it proves.
 
-    An order the broker has never heard of did not reach it: it ends as not sent, and is never sent again by itself.
+    An order the broker has never heard of did not reach it: it ends as not sent, and is never sent again by itself. A
+    broker that answers from copies which may lag goes on looking (`find_out`); the order stays unknown till it tells.
     An amendment that neither the reports nor the quantity there show did not arrive, and counts as refused.
     Returns how many orders were asked about.
     """
@@ -69,6 +70,9 @@ async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clo
         asked += 1
         known = await broker.order(order.client_id)
         if known is None:
+            find_out = getattr(broker, "find_out", None)
+            if find_out is not None and find_out(order.client_id, order.qty_e8):
+                continue
             driver.post(Unsent(clock.now_ns(), order.order_id, f"broker knows no {order.client_id}"))
             continue
         for report in known.reports:

@@ -196,7 +196,7 @@ async def test_cancels_go_out_while_the_venue_refuses_orders() -> None:
         desk.fault("status", POST, status=503)
         for _ in range(6):
             await desk.submit(desk.order())
-        assert desk.broker.pool.breakers["trading"].state == "open"
+        assert desk.broker.pool.breakers["orders"].state == "open"
         late = desk.order()
         await desk.submit(late)
         assert desk.kinds(late) == ["Unsent"]

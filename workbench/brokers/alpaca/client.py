@@ -126,12 +126,16 @@ class AlpacaDialect:
 
 
 class AlpacaClient:
-    """One account's requests. `trading` and `data` are two hosts with an allowance each."""
+    """One account's requests. `trading` (`sending`: what changes something) and `data` are two hosts with an
+    allowance each."""
 
     def __init__(self, pool: Pool, addresses: Addresses, keys: Credentials) -> None:
         self.pool = pool
         self.routes = Routes(pool.limiter)
-        self.trading = pool.rest(addresses.rest, AlpacaDialect(keys, "trading", pool), breaker="trading")
+        dialect = AlpacaDialect(keys, "trading", pool)
+        self.trading = pool.rest(addresses.rest, dialect, breaker="questions")
+        # a class of its own: questions that are answered say nothing about orders that are not
+        self.sending = pool.rest(addresses.rest, dialect, breaker="orders")
         self.data = pool.rest(
             addresses.data, AlpacaDialect(keys, "data", pool), breaker="data", body_cap=32_000_000
         )
@@ -142,14 +146,14 @@ class AlpacaClient:
         self, body: Mapping[str, object], lane: int = ENTRY, called: Callable[[int], None] | None = None
     ) -> OrderBody:
         """Send an order, once."""
-        answer = await self.trading.send(
+        answer = await self.sending.send(
             "POST", self.routes.order, "/v2/orders", body=encode(body), lane=lane, called=called
         )
         return _order(answer.body)
 
     async def replace(self, order_id: str, body: Mapping[str, object]) -> OrderBody:
         """Ask for another order in the place of one; the answer is the new one."""
-        answer = await self.trading.send(
+        answer = await self.sending.send(
             "PATCH", self.routes.amend, f"/v2/orders/{quote(order_id)}", body=encode(body)
         )
         return _order(answer.body)
@@ -157,11 +161,11 @@ class AlpacaClient:
     async def cancel(self, order_id: str) -> None:
         """Ask for a cancel; the stream tells when it is one."""
         path = f"/v2/orders/{quote(order_id)}"
-        await self.trading.send("DELETE", self.routes.cancel, path, lane=CANCEL, most_wait_s=30.0)
+        await self.sending.send("DELETE", self.routes.cancel, path, lane=CANCEL, most_wait_s=30.0)
 
     async def cancel_all(self) -> int:
         """Ask for a cancel of every open order of the account; how many were asked about."""
-        answer = await self.trading.send(
+        answer = await self.sending.send(
             "DELETE", self.routes.cancel, "/v2/orders", lane=CANCEL, most_wait_s=30.0
         )
         return len(decode(VENUE, answer.body, list[dict[str, object]], what="the cancels"))
@@ -233,14 +237,14 @@ class AlpacaClient:
     async def close_all(self, *, cancel_orders: bool = True) -> int:
         """Ask for market orders against every position; how many were asked about."""
         query = urlencode({"cancel_orders": "true" if cancel_orders else "false"})
-        answer = await self.trading.send(
+        answer = await self.sending.send(
             "DELETE", self.routes.order, "/v2/positions", query, lane=CANCEL, most_wait_s=30.0
         )
         return len(decode(VENUE, answer.body, list[dict[str, object]], what="the closing orders"))
 
     async def close_position(self, symbol: str) -> OrderBody:
         """Ask for a market order against one position."""
-        answer = await self.trading.send(
+        answer = await self.sending.send(
             "DELETE", self.routes.order, f"/v2/positions/{quote(symbol, safe='')}", lane=CANCEL
         )
         return _order(answer.body)

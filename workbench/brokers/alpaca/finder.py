@@ -104,6 +104,9 @@ class Finder:
     async def look(self, tracked: Tracked) -> Evidence | None:
         lane = DATA if tracked.answered else CANCEL
         chain = await self.chain(tracked, lane)
+        if not chain and tracked.order is None and not tracked.answered:
+            leg = await self._leg(tracked.client_id)
+            chain = await self._forward(leg, lane)
         if not chain:
             return None if tracked.answered else await self._search(tracked.client_id, tracked.since_ns, lane)
         note = note_of(tracked)

@@ -306,8 +306,25 @@ def evidence_of(
     if state == WORKING and total_e8:
         state = PARTIAL
     qty_e8 = newest.qty_e8 + (total_e8 - newest.filled_e8)
+    terms = None
+    if len(chain) > 1:
+        limit_e8, stop_e8 = (
+            optional_e8(newest.limit_price, "limit_price"),
+            optional_e8(newest.stop_price, "stop_price"),
+        )
+        terms = (qty_e8, limit_e8, stop_e8)
     why = newest.reject_reason or ("" if state != CANCELLED else "canceled at the venue")
     code = "REJECTED" if state == REJECTED else ""
     return Evidence(
-        client_id, newest.id, state, qty_e8, total_e8, newest.at_ns, executions, code, why or newest.status
+        client_id,
+        newest.id,
+        state,
+        qty_e8,
+        total_e8,
+        newest.at_ns,
+        executions,
+        code,
+        why or newest.status,
+        chain[0].id,
+        terms,
     )

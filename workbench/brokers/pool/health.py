@@ -139,5 +139,5 @@ class Health:
 
     async def _run(self) -> None:
         while True:
-            await self.check()
             await asyncio.sleep(self._every_s)
+            await self.check()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.brokers.pool.pool import Pool
     from workbench.brokers.pool.stream import Stream
 
-__all__ = ["BreakerRow", "Durations", "Meters", "PoolSnapshot", "StreamRow", "snapshots"]
+__all__ = ["BreakerRow", "Durations", "Meters", "PoolSnapshot", "StreamRow", "open_pools", "snapshots"]
 
 _SUB_BITS: Final = 3  # eight buckets an octave: within 6 %
 _OPEN: "WeakSet[Pool]" = WeakSet()
@@ -162,6 +162,11 @@ def closed(pool: "Pool") -> None:
     _OPEN.discard(pool)
 
 
-def snapshots() -> list[PoolSnapshot]:
+def open_pools() -> "list[Pool]":
     """Every open pool of this process, by venue and name."""
-    return sorted((pool.snapshot() for pool in _OPEN), key=lambda row: (row.venue, row.name))
+    return sorted(_OPEN, key=lambda pool: (pool.venue, pool.name))
+
+
+def snapshots() -> list[PoolSnapshot]:
+    """Their numbers now."""
+    return [pool.snapshot() for pool in open_pools()]

@@ -52,6 +52,7 @@ __all__ = ["Evidence", "Execution", "Tracked", "Tracker", "order_id_of"]
 logger = logging.getLogger(__name__)
 
 _KEPT: Final = 50_000  # ended orders remembered: what comes later is looked up at the venue
+_SOUGHT_NS: Final = 86_400_000_000_000  # how far back an order of an earlier connection is looked for
 _PREFIX: Final = "wb-"
 
 
@@ -67,7 +68,8 @@ class Execution(msgspec.Struct, frozen=True):
 
 class Evidence(msgspec.Struct, frozen=True):
     """One order as the venue shows it now. `state` is working, partial, filled, cancelled, rejected or expired;
-    `fills` None means they were not fetched (`filled_e8` says how much there is)."""
+    `fills` None means they were not fetched (`filled_e8` says how much there is). An order that was amended names in
+    `original_id` the id it was accepted under, and in `terms` what holds now: quantity, limit, stop."""
 
     client_id: str
     venue_id: str
@@ -78,6 +80,8 @@ class Evidence(msgspec.Struct, frozen=True):
     fills: tuple[Execution, ...] | None = None
     code: str = ""
     reason: str = ""
+    original_id: str = ""
+    terms: tuple[int, int, int] | None = None
 
 
 class Tracked:
@@ -190,6 +194,16 @@ class Tracker:
             self.sink = sink
         return tracked
 
+    def seek(self, client_id: str, qty_e8: int) -> Tracked:
+        """An order an earlier connection sent, or did not: unknown until it is found, or proven absent."""
+        known = self.by_client.get(client_id)
+        if known is not None:
+            return known
+        now_ns = self._now_ns() - _SOUGHT_NS
+        tracked = self._add(Tracked(client_id, order_id_of(client_id), qty_e8, None, self._clock(), now_ns))
+        tracked.state = UNKNOWN
+        return tracked
+
     def known_as(self, tracked: Tracked, venue_id: str) -> None:
         """The venue's id of an order; it may have several, one after another."""
         if venue_id and venue_id != tracked.venue_id:
@@ -205,8 +219,8 @@ class Tracker:
 
     def accept(self, tracked: Tracked, venue_id: str, ts_ns: int) -> None:
         """The venue holds it."""
-        self.known_as(tracked, venue_id)
         if tracked.state == SENT or tracked.state == UNKNOWN:
+            self.known_as(tracked, venue_id)
             tracked.state = WORKING
             self._emit(tracked, Accepted(ts_ns, tracked.order_id, venue_id))
             self._wake(tracked)
@@ -266,10 +280,15 @@ class Tracker:
 
     def learn(self, tracked: Tracked, evidence: Evidence) -> None:
         """Everything the venue shows of an order: what is new in it is reported, in its order."""
+        first_id = evidence.original_id or evidence.venue_id
+        if not tracked.qty_e8:  # found by its id alone
+            tracked.qty_e8 = evidence.qty_e8
         if evidence.state != REJECTED:
-            self.accept(tracked, evidence.venue_id, evidence.ts_ns)
+            self.accept(tracked, first_id, evidence.ts_ns)
+        if evidence.terms is not None and tracked.active and tracked.venue_id != evidence.venue_id:
+            self.amended(tracked, evidence.venue_id, evidence.ts_ns, *evidence.terms)
         for execution in evidence.fills or ():
-            self.fill(tracked, execution, evidence.venue_id)
+            self.fill(tracked, execution, first_id)
         if evidence.state in TERMINAL and (evidence.state != FILLED or tracked.active):
             self.ended(tracked, evidence)
         elif evidence.filled_e8 > tracked.filled_e8 and self.missing is not None:

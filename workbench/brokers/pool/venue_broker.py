@@ -83,6 +83,7 @@ class VenueBroker(Follower):
             self._sink = self.tracker.sink = None
             await self.pool.close()
             raise
+        await self.pool.health.check()
         self.pool.health.start()
         if self._sweep_s:
             self._sweeper = self._loop.create_task(self._sweep_for_ever(), name=f"{self.name} sweep")
@@ -117,6 +118,12 @@ class VenueBroker(Follower):
             elif not tracked.answered:
                 return None
         return self.tracker.shown(tracked)
+
+    def find_out(self, client_id: str, qty_e8: int) -> bool:
+        """Go on looking for an order that `order` did not find (once proves nothing): it is reported when it turns up,
+        and as `Unsent` when it is proven absent. True: the broker will tell."""
+        self.inquest.open(self.tracker.seek(client_id, qty_e8), "not found at the start")
+        return True
 
     async def close(self) -> None:
         """Wait for what is under way, then hang up. What is still unanswered then is reported as lost."""
