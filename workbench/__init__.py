@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.api.session import Session
     from workbench.api.starting import attach, start
-    from workbench.research import backtest, parity
+    from workbench.research import backtest, parity, sweep
     from workbench.strategy import (
         AmendRequest,
         CancelRequest,
@@ -40,6 +40,7 @@ __all__ = [
     "query",
     "start",
     "strategies",
+    "sweep",
 ]
 
 _WHERE = {
@@ -56,6 +57,7 @@ _WHERE = {
     "query": "workbench.warehouse.client",
     "start": "workbench.api.starting",
     "strategies": "workbench.strategy",
+    "sweep": "workbench.research",
 }
 
 

@@ -1,11 +1,23 @@
-"""Research on the same engine that trades: backtest a strategy object, look at it, hold a live run against it.
+"""Research on the same engine that trades: backtest a strategy object, look at it, hold a live run against it, sweep
+its parameters.
 
-Fast fused loops, sweeps and walk-forward will live here too; live trading never imports this room.
+Live trading never imports this room.
 """
 
 from workbench.research.backtest import backtest
 from workbench.research.lookahead import check
 from workbench.research.parity import ParityReport, paired, parity
 from workbench.research.result import Decision, Result
+from workbench.research.sweep import SweepResult, sweep
 
-__all__ = ["Decision", "ParityReport", "Result", "backtest", "check", "paired", "parity"]
+__all__ = [
+    "Decision",
+    "ParityReport",
+    "Result",
+    "SweepResult",
+    "backtest",
+    "check",
+    "paired",
+    "parity",
+    "sweep",
+]
