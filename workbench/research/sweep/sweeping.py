@@ -228,7 +228,7 @@ def _shown(moment: Any) -> str:
 
 
 def _store(job: Job, out: str | Path | None, resume: bool) -> Store:
-    header = {"format": _FORMAT, **job.told()}
+    header = json.loads(json.dumps({"format": _FORMAT, **job.told()}))
     path = None if out is None else Path(out).expanduser()
     if path is None:
         known_by = {k: v for k, v in header.items() if k != "chunk"}

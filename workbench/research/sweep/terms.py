@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.brokers.sim import beyond_plain
 from workbench.config import SimSettings
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import PERCENT, known_sizing
+from workbench.engine.sizing import PERCENT, UNITS, known_sizing
 from workbench.errors import BadValue, UnknownName
 from workbench.model import to_e8
 from workbench.research.backtest import backtest
@@ -81,8 +82,13 @@ class Terms:
         """Why the lanes cannot do it, in one sentence; "" when they can."""
         if self.options:
             return f"the option '{next(iter(self.options))}' is for single runs"
-        if self.sim.ack_median_us or self.sim.fill_median_us:
+        beyond = beyond_plain(self.sim)
+        if beyond:
+            return f"the venue has {beyond}"
+        if self.sim.ack_median_us or self.sim.fill_median_us or self.sim.measured:
             return "the venue has latency"
+        if self.sizing not in (UNITS, PERCENT):
+            return f"sizing '{self.sizing}' is for single runs"
         if self.all_limits.allow_reversal == 0:
             return "the limit allow_reversal = 0 splits orders"
         if self.quantity > (1e5 if self.sizing == PERCENT else 1e7):
