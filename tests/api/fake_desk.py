@@ -234,6 +234,7 @@ class FakeDesk:
         quantity: float,
         sizing: str = "quantity",
         provenance: str = "",
+        sizing_parameters: dict[str, float] | None = None,
     ) -> int:
         for symbol in symbols:
             self._known(symbol)

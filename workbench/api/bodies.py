@@ -92,7 +92,7 @@ class FlattenBody(_Body, frozen=True):
 
 
 class StrategyBody(_Body, frozen=True):
-    """Place a strategy: `source` is the text that defines the class `name`."""
+    """Place a strategy: `source` is the text that defines the class `name`. `sizing` says what `quantity` means."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     source: str
@@ -101,6 +101,7 @@ class StrategyBody(_Body, frozen=True):
     quantity: Positive = 1.0
     sizing: str = "quantity"
     provenance: ShortText = ""
+    sizing_parameters: dict[str, float] = {}
 
 
 class ParametersBody(_Body, frozen=True):

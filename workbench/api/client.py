@@ -212,6 +212,7 @@ class Client:
         quantity: float = 1.0,
         sizing: str = "quantity",
         provenance: str = "",
+        sizing_parameters: Mapping[str, float] | None = None,
     ) -> int:
         """Place a strategy from its source text; its number."""
         body = {
@@ -222,6 +223,7 @@ class Client:
             "quantity": quantity,
             "sizing": sizing,
             "provenance": provenance,
+            "sizing_parameters": dict(sizing_parameters or {}),
         }
         return (await self._post("/strategies", Started, body, LONG_S)).strategy_id
 

@@ -91,7 +91,14 @@ async def _add_strategy(call: Call) -> Started:
     body: StrategyBody = call.body
     return Started(
         await call.desk.add_strategy(
-            body.name, body.source, body.parameters, body.symbols, body.quantity, body.sizing, body.provenance
+            body.name,
+            body.source,
+            body.parameters,
+            body.symbols,
+            body.quantity,
+            body.sizing,
+            body.provenance,
+            body.sizing_parameters,
         )
     )
 

@@ -25,6 +25,7 @@ from workbench.errors import BadValue, NotRunning, Refused, Retryable, Workbench
 from workbench.model import snapshot as rows
 
 if TYPE_CHECKING:
+    from workbench.engine.sizing import Sizing
     from workbench.strategy import Strategy
 
 __all__ = ["Aio", "Session"]
@@ -125,15 +126,19 @@ class Session:
         strategy: "Strategy | type[Strategy]",
         symbols: str | Iterable[str],
         quantity: float = 1.0,
-        sizing: str = "quantity",
+        sizing: "str | Sizing" = "quantity",
     ) -> StrategyHandle:
         """Place a strategy (an object with its parameters, or a class with its defaults) in the engine.
 
-        Its source travels along, so a class of a notebook cell works like one of a file. Raises UnknownName for a
-        symbol or parameter nobody knows, StrategyError when the class cannot be loaded there.
+        `sizing` says what `quantity` means: quantity, percent, notional, volatility, kelly or risk, by name or with its
+        parameters as a `workbench.engine.Sizing`. Its source travels along, so a class of a notebook cell works like
+        one of a file. Raises UnknownName for a symbol or parameter nobody knows, StrategyError when the class cannot
+        be loaded there.
         """
+        from workbench.engine.sizing import Sizing
         from workbench.strategy import parameters_of, strategy_source
 
+        chosen = Sizing.of(sizing)
         placed = strategy() if isinstance(strategy, type) else strategy
         source = strategy_source(type(placed))
         work = self._client.add_strategy(
@@ -142,8 +147,9 @@ class Session:
             [symbols] if isinstance(symbols, str) else list(symbols),
             parameters=dict(parameters_of(placed)),
             quantity=quantity,
-            sizing=sizing,
+            sizing=chosen.name,
             provenance=source.provenance,
+            sizing_parameters=chosen.parameters,
         )
 
         def compiling(seconds: float) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "Position",
     "Risk",
     "Seat",
+    "Sizing",
     "StrategyHost",
     "effects_hash",
 ]
@@ -30,3 +31,4 @@ from workbench.engine.match import Match
 from workbench.engine.orders import OrderTable
 from workbench.engine.risk import Risk
 from workbench.engine.seats import Placed, Seat
+from workbench.engine.sizing import Sizing

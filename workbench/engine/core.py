@@ -28,7 +28,7 @@ from workbench.engine.orders import OrderTable
 from workbench.engine.risk import DAY_NS, Risk
 from workbench.engine.rules import first_no, plainly_fine
 from workbench.engine.seats import OPERATOR, PAUSED, Intent, Placed, Seat, Verdict
-from workbench.engine.sizing import PERCENT, full_qty_e8
+from workbench.engine.sizers import Sized
 from workbench.errors import WorkbenchError
 from workbench.model.effects import Cancel, Effect, Refusal, StrategyHalted, Submit
 from workbench.model.orders import DAY, LIMIT, MARKET, NEW, STOP_LIMIT, TRAILING, Order
@@ -81,6 +81,7 @@ class Engine:
         self.exposure = Exposure()
         self.orders = OrderTable()
         self.claims = Claims(self.orders, self.exposure)
+        self.sized: Sized | None = None  # None: nobody's size is measured or followed on bars
         self.flattening: dict[tuple[int, int], str] = {}  # seats to be closed once their orders have ended
         self.risk = Risk(self.book, self.ledger, self.exposure, self.orders)
         self.host = StrategyHost(programs or Programs(), load)
@@ -127,10 +128,14 @@ class Engine:
             target = 1.0 if target > 0 else -1.0
             if target == seat.target:
                 return
-        full = seat.full_e8
-        if placed.sizing == PERCENT:
-            full = full_qty_e8(PERCENT, placed.quantity_e8, self.risk.equity_e8, seat.line.mark_e8)
-            seat.full_e8 = full = seat.instrument.floor_qty(full)
+        full, sizer = seat.full_e8, placed.sizer
+        if sizer is not None:
+            size = sizer.full_e8(seat)
+            if size >= 0:
+                seat.full_e8 = full = seat.instrument.floor_qty(size)
+            elif target != 0.0:
+                self.odd("a size that is not known yet")
+                return  # the target stays what it was, so the wish is heard again at the next bar
         if target == 0.0:
             wanted = 0
         elif target == 1.0:

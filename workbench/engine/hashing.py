@@ -106,13 +106,26 @@ def state_digest(engine: "Engine") -> str:
             )
     for order in orders.by_id.values():  # in order of id
         digest.update(_encode([getattr(order, name) for name in _ORDER_FIELDS]))
+    if engine.sized is not None:
+        for iid, here in sorted(engine.sized.gauges.items()):
+            digest.update(_encode([iid, *((key, gauge.told) for key, gauge in sorted(here.items()))]))
     for (sid, iid), seat in sorted(host.seats.items()):
         digest.update(_encode((sid, iid, seat.target, seat.held_e8, seat.working_e8, seat.full_e8)))
     for sid, placed in sorted(host.strategies.items()):
+        sizing = (placed.sizing, placed.sizing_parameters, placed.sizer.told if placed.sizer else ())
         counts = (placed.orders, placed.fills, placed.refusals, host.bars_seen(placed))
         digest.update(
             _encode(
-                (sid, placed.name, placed.code_hash, placed.parameters, placed.state, placed.reason, counts)
+                (
+                    sid,
+                    placed.name,
+                    placed.code_hash,
+                    placed.parameters,
+                    placed.state,
+                    placed.reason,
+                    counts,
+                    sizing,
+                )
             )
         )
     return digest.hexdigest()

@@ -98,6 +98,8 @@ def on_split(engine: "Engine", event: Split) -> None:
         if i == iid:
             seat.held_e8 = ledger.held_e8(sid, iid)
             seat.full_e8 = split_qty_e8(seat.full_e8, *ratio, lot_e8)
+    if engine.sized is not None:
+        engine.sized.split(iid, event.denominator / event.numerator)
 
 
 def on_dividend(engine: "Engine", event: Dividend) -> None:

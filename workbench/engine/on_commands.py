@@ -7,7 +7,8 @@ from workbench.engine.exposure import Line
 from workbench.engine.hooks import call_hook
 from workbench.engine.linked import send_bracket, wanted
 from workbench.engine.seats import OPERATOR, PAUSED, REMOVED, RUNNING, Placed
-from workbench.engine.sizing import known_sizing
+from workbench.engine.sizers import size_by
+from workbench.engine.sizing import sizing_of
 from workbench.errors import BadInput, BadValue, UnknownName, WorkbenchError
 from workbench.model.commands import (
     AddInstrument,
@@ -104,7 +105,8 @@ def on_add_strategy(engine: "Engine", event: AddStrategy) -> None:
     placed.code_hash, placed.provenance, placed.placed_ns = event.code_hash, event.provenance, event.ts_ns
     placed.parameters, placed.iids, placed.quantity_e8 = event.parameters, event.iids, event.quantity_e8
     try:
-        placed.sizing = known_sizing(event.sizing)
+        sizing = sizing_of(event.sizing, event.sizing_parameters)
+        placed.sizing, placed.sizing_parameters = sizing.name, sizing.pairs
         if not engine.book.known(event.iids) or not event.iids or len(set(event.iids)) != len(event.iids):
             raise BadValue("iids", event.iids, "name known instruments, at least one, each once")
         if event.quantity_e8 <= 0:
@@ -114,6 +116,7 @@ def on_add_strategy(engine: "Engine", event: AddStrategy) -> None:
         placed.parameters = parameters_of(strategy)
         lines = engine.exposure.lines
         host.admit(placed, strategy, [(engine.book.instruments[iid], lines[iid]) for iid in event.iids])
+        size_by(engine, placed, sizing)
     except Exception as error:  # noqa: BLE001 - the edge to user code: loading it may raise anything
         text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
         text = " ".join(text.split())
@@ -175,6 +178,8 @@ def on_remove(engine: "Engine", event: RemoveStrategy) -> None:
     if placed is not None:
         engine.cancel_all(event.strategy_id)
         engine.host.remove(placed, "removed by command")
+        if engine.sized is not None:
+            engine.sized.forget(placed)
 
 
 def on_set_parameters(engine: "Engine", event: SetParameters) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from workbench.engine.hooks import call_hook
 from workbench.engine.host import FEW, Cohort
+from workbench.engine.sizers import rebalance
 from workbench.model.market import Bar, BarSlice, Quote, Trade
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ def on_bar(engine: "Engine", bar: Bar) -> None:
     book = engine.book
     if not book.on_bar(bar):
         return
-    iid = bar.iid
+    iid, sized = bar.iid, engine.sized
     engine.exposure.mark(iid, book.mark_e8[iid])
+    if sized is not None:
+        sized.see(bar)
     for cohort, slots in engine.host.on[iid]:
         if len(slots) > FEW:
             ohlcv = np.array([[bar.open, bar.high, bar.low, bar.close, bar.volume]])
@@ -31,6 +34,8 @@ def on_bar(engine: "Engine", bar: Bar) -> None:
                 _step_one(engine, cohort, slot, bar)
     for placed in engine.host.hooked[iid]:
         call_hook(engine, placed, "on_bar", iid, bar)
+    if sized is not None:
+        rebalance(engine, sized, iid)
 
 
 def on_slice(engine: "Engine", event: BarSlice) -> None:
@@ -58,6 +63,11 @@ def on_slice(engine: "Engine", event: BarSlice) -> None:
     for iid, close in zip(iid_list, ohlcv[:, 3].tolist(), strict=True):
         book.price(iid, ts_ns, close)
         exposure.mark(iid, mark_e8[iid])
+    sized = engine.sized
+    if sized is not None:
+        for place, iid in enumerate(iid_list):
+            if iid in sized.gauges:
+                sized.see(Bar(ts_ns, iid, *ohlcv[place].tolist()))
     for cohort in engine.host.cohorts:
         _step_batch(engine, cohort, key, ohlcv)
     hooked = engine.host.hooked
@@ -66,6 +76,9 @@ def on_slice(engine: "Engine", event: BarSlice) -> None:
             bar = Bar(ts_ns, iid, *ohlcv[place].tolist())
             for placed in hooked[iid]:
                 call_hook(engine, placed, "on_bar", iid, bar)
+    if sized is not None:
+        for iid in iid_list:
+            rebalance(engine, sized, iid)
 
 
 def on_trade(engine: "Engine", trade: Trade) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from workbench.engine.hooks import tell, tell_fill
 from workbench.engine.orders import FLAG_NONE, FLAG_OVER, FLAG_TWICE
 from workbench.engine.seats import OPERATOR
+from workbench.engine.sizers import ByKelly
 from workbench.model.orders import CANCELLED, EXPIRED, REJECTED, STATE_NAMES, TERMINAL, Order
 from workbench.model.reports import (
     Accepted,
@@ -89,6 +90,8 @@ def on_filled(engine: "Engine", event: Filled) -> None:
         engine.over(seat, order)
     placed = seat.placed
     placed.fills += 1
+    if placed.sizer is not None and isinstance(placed.sizer, ByKelly):
+        placed.sizer.filled(iid, engine.ledger.positions[strategy_id, iid], event.fee_e8)
     placed.rejects_running = 0
     order.stamps[FILL_SEEN] = engine.edge_ns or engine.inbox_ns
     order.stamps[BOOKED] = engine.stamp()

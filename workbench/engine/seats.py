@@ -11,6 +11,7 @@ from workbench.strategy import EventProgram
 
 if TYPE_CHECKING:
     from workbench.engine.host import Cohort
+    from workbench.engine.sizers import Sizer
 
 __all__ = ["OPERATOR", "PAUSED", "REMOVED", "RUNNING", "Intent", "Placed", "Seat", "Verdict"]
 
@@ -56,7 +57,9 @@ class Placed:
         "rejects_running",
         "running",
         "seats",
+        "sizer",
         "sizing",
+        "sizing_parameters",
         "state",
         "strategy_id",
         "why_interpreted",
@@ -74,6 +77,8 @@ class Placed:
         self.parameters: Parameters = ()
         self.iids: tuple[int, ...] = ()
         self.sizing = UNITS
+        self.sizing_parameters: tuple[tuple[str, float], ...] = ()
+        self.sizer: Sizer | None = None  # None: a fixed quantity
         self.quantity_e8 = 0
         self.provenance = ""
         self.placed_ns = 0

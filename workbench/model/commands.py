@@ -75,7 +75,8 @@ class AddInstrument(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=
 
 class AddStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=43):
     """Place a strategy. `source` is the text that defines the class `name`: replay uses it, whatever the file
-    says by then; `parameters` are name and value pairs; `provenance` tells notebook, cell and file."""
+    says by then; `parameters` are name and value pairs, `sizing_parameters` likewise (what is left out has the default
+    of `engine.sizing`); `provenance` tells notebook, cell and file."""
 
     ts_ns: int
     strategy_id: int
@@ -87,6 +88,7 @@ class AddStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=43
     sizing: str
     quantity_e8: int
     provenance: str = ""
+    sizing_parameters: tuple[tuple[str, float], ...] = ()
 
 
 class PauseStrategy(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=44):

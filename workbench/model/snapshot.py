@@ -147,6 +147,7 @@ class StrategyRow(msgspec.Struct, frozen=True):
     code_hash: str
     provenance: str
     placed_ns: int = 0
+    sizing_parameters: dict[str, float] = {}
 
 
 class LatencyRow(msgspec.Struct, frozen=True):

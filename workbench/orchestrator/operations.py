@@ -7,9 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from workbench.engine import Engine, Placed
+from workbench.engine import Engine, Placed, Sizing
 from workbench.engine.flatten import FLATTEN
-from workbench.engine.sizing import known_sizing
 from workbench.errors import BadInput, BadValue, Refused, StrategyError, UnknownName
 from workbench.model import (
     AddStrategy,
@@ -86,13 +85,14 @@ class Operations:
         quantity: float,
         sizing: str = "quantity",
         provenance: str = "",
+        sizing_parameters: Mapping[str, float] | None = None,
     ) -> int:
         """Load and compile beside the loop, then place; returns the strategy's number.
 
         Raises:
             UnknownName, BadValue: symbol, sizing, parameter or quantity. StrategyError: the source does not load.
         """
-        sizing = known_sizing(sizing)
+        chosen = Sizing(sizing, **(sizing_parameters or {}))
         iids = tuple(self._iid(symbol) for symbol in dict.fromkeys(symbols))
         if not iids:
             raise BadValue("symbols", symbols, "name at least one symbol")
@@ -111,9 +111,10 @@ class Operations:
                 code_hash(kind),
                 pairs,
                 iids,
-                sizing,
+                chosen.name,
                 _quantity(quantity),
                 provenance,
+                chosen.pairs,
             )
         )
         for effect in outcome.effects:

@@ -231,4 +231,5 @@ class DeskView:
             code_hash=placed.code_hash,
             provenance=placed.provenance,
             placed_ns=placed.placed_ns,
+            sizing_parameters=dict(placed.sizing_parameters),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from workbench.config import SimSettings
+from workbench.engine import Sizing
 from workbench.errors import BadValue
 from workbench.feeds import Recording, open_data
 from workbench.research.loops import run_plan
@@ -21,7 +22,7 @@ def backtest(
     start: str | int | None = None,
     end: str | int | None = None,
     quantity: float = 10.0,
-    sizing: str = "quantity",
+    sizing: str | Sizing = "quantity",
     cash: float = 1_000_000.0,
     fill: str = "next_open",
     flat_at_end: bool = False,
@@ -38,7 +39,9 @@ def backtest(
         symbols: which of its symbols to trade; None takes all.
         start, end: dates (whole exchange days), times (the exchange's wall time unless they carry a zone) or ns;
             only bars with start <= ts <= end are seen.
-        quantity: units a target of 1 means.
+        quantity: units a target of 1 means; with another `sizing` what that says.
+        sizing: quantity, percent, notional, volatility, kelly or risk, by name or with parameters as a
+            `workbench.engine.Sizing`.
         cash: starting cash of the account.
         fill: "next_open", or "close" to fill at the very close that was decided on.
         flat_at_end: close what is held at the last bar's close.

@@ -130,6 +130,7 @@ class Desk:
             placement.sizing,
             to_e8(placement.quantity),
             found.provenance,
+            placement.sizing_parameters,
         )
         self.handle(command)
 

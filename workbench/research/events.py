@@ -89,6 +89,8 @@ class EventLoop:
             return "it takes one event strategy"
         if placed[0].halted or desk.engine.orders.active:
             return "it starts from a running strategy without orders"
+        if desk.engine.sized is not None:
+            return "its size is followed from bar to bar"
         recording = desk.plan.recording
         if sorted(placed[0].iids) != list(range(len(recording.instruments))):
             return "the strategy must trade every instrument of the recording"

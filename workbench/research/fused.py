@@ -56,6 +56,8 @@ def _cannot(plan: Plan) -> str:
     for placement in plan.placements:
         if placement.sizing not in _LARGEST:
             return f"sizing '{placement.sizing}' is not compiled"
+        if placement.watches_bars:
+            return "sizes that are followed from bar to bar are not compiled"
         if placement.quantity > _LARGEST[placement.sizing]:
             return "the quantity is too large for exact 64-bit figures"
     beyond = beyond_plain(plan.sim)

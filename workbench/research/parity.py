@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from workbench.engine import Sizing
 from workbench.research.result import Decision
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def parity(handle: "StrategyHandle", strategy: "Strategy | None" = None) -> Pari
         start=row.placed_ns + 1,
         end=seen_to,
         quantity=row.quantity,
-        sizing=row.sizing,
+        sizing=Sizing(row.sizing, **row.sizing_parameters),
         cash=shot.account.start_cash,
     )
     live = [

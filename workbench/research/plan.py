@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from workbench.config import SimSettings
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import known_sizing
+from workbench.engine.sizing import Sizing
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds import Recording
 from workbench.strategy import Strategy
@@ -31,17 +31,26 @@ class Placement:
     iids: tuple[int, ...]
     quantity: float
     sizing: str
+    sizing_parameters: tuple[tuple[str, float], ...] = ()
 
     @classmethod
-    def checked(cls, strategy: Strategy, iids: Iterable[int], quantity: float, sizing: str) -> "Placement":
+    def checked(
+        cls, strategy: Strategy, iids: Iterable[int], quantity: float, sizing: "str | Sizing"
+    ) -> "Placement":
         """A placement whose figures can be.
 
         Raises:
-            BadValue: an impossible quantity. UnknownName: no such sizing.
+            BadValue: an impossible quantity. UnknownName: no such sizing or parameter of it.
         """
         if not 0 < quantity < 1e10:
             raise BadValue("quantity", quantity, "give a finite number of units above 0")
-        return cls(strategy, tuple(iids), float(quantity), known_sizing(sizing))
+        chosen = Sizing.of(sizing)
+        return cls(strategy, tuple(iids), float(quantity), chosen.name, chosen.pairs)
+
+    @property
+    def watches_bars(self) -> bool:
+        """Whether its sizing must see every bar."""
+        return Sizing(self.sizing, **dict(self.sizing_parameters)).watches_bars
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class StrategyState(msgspec.Struct):
     parameters: dict[str, float | int | bool | str]
     symbols: list[str]
     sizing: str
+    sizing_parameters: dict[str, float]
     qty_e8: int
     code_hash: str
     provenance: str
@@ -102,7 +103,8 @@ def new_order(effect: Submit) -> Order:
 
 def new_strategy(event: AddStrategy, symbols: list[str], seq: int) -> StrategyState:
     """The strategy that an AddStrategy places."""
-    said = (event.sizing, event.quantity_e8, event.code_hash, event.provenance, event.source)
+    size = (event.sizing, dict(event.sizing_parameters), event.quantity_e8)
+    said = (*size, event.code_hash, event.provenance, event.source)
     named = (event.strategy_id, event.name, "running", "", dict(event.parameters), symbols)
     return StrategyState(*named, *said, loaded=True, added_ns=event.ts_ns, seq=seq)
 
@@ -203,6 +205,7 @@ def strategy_row(placed: StrategyState) -> Row:
     values = msgspec.structs.asdict(placed)
     values["parameters"] = json_text(placed.parameters)
     values["symbols"] = json_text(placed.symbols)
+    values["sizing_parameters"] = json_text(placed.sizing_parameters)
     return tuple(values.values())
 
 

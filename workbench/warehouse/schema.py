@@ -54,8 +54,8 @@ TABLES: Final[dict[str, Table]] = {
     "marks": Table("iid INTEGER, symbol VARCHAR, px_e8 BIGINT, ts_ns BIGINT", "iid", (_TS, *_money("px=px"))),
     "strategies": Table(
         "strategy_id BIGINT, name VARCHAR, state VARCHAR, reason VARCHAR, parameters JSON, symbols JSON,"
-        " sizing VARCHAR, qty_e8 BIGINT, code_hash VARCHAR, provenance VARCHAR, source VARCHAR, loaded BOOLEAN,"
-        " added_ns BIGINT, seq BIGINT",
+        " sizing VARCHAR, sizing_parameters JSON, qty_e8 BIGINT, code_hash VARCHAR, provenance VARCHAR,"
+        " source VARCHAR, loaded BOOLEAN, added_ns BIGINT, seq BIGINT",
         "strategy_id",
         (("quantity", "qty_e8 / 1e8"),),
     ),

@@ -247,7 +247,7 @@ class Store:
             fold.book.price(row["iid"], row["ts_ns"], row["px_e8"] / 1e8)
             fold.book.mark_e8[row["iid"]] = row["px_e8"]
         for row in self._rows(_select("strategies") + " ORDER BY strategy_id"):
-            for column in ("parameters", "symbols"):
+            for column in ("parameters", "symbols", "sizing_parameters"):
                 row[column] = msgspec.json.decode(row[column])
             fold.strategies[row["strategy_id"]] = msgspec.convert(row, StrategyState)
         for row in self._rows(_select("positions")):
