@@ -10,6 +10,7 @@ from tests.cli.conftest import Cli
 from workbench.api.session import Session
 from workbench.cli.desk import pairs
 from workbench.cli.processes import desk_children
+from workbench.engine import Sizing
 from workbench.errors import BadValue
 from workbench.research import backtest
 from workbench.strategy import find_strategy
@@ -90,6 +91,18 @@ def test_a_backtest_answers_the_figures_of_the_library(cli: Cli) -> None:
     expected = {name: value for name, value in result.stats.items() if name != "sharpe"}
     assert told == pytest.approx(expected)
     assert told["fills"] > 0
+
+
+def test_a_sizing_with_its_parameters(cli: Cli) -> None:
+    size = ("--sizing", "risk", "--sizing-set", "stop=3", "--sizing-set", "atr=20", "-q", "0.1")
+    told = answered(cli("backtest", "RsiReversion", *size, *DAY, "--json"))
+    sizing = Sizing("risk", stop=3, atr=20)
+    chosen = find_strategy("RsiReversion")()
+    result = backtest(chosen, "SPY", start="2020-12-16", end="2020-12-16", quantity=0.1, sizing=sizing)
+    assert told["final_equity"] == pytest.approx(result.stats["final_equity"])
+    code, _, err = cli("backtest", "RsiReversion", "--sizing", "risk", "--sizing-set", "stp=3", *DAY)
+    assert code == 2
+    assert "did you mean 'stop'" in err
 
 
 def test_a_backtest_for_people_and_its_picture(cli: Cli, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from workbench.config import SimSettings
+from workbench.engine import Sizing
 from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
 from workbench.feeds import Recording, open_data
 from workbench.research import Result, backtest
@@ -236,3 +237,25 @@ def test_a_strategy_that_raises_ends_the_backtest_with_its_line() -> None:
     source = HOLD.replace("return Signal(1.0)", "return Signal(bar.clse)")
     with pytest.raises(StrategyError, match="clse"):
         backtest(strategy(source, "Hold"), recording(DAYS))
+
+
+@pytest.mark.parametrize(
+    ("sizing", "quantity"),
+    [
+        (Sizing("notional"), 20_000.0),
+        (Sizing("percent", rebalance=0.001), 20.0),
+        (Sizing("volatility", settle=10), 10.0),
+        (Sizing("risk", atr=5, stop=3), 0.05),
+        (Sizing("kelly", trades=3, start=5), 50.0),
+    ],
+)
+def test_every_sizing_trades_the_same_by_every_loop(sizing: Sizing, quantity: float) -> None:
+    """Whole units, worth no more than the account has; what no faster loop does, the engine does."""
+    chosen, bars = strategy(CROSS, "AroundMean"), recording(walk(100, 3))
+    result = backtest(chosen, bars, quantity=quantity, sizing=sizing)
+    fills = result.run.fills
+    assert len(fills) > 2
+    assert (fills["qty"] == fills["qty"].round()).all()
+    again = backtest(chosen, bars, quantity=quantity, sizing=sizing, loop="engine")
+    assert (again.run.fills == fills).all()
+    assert (again.equity == result.equity).all()

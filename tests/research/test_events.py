@@ -158,7 +158,7 @@ VENUES: list[dict[str, Any]] = [
     busy=st.sampled_from([0.0, 0.02, 0.1, 0.5]),
     limits=st.sampled_from(LIMITS),
     fill=st.sampled_from(["next_open", "close"]),
-    sizing=st.sampled_from(["quantity", "percent"]),
+    sizing=st.sampled_from(["quantity", "percent", "notional", "kelly"]),
     venue=st.sampled_from(VENUES),
     raises=st.booleans(),
 )

@@ -8,7 +8,7 @@ import typer
 from workbench.cli.output import AsJson, DeskName, emit, table
 from workbench.errors import BadInput, BadValue, UnknownName
 
-__all__ = ["pairs", "register"]
+__all__ = ["SIZING", "pairs", "register"]
 
 
 def pairs(texts: list[str]) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def _strategy_id(session: Any, which: str) -> int:
     raise UnknownName("strategy", which, [f"{row.strategy_id}" for row in rows] + [row.name for row in rows])
 
 
+SIZING = "what the quantity means: quantity, percent, notional, volatility, kelly or risk"
 Which = Annotated[str, typer.Argument(help="strategy: its number or its name")]
 
 
@@ -49,18 +50,26 @@ def register(app: typer.Typer) -> None:
     def run(
         strategy: Annotated[str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS")],
         symbols: Annotated[list[str], typer.Option("--symbol", "-s", help="repeat for several")] = ["SPY"],  # noqa: B006
-        quantity: Annotated[float, typer.Option("--quantity", "-q", help="full size in units")] = 10.0,
+        quantity: Annotated[
+            float, typer.Option("--quantity", "-q", help="full size, in what --sizing says")
+        ] = 10.0,
         settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
+        sizing: Annotated[str, typer.Option(help=SIZING)] = "quantity",
+        sizing_set: Annotated[
+            list[str], typer.Option(help="parameter of the sizing, NAME=VALUE; repeat")
+        ] = [],  # noqa: B006
         name: DeskName = "default",
         as_json: AsJson = False,
     ) -> None:
         """Place a strategy on a running desk."""
         from workbench.api import attach
+        from workbench.engine.sizing import Sizing
         from workbench.strategy import find_strategy
 
+        size = Sizing(sizing, **pairs(sizing_set))
         chosen = find_strategy(strategy)(**pairs(settings))
         with attach(name) as session:
-            handle = session.run(chosen, symbols=symbols, quantity=quantity)
+            handle = session.run(chosen, symbols=symbols, quantity=quantity, sizing=size)
         emit(
             {"strategy_id": handle.strategy_id, "name": strategy},
             as_json,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.desk import pairs
+from workbench.cli.desk import SIZING, pairs
 from workbench.cli.output import AsJson, emit, table
 
 __all__ = ["register"]
@@ -21,8 +21,14 @@ def register(app: typer.Typer) -> None:
         data: Annotated[
             str, typer.Option("--data", "-d", help="a name from `workbench data list`, or a file")
         ] = "SPY",
-        quantity: Annotated[float, typer.Option("--quantity", "-q", help="full size in units")] = 10.0,
+        quantity: Annotated[
+            float, typer.Option("--quantity", "-q", help="full size, in what --sizing says")
+        ] = 10.0,
         settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
+        sizing: Annotated[str, typer.Option(help=SIZING)] = "quantity",
+        sizing_set: Annotated[
+            list[str], typer.Option(help="parameter of the sizing, NAME=VALUE; repeat")
+        ] = [],  # noqa: B006
         start: Annotated[str, typer.Option(help="first day or time (the exchange's, without a zone)")] = "",
         end: Annotated[str, typer.Option(help="last day or time (the exchange's, without a zone)")] = "",
         cash: Annotated[float, typer.Option(help="starting cash")] = 1_000_000.0,
@@ -33,6 +39,7 @@ def register(app: typer.Typer) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
+        from workbench.engine.sizing import Sizing
         from workbench.feeds import open_data
         from workbench.research import backtest as run
         from workbench.strategy import find_strategy
@@ -46,6 +53,7 @@ def register(app: typer.Typer) -> None:
                 chosen,
                 recording,
                 quantity=quantity,
+                sizing=Sizing(sizing, **pairs(sizing_set)),
                 cash=cash,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
             )
