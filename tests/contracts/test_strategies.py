@@ -1,37 +1,57 @@
 """Every strategy found in `strategies/` passes the shared checks; adding a file there adds it here."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from workbench.feeds import Recording, synthetic, synthetic_pair, synthetic_quotes
+from workbench.research import check
 from workbench.research.loops import run_plan
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Program, Strategy, check_strategy, find_strategies, is_event
 from workbench.strategy.checks import decisions, sample_bars
 from workbench.strategy.events import Context
 
-FOLDER = Path(__file__).parents[2] / "strategies"
-FOUND = find_strategies(FOLDER)
+ROOT = Path(__file__).parents[2]
+FOUND = find_strategies(ROOT / "strategies")
 MARKETS = [synthetic(4, 500), synthetic_pair(500), synthetic_quotes(2, 15)]
 
 
 def test_the_examples_are_there() -> None:
-    assert {"RsiReversion", "MovingAverageCross", "BollingerBreakout"} <= set(FOUND)
+    examples = (ROOT / "docs" / "examples.md").read_text("utf-8")
+    assert set(re.findall(r"^\| \[`(\w+)`\]", examples, re.MULTILINE)) == set(FOUND)
 
 
 @pytest.mark.parametrize("cls", FOUND.values(), ids=list(FOUND))
-def test_every_strategy_passes_the_shared_checks(cls: type[Strategy]) -> None:
-    failed = [result for result in check_strategy(cls) if not result.ok]
-    assert failed == []
+def test_every_strategy_passes_the_shared_checks_and_looks_at_no_future(cls: type[Strategy]) -> None:
+    results = check(cls)
+    assert [result for result in results if not result.ok] == []
+    assert {result.name for result in check_strategy(cls)} < {result.name for result in results}
 
 
-@pytest.mark.parametrize("name", ["RsiReversion", "MovingAverageCross", "BollingerBreakout"])
-def test_the_examples_compile_and_trade(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, cls in FOUND.items() if not is_event(cls)])
+def test_the_signal_examples_compile_and_trade(name: str) -> None:
     program = Program(FOUND[name])
     assert program.form == "compiled", program.why_interpreted
-    assert set(decisions(program, FOUND[name](), sample_bars(3_000))) == {0.0, 1.0}
+    targets = decisions(program, FOUND[name](), sample_bars(3_000))
+    assert len(set(targets)) > 1
+    assert np.count_nonzero(np.diff(targets)) > 5
+
+
+@pytest.mark.parametrize("name", [name for name, cls in FOUND.items() if is_event(cls)])
+def test_the_event_examples_trade_on_their_own_kind_of_market(name: str) -> None:
+    orders = 0
+    for market in MARKETS:
+        plan = Plan(
+            market,
+            (Placement.checked(FOUND[name](), [i.iid for i in market.instruments], 100.0, "quantity"),),
+        )
+        run = run_plan(plan)
+        assert run.refusals == []
+        orders += len(run.orders)
+    assert orders >= 4
 
 
 @pytest.mark.parametrize("cls", FOUND.values(), ids=list(FOUND))

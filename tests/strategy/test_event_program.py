@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
-from workbench.kernels import Bollinger, Sma
+from workbench.kernels import Bollinger, Sma, Stream
 from workbench.kernels.indicator import Indicator
 from workbench.model.market import Bar, Quote
 from workbench.strategy import Context, EventProgram, OrderRequest, Signal, Strategy, check_strategy
@@ -145,7 +145,7 @@ def test_a_signal_strategy_is_refused() -> None:
 def test_the_shared_check_covers_event_strategies() -> None:
     results = check_strategy(Crossing)
     assert [r for r in results if not r.ok] == []
-    assert len(results) == 3
+    assert len(results) == 5
 
 
 def test_hooks_see_plain_floats_that_can_be_kept() -> None:
@@ -203,3 +203,34 @@ def test_start_is_called_once_before_the_first_event_and_again_at_a_restart() ->
             pass
 
     assert EventProgram(Named).add(Named()) == 0
+
+
+class Streaming(Strategy):
+    period: int = 3
+
+    def start(self) -> None:
+        self.mean = Stream(Sma(self.period))
+        self.both = {"SPY": [Stream(Bollinger(2)), 1.0]}
+
+    def on_bar(self, ctx: Context, bar: Bar) -> Any:
+        bands: Any = self.both["SPY"][0]
+        self.mean.update(bar)
+        return Signal(1.0 if bands.update(bar.close).middle < self.mean.value else 0.0)
+
+
+def test_streams_are_saved_and_restored() -> None:
+    one, two = EventProgram(Streaming), EventProgram(Streaming)
+    row, other = one.add(Streaming()), two.add(Streaming())
+    closes = sample_bars(40)[:, 3].tolist()
+    for k in range(20):
+        call(one, row, k, closes[k])
+    two.load_state(other, one.state_bytes(row))
+    for k in range(20, 40):
+        assert call(one, row, k, closes[k]) == call(two, other, k, closes[k])
+    assert one.state_bytes(row) == two.state_bytes(other)
+    starting, saved = EventProgram(Starting), one.state_bytes(row)
+    starting.add(Starting())
+    with pytest.raises(
+        BadInput, match=r"has no stream at self\.mean to put saved memory into: make it in start"
+    ):
+        starting.load_state(0, saved)

@@ -3,12 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import StrategyError, UnknownName, WorkbenchError
-from workbench.kernels.checks import CheckResult, sample_bars
+from workbench.errors import StrategyError, UnknownName
+from workbench.kernels.checks import CheckResult, sample_bars, sample_times
 from workbench.model.market import Bar
 from workbench.strategy.base import Strategy, is_event
-from workbench.strategy.event_program import EventProgram
-from workbench.strategy.events import Context
+from workbench.strategy.event_checks import check_hooks
 from workbench.strategy.loader import load_strategy
 from workbench.strategy.program import Program, code_hash
 from workbench.strategy.provenance import strategy_source
@@ -28,7 +27,7 @@ def check_strategy(cls: type[Strategy], bars: Bars | None = None) -> list[CheckR
     table = sample_bars(3_000) if bars is None else bars
     shared = [_parameters(cls), _travels(cls)]
     if is_event(cls):
-        return [*shared, _event_repeats(cls, table)]
+        return [*shared, *check_hooks(cls, table)]
     return [*shared, *_forms(cls, table), _no_peeking(cls, table), _survives(cls, table)]
 
 
@@ -37,8 +36,8 @@ def decisions(program: Program, strategy: Strategy, bars: Bars) -> NDArray[np.fl
     row = program.add(strategy)
     out = np.full(len(bars), np.nan)
     target = 0.0
-    for k, bar in enumerate(bars):
-        target = program.step(row, Bar(k, 0, *bar.tolist()), target)
+    for k, bar in enumerate(_bars(bars)):
+        target = program.step(row, bar, target)
         if target != target:
             break
         out[k] = target
@@ -105,12 +104,12 @@ def _survives(cls: type[Strategy], bars: Bars) -> CheckResult:
     one, two = Program(cls), Program(cls)
     row, other = one.add(cls()), two.add(cls())
     target = 0.0
-    for k in range(cut):
-        target = one.step(row, Bar(k, 0, *bars[k].tolist()), target)
+    events = _bars(bars)
+    for bar in events[:cut]:
+        target = one.step(row, bar, target)
     two.load_state(other, one.state_bytes(row))
     restored = target
-    for k in range(cut, len(bars)):
-        bar = Bar(k, 0, *bars[k].tolist())
+    for k, bar in enumerate(events[cut:], cut):
         target, restored = one.step(row, bar, target), two.step(other, bar, restored)
         if target != restored and not (target != target and restored != restored):
             return CheckResult(name, False, f"apart on bar {k}")
@@ -118,23 +117,9 @@ def _survives(cls: type[Strategy], bars: Bars) -> CheckResult:
     return CheckResult(name, same, f"saved after {cut} bars")
 
 
-def _event_repeats(cls: type[Strategy], bars: Bars) -> CheckResult:
-    name = "the same events give the same answers"
-    try:
-        first, second = (_answers(cls, bars) for _ in range(2))
-    except WorkbenchError as error:
-        return CheckResult(name, False, str(error))
-    return CheckResult(name, first == second, f"{len(bars)} bars, {len(first)} answers")
-
-
-def _answers(cls: type[Strategy], bars: Bars) -> list[str]:
-    program = EventProgram(cls)
-    row = program.add(cls())
-    said = []
-    for k, bar in enumerate(bars):
-        event = Bar(k, 0, *bar.tolist())
-        said += [repr(a) for a in program.call(row, "on_bar", Context(k, "TEST", 0.0, event.close), event)]
-    return said
+def _bars(bars: Bars) -> list[Bar]:
+    """The table as minutes of trading days, so that what reads the clock has one."""
+    return [Bar(ts, 0, *bar) for ts, bar in zip(sample_times(len(bars)).tolist(), bars.tolist(), strict=True)]
 
 
 def _equal(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:

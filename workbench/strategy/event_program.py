@@ -8,6 +8,7 @@ import msgspec
 from workbench.errors import BadInput, BadValue, StrategyError
 from workbench.kernels.layout import layout_of
 from workbench.kernels.start import sample_states, told
+from workbench.kernels.stream import Stream
 from workbench.model.market import Bar
 from workbench.strategy.base import HOOKS, Strategy, is_event
 from workbench.strategy.events import ANSWERS, Answer, Context
@@ -119,7 +120,7 @@ class EventProgram:
         """The row's memory: what the strategy keeps in `self`, and its indicators.
 
         Raises:
-            StrategyError: an attribute that is not made of numbers, texts, lists and dictionaries.
+            StrategyError: an attribute that is not made of numbers, texts, lists, dictionaries and streams.
         """
         held = self._row(row)
         memory = {}
@@ -127,20 +128,25 @@ class EventProgram:
             if name in self.cls.parameters_declared:
                 continue
             try:
-                if msgspec.msgpack.decode(msgspec.msgpack.encode(value)) != value:
+                packed = _packed(value)
+                if msgspec.msgpack.decode(msgspec.msgpack.encode(packed)) != packed:
                     raise TypeError
             except (TypeError, OverflowError) as error:
                 kind = type(value).__name__
                 raise StrategyError(
                     f"{self.name} keeps self.{name} ({kind}), which cannot be saved: "
-                    "use numbers, texts, lists, dictionaries"
+                    "use numbers, texts, lists, dictionaries, streams"
                 ) from error
-            memory[name] = value
+            memory[name] = packed
         indicators = {symbol: held.indicator_bytes(symbol) for symbol in held.numbers}
         return msgspec.msgpack.encode((memory, indicators))
 
     def load_state(self, row: int, data: bytes) -> None:
-        """Put back what `state_bytes` gave, into a row with the same parameters."""
+        """Put back what `state_bytes` gave, into a row with the same parameters.
+
+        Raises:
+            BadInput: saved by other code, or a stream that `start` does not make.
+        """
         held = self._row(row)
         try:
             memory, indicators = msgspec.msgpack.decode(
@@ -149,7 +155,9 @@ class EventProgram:
         except msgspec.DecodeError as error:
             raise BadInput(f"the saved state of {self.name} cannot be read: start it anew") from error
         for name, value in memory.items():
-            setattr(held.strategy, name, value)
+            setattr(
+                held.strategy, name, _unpacked(self.name, name, value, getattr(held.strategy, name, None))
+            )
         for symbol, saved in indicators.items():
             held.load_indicators(symbol, saved)
 
@@ -163,6 +171,35 @@ def plain_inputs(x: Any) -> Any:
     """`x` in Python's own floats, as hooks see it: what they keep of it can be saved, and compares quickly."""
     values: list[Any] = list(x)
     return x._make([v._make(map(float, v)) if hasattr(v, "_make") else float(v) for v in values])
+
+
+_STREAM = "workbench.stream"
+
+
+def _packed(value: Any) -> Any:
+    """What a strategy keeps, with the memory of its streams in their place."""
+    if isinstance(value, Stream):
+        return {_STREAM: value.saved()}
+    if isinstance(value, dict):
+        return {key: _packed(item) for key, item in value.items()}
+    return [_packed(item) for item in value] if isinstance(value, list) else value
+
+
+def _unpacked(owner: str, name: str, value: Any, there: Any) -> Any:
+    """The other way; `there` is what the strategy keeps now, with the streams that `start` made."""
+    if isinstance(value, dict) and list(value) == [_STREAM]:
+        if not isinstance(there, Stream):
+            raise BadInput(
+                f"{owner} has no stream at self.{name} to put saved memory into: make it in start()"
+            )
+        return there.restored(value[_STREAM])
+    if isinstance(value, dict):
+        now = there if isinstance(there, dict) else {}
+        return {key: _unpacked(owner, f"{name}[{key!r}]", item, now.get(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        held = there if isinstance(there, list) and len(there) == len(value) else [None] * len(value)
+        return [_unpacked(owner, f"{name}[{k}]", item, held[k]) for k, item in enumerate(value)]
+    return value
 
 
 class _Row:
