@@ -192,9 +192,9 @@ def test_no_page_is_an_orphan() -> None:
     assert [str(page.relative_to(ROOT)) for page in PAGES if page not in reached] == []
 
 
-def test_every_decision_is_numbered_once_without_holes_and_listed() -> None:
+def test_every_decision_is_numbered_once_and_listed() -> None:
     files = sorted(path.name for path in (DOCS / "decisions").glob("[0-9]*.md"))
-    assert [int(name[:4]) for name in files] == list(range(1, len(files) + 1))
+    assert len({name[:4] for name in files}) == len(files)
     index = text_of("decisions/index.md")
     assert re.findall(r"\[(\d{4})\]\((\d{4}-[a-z0-9-]+\.md)\)", index) == [(name[:4], name) for name in files]
     for name in files:

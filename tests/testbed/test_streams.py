@@ -255,6 +255,16 @@ async def test_books_of_crypto_and_bars() -> None:
         assert seen["l"] <= seen["c"] <= seen["h"]
 
 
+async def test_the_test_feed_has_one_symbol() -> None:
+    async with called() as call, data_stream(call, "/v2/test") as socket:
+        await allowed(call, socket)
+        await socket.send_json({"action": "subscribe", "trades": ["FAKEPACA", "AAPL"]})
+        await socket.receive_json()
+        call.venue.console.print_at("AAPL", 203.0, 5)
+        [trade] = await socket.receive_json()
+        assert (trade["S"], trade["p"]) == ("FAKEPACA", 203.0)
+
+
 async def test_refusals_in_band() -> None:
     async with called() as call, data_stream(call) as socket:
         await socket.receive_json()

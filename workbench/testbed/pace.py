@@ -67,6 +67,7 @@ class Pace:
         market, clock = self.exchange.market, self.exchange.clock
         self._done = int((clock.now_ns() - market.base_ns) // self._step_ns)
         for board in market.boards.values():  # the first candle is under way: its first steps are past
+            board.forming_ns = market.base_ns + self._done // market.steps * market.span_ns
             for _ in range(self._done % market.steps):
                 board.next_px(market.steps)
         while True:

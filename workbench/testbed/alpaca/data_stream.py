@@ -22,6 +22,7 @@ __all__ = ["DataStream"]
 
 _AUTH_S: Final = 10.0
 _CHANNELS: Final = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "orderbooks", "statuses", "lulds")
+_FAKE: Final = "FAKEPACA"
 _ALWAYS: Final = ("trades", "quotes", "bars")
 _ERRORS: Final = {
     400: "invalid syntax",
@@ -46,13 +47,17 @@ class _Client:
         self.packed = "msgpack" in link.request.headers.get("Content-Type", "")
         self.allowed = False
         self.channels: dict[str, set[str]] = {name: set() for name in _CHANNELS}
+        self.stand_in = ""  # on the test feed: the symbol that is shown as FAKEPACA
 
     def send(self, event: str, message: dict[str, Any]) -> None:
         self.link.send(event, (_pack if self.packed else _text)([message]), binary=self.packed)
 
-    def wants(self, channel: str, symbol: str) -> bool:
+    def wants(self, channel: str, symbol: str) -> str:
+        """The name under which a symbol is wanted; "" when it is not."""
         names = self.channels[channel]
-        return symbol in names or "*" in names
+        if self.stand_in:
+            return _FAKE if symbol == self.stand_in and (_FAKE in names or "*" in names) else ""
+        return symbol if symbol in names or "*" in names else ""
 
 
 class DataStream:
@@ -72,6 +77,8 @@ class DataStream:
     async def serve(self, link: Link, path: dict[str, str]) -> None:
         """One client, until it leaves."""
         client = _Client(link)
+        if link.request.rel_url.path == "/v2/test":
+            client.stand_in = self._first_stock()
         client.send("success", {"T": "success", "msg": "connected"})
         late = asyncio.get_running_loop().call_later(_AUTH_S, self._too_late, client)
         try:
@@ -80,6 +87,10 @@ class DataStream:
         finally:
             late.cancel()
             self._clients.discard(client)
+
+    def _first_stock(self) -> str:
+        listings = (board.listing for board in self.exchange.market.boards.values())
+        return next((listing.symbol for listing in listings if not listing.always_open), "")
 
     def _too_late(self, client: _Client) -> None:
         if not client.allowed:
@@ -154,16 +165,16 @@ class DataStream:
     ) -> None:
         """One message to everybody who wants it, written once in each form."""
         symbol = board.listing.symbol
-        packed = plain = b""
+        written: dict[tuple[str, bool], bytes] = {}
         for client in self._clients:
-            if not client.wants(channel, symbol):
+            name = client.wants(channel, symbol)
+            if not name:
                 continue
-            if client.packed:
-                packed = packed or _pack([{"T": kind, "S": symbol, **row(_timestamp(ts_ns))}])
-                client.link.send(kind, packed, binary=True)
-            else:
-                plain = plain or _text([{"T": kind, "S": symbol, **row(rfc3339(ts_ns))}])
-                client.link.send(kind, plain)
+            form = (name, client.packed)
+            if form not in written:
+                stamp = _timestamp(ts_ns) if client.packed else rfc3339(ts_ns)
+                written[form] = (_pack if client.packed else _text)([{"T": kind, "S": name, **row(stamp)}])
+            client.link.send(kind, written[form], binary=client.packed)
 
 
 def _said(raw: bytes) -> dict[str, Any]:
