@@ -3,18 +3,24 @@
 import asyncio
 import sys
 import webbrowser
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from workbench.cli.output import AsJson, emit, say
-from workbench.cli.processes import desk_children, lab_child, read_address, supervise
+from workbench.cli.processes import desk_children, lab_child, print_state, read_address, supervise
+from workbench.cli.venue_demo import VenueDemo, chosen_venues
 from workbench.config import home_folder
 
 __all__ = ["register"]
 
 DEMO = "demo"
+
+_VENUE_SPEED = 600.0  # ten candles a second
+_WAITS = "The market waits: the quickstart's first cells let it play."
+_LIVE = "It trades live at the emulated venues: desk = wb.attach('demo')."
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +36,13 @@ def register(app: typer.Typer) -> None:
             float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")
         ] = 0.0,
         strategies: Annotated[int, typer.Option(min=1, help="instances a headless run places")] = 100,
+        broker: Annotated[
+            list[str] | None,
+            typer.Option("--broker", "-b", help="trade live at this emulated venue; repeat, or all"),
+        ] = None,
+        seconds: Annotated[
+            float, typer.Option(min=1, help="how long a headless run at venues trades")
+        ] = 20.0,
         notebooks: Annotated[
             Path | None, typer.Option(help="folder JupyterLab shows; default: the project's")
         ] = None,
@@ -43,13 +56,24 @@ def register(app: typer.Typer) -> None:
         archived = archive_journal(home_folder() / DEMO)
         if archived is not None:
             say(f"the last demo's journal is kept in {archived}")
-        chosen = speed or (3_600.0 if headless else 60.0)
+        venues = chosen_venues(broker or ())
+        chosen = speed or ((_VENUE_SPEED if venues else 3_600.0) if headless else 60.0)
         children = desk_children(DEMO, data, chosen, 1_000_000.0, False, None)
+        changed = print_state
+        emulated = VenueDemo(DEMO, venues, chosen) if venues else None
+        if emulated is not None:
+            children = [*emulated.children, *children]
+            changed = partial(emulated.on_change, children)
         if headless:
             from workbench.cli.headless import Headless
+            from workbench.cli.venue_headless import VenueHeadless
 
-            run = Headless(DEMO, root, chosen, strategies)
-            asyncio.run(supervise(children, DEMO, run, stay=False))
+            run = (
+                Headless(DEMO, root, chosen, strategies)
+                if emulated is None
+                else VenueHeadless(DEMO, root, chosen, strategies, emulated, seconds)
+            )
+            asyncio.run(supervise(children, DEMO, run, changed, stay=False))
             verdict = run.verdict()
             for line in run.summary():
                 say(line)
@@ -66,7 +90,7 @@ def register(app: typer.Typer) -> None:
                 as_json,
                 [
                     "",
-                    "The desk is up. The market waits: the quickstart's first cells let it play.",
+                    "The desk is up. " + (_LIVE if venues else _WAITS),
                     f"  JupyterLab  {url}",
                     f"  dashboard   {link}",
                     f"  engine      {engine} (token in {home_folder() / DEMO / 'engine.json'})",
@@ -76,5 +100,5 @@ def register(app: typer.Typer) -> None:
             if browser and sys.stdout.isatty():
                 webbrowser.open(url)
 
-        asyncio.run(supervise([*children, lab], DEMO, ready))
+        asyncio.run(supervise([*children, lab], DEMO, ready, changed))
         say("all stopped")

@@ -4,10 +4,12 @@ Lives here: the options, the first line, the end. Not here: the venue (testbed/)
 """
 
 import asyncio
+import os
 import signal
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from workbench.cli.output import AsJson, emit, say, table
@@ -21,13 +23,15 @@ def _venues() -> list[str]:
     return find_venues()
 
 
-async def _serve(name: str, settings: dict[str, Any], as_json: bool) -> None:
+async def _serve(name: str, settings: dict[str, Any], as_json: bool, facts: Path | None) -> None:
     from workbench.testbed import emulated
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with emulated(name, **settings) as venue:
+        if facts is not None:
+            _write(facts, venue.facts)
         if as_json:
             emit(venue.facts, True)
         else:
@@ -35,6 +39,15 @@ async def _serve(name: str, settings: dict[str, Any], as_json: bool) -> None:
             table(f"{name}, emulated (Ctrl-C ends it)", ["what", "value"], rows)
         await stop.wait()
     say(f"{name}: stopped")
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    """In one step, readable by its owner alone: it holds keys."""
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(msgspec.json.encode(facts))
+    draft.replace(path)
 
 
 def register(app: typer.Typer) -> None:
@@ -61,6 +74,9 @@ def register(app: typer.Typer) -> None:
         fill_s: Annotated[float, typer.Option(help="seconds from acceptance to the first fill")] = 0.0,
         faults: Annotated[Path | None, typer.Option(help="TOML or JSON file of faults to begin with")] = None,
         tls: Annotated[str, typer.Option(help="speak TLS: good, wrong-host, or expired certificate")] = "",
+        facts: Annotated[
+            Path | None, typer.Option(help="write the first line's JSON to this file as well, for you alone")
+        ] = None,
         as_json: AsJson = False,
     ) -> None:
         """An emulated venue for any client: keys and addresses first, then it serves until it is stopped."""
@@ -87,7 +103,7 @@ def register(app: typer.Typer) -> None:
             settings["cash"] = cash
         if faults is not None:
             settings["faults"] = str(faults)
-        _runner()(_serve(venue, settings, as_json))
+        _runner()(_serve(venue, settings, as_json, facts))
 
 
 def _runner() -> Any:

@@ -12,6 +12,7 @@ from workbench.orchestrator.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from workbench.api import Session
+    from workbench.model.snapshot import Snapshot
 
 __all__ = ["Headless"]
 
@@ -40,18 +41,19 @@ class Headless:
         """The one JSON document."""
         return {**self.found, "errors": self.errors}
 
+    truths: tuple[str, ...] = (
+        "positions_equal_sum_of_fills",
+        "positions_equal_broker",
+        "cash_conserved",
+        "replay_hash_equal",
+    )
+
     def holds(self) -> bool:
         """Whether everything a demo promises came true."""
-        truths = (
-            "positions_equal_sum_of_fills",
-            "positions_equal_broker",
-            "cash_conserved",
-            "replay_hash_equal",
-        )
         counts = ("orders", "fills", "bars")
         return (
             not self.errors
-            and all(self.found.get(name) is True for name in truths)
+            and all(self.found.get(name) is True for name in self.truths)
             and all(self.found.get(name, 0) > 0 for name in counts)
             and self.found.get("strategies", 0) >= self.strategies
         )
@@ -143,6 +145,10 @@ class Headless:
             for s in shot.strategies
             if s.state == "paused"
         ]
+        self._judge_end(shot)
+
+    def _judge_end(self, shot: "Snapshot") -> None:
+        """Whether the market came to its end."""
         if shot.session.market != "finished":
             self.errors.append(f"the market is {shot.session.market} at {shot.session.progress:.0%}")
 

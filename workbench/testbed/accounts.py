@@ -6,11 +6,13 @@ Lives here: the settings. Not here: the emulator (emulator.py), what its address
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from workbench.testbed.venue import venue_package
 
-__all__ = ["account_at", "write_keys"]
+__all__ = ["UNLIMITED", "account_at", "write_keys"]
+
+UNLIMITED: Final = 1_000_000_000
 
 
 def write_keys(folder: Path, name: str, facts: Mapping[str, Any]) -> str:
@@ -24,8 +26,10 @@ def write_keys(folder: Path, name: str, facts: Mapping[str, Any]) -> str:
     return f"file:{name}"
 
 
-def account_at(facts: Mapping[str, Any], credentials: str) -> dict[str, Any]:
-    """A section of `[brokers]` for the venue that printed `facts` (`workbench emulate VENUE --json`)."""
+def account_at(facts: Mapping[str, Any], credentials: str, *, limited: bool = True) -> dict[str, Any]:
+    """A section of `[brokers]` for the venue that printed `facts` (`workbench emulate VENUE --json`); not `limited`
+    when the emulator's limits are lifted as well."""
     venue = str(facts["venue"])
     addresses = venue_package(venue).adapter_addresses(facts)
-    return {"venue": venue, "credentials": credentials, "addresses": addresses}
+    account: dict[str, Any] = {"venue": venue, "credentials": credentials, "addresses": addresses}
+    return account if limited else {**account, "limits": {"*": UNLIMITED}}

@@ -12,7 +12,7 @@ from yarl import URL
 
 from workbench.brokers.pool import meters as _meters
 from workbench.brokers.pool.breaker import Breaker
-from workbench.brokers.pool.budgets import Budget
+from workbench.brokers.pool.budgets import Budget, Slots
 from workbench.brokers.pool.health import Health
 from workbench.brokers.pool.lanes import LANE_NAMES
 from workbench.brokers.pool.limiter import Limiter
@@ -23,7 +23,10 @@ from workbench.brokers.pool.sessions import Tls, open_session
 from workbench.brokers.pool.stream import Stream
 from workbench.errors import BadValue, KeysRefused, Unreachable
 
-__all__ = ["Pool"]
+__all__ = ["EVERY", "Pool"]
+
+EVERY: Final = "*"
+"""The name that means every allowance but those of what is in flight."""
 
 _MOST_REFUSALS: Final = 2
 
@@ -53,14 +56,18 @@ class Pool:
         self.keys_refused = 0  # one after another
         self._session: aiohttp.ClientSession | None = None
         for budget_name, limit in (limits or {}).items():
-            budget = self.limiter.budgets.get(budget_name)
-            if budget is None:
-                known = ", ".join(sorted(self.limiter.budgets))
-                raise BadValue(
-                    f"{venue} limits.{budget_name}", limit, f"no such allowance; there are: {known}"
-                )
-            budget.set_limit(limit)
-            budget.pinned = True
+            for budget in self._named(budget_name, limit):
+                budget.set_limit(limit)
+                budget.pinned = True
+
+    def _named(self, name: str, limit: int) -> list[Budget]:
+        if name == EVERY:
+            return [budget for budget in self.limiter.budgets.values() if not isinstance(budget, Slots)]
+        budget = self.limiter.budgets.get(name)
+        if budget is None:
+            known = ", ".join(sorted(self.limiter.budgets))
+            raise BadValue(f"{self.venue} limits.{name}", limit, f"no such allowance; there are: {known}")
+        return [budget]
 
     @property
     def session(self) -> aiohttp.ClientSession:
