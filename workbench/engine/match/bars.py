@@ -40,12 +40,11 @@ def on_bar(venue: "Match", tape: Tape, bar: Bar, reports: list[Report]) -> None:
     queued = venue.keeps_queue and tape.has_sizes  # then quotes and prints tell what a resting order gets
     for resting in list(tape.orders.values()):
         tif = resting.order.tif
-        if (
-            resting.after_ns >= ts_ns
-            or not resting.woken
-            or resting.state != "open"
-            or (resting.session != session and venue.expired(resting, ts_ns, reports))
-        ):
+        if resting.after_ns >= ts_ns or not resting.woken or resting.state != "open":
+            continue
+        if resting.session < 0:
+            resting.session = session
+        elif resting.session != session and venue.expired(resting, ts_ns, reports):
             continue
         if tif == CLS:
             if venue.is_closing(ts_ns):

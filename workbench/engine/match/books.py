@@ -3,7 +3,7 @@
 Lives here: booking. Not here: which orders trade (orders.py and on), what a fee is (engine/fees).
 """
 
-from workbench.engine.fees.schedule import FeeSchedule, SoFar
+from workbench.engine.fees.schedule import FeeSchedule, PerUnit, SoFar
 from workbench.engine.match.resting import Resting
 from workbench.model.orders import SELL
 from workbench.model.reports import CashMoved, Filled, Report
@@ -20,10 +20,13 @@ class Books:
         self.fees_e8 = 0
         self.positions: dict[int, int] = {}
         self._fees = fees
+        self._free = isinstance(fees, PerUnit) and not (fees.per_unit_e8 or fees.rate_e8)
         self._moves: set[str] = set()
 
     def fee_of(self, resting: Resting, px_e8: int, qty_e8: int, ts_ns: int) -> int:
         """The fee of an execution of this order now."""
+        if self._free:
+            return 0
         order = resting.order
         so_far = SoFar(resting.filled_e8, resting.value_e8, resting.fee_e8)
         return self._fees(order.side, px_e8, qty_e8, ts_ns, resting.rested, so_far)

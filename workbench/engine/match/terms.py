@@ -70,6 +70,11 @@ class Terms:
         """Whether a day can cost anything."""
         return self.borrow_rate > 0 or self.debit_rate > 0 or any(self.borrow_rates.values())
 
+    @property
+    def calls(self) -> bool:
+        """Whether the venue acts by itself on an account that is short of equity."""
+        return self.account == "margin" and self.margin_call == "cancel"
+
     def may_short(self, iid: int) -> bool:
         """Whether an instrument may be sold without being held."""
         return self.account != "cash" and self.shorting and iid not in self.not_shortable

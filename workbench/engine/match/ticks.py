@@ -45,7 +45,7 @@ def _pass(
 ) -> None:
     ts_ns = event.ts_ns
     session = venue.session_of(ts_ns)
-    rooms = [venue.share_of(size_e8) for size_e8 in sizes_e8]
+    rooms = [venue.share_of(size_e8) for size_e8 in sizes_e8] if venue.has_share else [*sizes_e8]
     taken = [0, 0]
     shared = isinstance(event, Trade)
     late = venue.delayed and not (shared and sizes_e8[0] is None)  # an opening print stands for its bar
@@ -56,8 +56,11 @@ def _pass(
             or (late and resting.after_ns + resting.ack_ns >= ts_ns)
             or not resting.woken
             or resting.state != "open"
-            or (resting.session != session and venue.expired(resting, ts_ns, reports))
         ):
+            continue
+        if resting.session < 0:
+            resting.session = session
+        elif resting.session != session and venue.expired(resting, ts_ns, reports):
             continue
         tif = order.tif
         if (tif == OPG and not venue.is_opening(tape, ts_ns)) or (tif == CLS and not venue.is_closing(ts_ns)):

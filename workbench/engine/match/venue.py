@@ -109,12 +109,12 @@ class Match(Desk):
         self.delayed = arrival == "delayed"
         self.keeps_queue = queue
         self._share_e8 = round(participation * SCALE)
+        self.has_share = self._share_e8 > 0
         self._slippage = slippage if slippage is not None else Slippage()
         self._slips = bool(self._slippage)
         self.terms = terms if terms is not None else Terms()
         self._checks = self.terms.checks
-        self._calls = self.terms.account == "margin" and self.terms.margin_call == "cancel"
-        self._accrues = self.terms.accrues
+        self._watches = self.terms.accrues or self.terms.calls
         self._charged_day = -1  # the day of the last event's session
 
     @property
@@ -126,36 +126,45 @@ class Match(Desk):
 
     def on_market(self, event: MarketEvent) -> list[Report]:
         """What an event of the market does to the resting orders; by instrument, then as the market meets them."""
-        kind = event.__class__
         reports: list[Report] = []
-        if self._accrues:
+        if not self._watches:
+            self._event(event, reports)
+            return reports
+        if self.terms.accrues:
             self._nights(event.ts_ns, reports)
+        self._event(event, reports)
+        if self.terms.calls:
+            on_margin_call(self, self.terms, event.ts_ns, reports)
+        return reports
+
+    def _event(self, event: MarketEvent, reports: list[Report]) -> None:
+        kind = event.__class__
         if kind is BarSlice:
             self._on_slice(event, reports)  # type: ignore[arg-type]
-            return reports
+            return
         tape = self.tapes.get(event.iid)  # type: ignore[union-attr]
         if tape is None:
             tape = self.tape(event.iid)  # type: ignore[union-attr]
-        if kind is Bar:
-            bar: Bar = event  # type: ignore[assignment]
-            if tape.orders or self._share_e8:
-                self._on_bar(tape, bar, reports)
-            tape.last = tape.bars = bar
-            tape.whole_ns = tape.seen_ns = bar.ts_ns
-            tape.printed = False
-        elif kind is Trade:
+        if kind is Trade:
             trade: Trade = event  # type: ignore[assignment]
             if trade.px > 0:
-                waits = self._share_e8 > 0 and not trade.size > 0  # for the bar that tells a volume
+                waits = self.has_share and not trade.size > 0  # for the bar that tells a volume
                 if tape.orders and not waits:
                     on_print(self, tape, trade, reports)
-                if trade.size > 0:
+                if self.keeps_queue and trade.size > 0:
                     tape.has_sizes = True
                 tape.last = trade
                 if not waits:
                     tape.seen_ns = trade.ts_ns
                 if not tape.printed:
                     tape.whole_ns, tape.printed = trade.ts_ns - 1, True
+        elif kind is Bar:
+            bar: Bar = event  # type: ignore[assignment]
+            if tape.orders or self.has_share:
+                self._on_bar(tape, bar, reports)
+            tape.last = tape.bars = bar
+            tape.whole_ns = tape.seen_ns = bar.ts_ns
+            tape.printed = False
         elif kind is Quote:
             quote: Quote = event  # type: ignore[assignment]
             if 0 < quote.bid < quote.ask:
@@ -170,19 +179,16 @@ class Match(Desk):
             split(self, event, reports)  # type: ignore[arg-type]
         elif kind is Dividend:
             pay_dividend(self, event, reports)  # type: ignore[arg-type]
-        if self._calls and self.positions.get(tape.iid):
-            on_margin_call(self, self.terms, event.ts_ns, reports)
-        return reports
 
     def _on_bar(self, tape: Tape, bar: Bar, reports: list[Report]) -> None:
         tape.room_e8 = None
-        if self._share_e8:
+        if self.has_share:
             tape.room_e8 = self.share_of(round(bar.volume * SCALE) if bar.volume > 0 else 0)
         if tape.orders:
             on_bar(self, tape, bar, reports)
 
     def _on_slice(self, event: BarSlice, reports: list[Report]) -> None:
-        ts_ns, every = event.ts_ns, self._share_e8 > 0
+        ts_ns, every = event.ts_ns, self.has_share
         rows = np.frombuffer(event.ohlcv, "<f8").reshape(-1, 5)
         for place, iid in enumerate(np.frombuffer(event.iids, "<i4").tolist()):
             tape = self.tapes.get(iid) or self.tape(iid)
@@ -191,8 +197,6 @@ class Match(Desk):
             tape.last = tape.bars = event
             tape.whole_ns = tape.seen_ns = ts_ns
             tape.printed = False
-        if self._calls:
-            on_margin_call(self, self.terms, ts_ns, reports)
 
     def _nights(self, ts_ns: int, reports: list[Report]) -> None:
         """Charge the nights since the last event, at its prices, on what was held over them."""
