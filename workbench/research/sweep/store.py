@@ -11,12 +11,14 @@ Lives here: the file. Not here: what is in a row (chunk.py), what is made of the
 
 import fcntl
 import json
+import os
 import struct
 import threading
+import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -38,88 +40,81 @@ _CHUNK_KIND, _SETS_KIND, _TEXT_KIND = b"CHNK", b"SETS", b"TEXT"
 class Store:
     """A results file, open for appending; one process at a time.
 
-    `done` holds the numbers of the chunks that are in it, `sets` what `add_sets` was given, by chunk.
+    `done` holds the numbers of the chunks that are in it, `sets` what `add_sets` was given, by chunk. Starting anew
+    makes a new file under the same name, so that results of an earlier sweep stay readable while somebody holds them.
 
     Raises:
         Refused: another process writes it. BadInput: the file is something else.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], resume: bool = True) -> None:
-        self.path = path
+        self.path, self.header = path, header
         self.done: set[int] = set()
         self.errors: dict[int, str] = {}
-        self.resumed = False
-        self._lock = threading.Lock()
-        self._where: dict[int, tuple[int, int, int]] = {}  # chunk: offset, length and CRC of its payload
         self.sets: dict[int, list[dict[str, Any]]] = {}
+        self._lock = threading.Lock()
+        self._where: dict[int, tuple[int, int]] = {}  # chunk: offset and length of its payload
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: IO[bytes] = path.open("a+b")
+        self._fd = _opened(path, os.O_CREAT)
+        self._end = os.fstat(self._fd).st_size
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise Refused(
-                f"{path.name} is being written by another sweep: wait for it, or give out="
-            ) from error
-        self.header = header
-        try:
-            self._begin(resume)
+            anew = not self._end or not self._fits(resume)
+            if anew:
+                self._start_anew()
         except BaseException:
-            self._file.close()
+            os.close(self._fd)
             raise
+        weakref.finalize(self, os.close, self._fd)
+        if not anew:
+            self._scan()
 
-    def _begin(self, resume: bool) -> None:
-        file = self._file
-        file.seek(0, 2)
-        if file.tell():
-            there = self._read_header()
-            fits = {k: v for k, v in there.items() if k != "chunk"} == {
-                k: v for k, v in self.header.items() if k != "chunk"
-            }
-            if resume and fits:
-                self.header = there
-                self._scan()
-                self.resumed = bool(self.done)
-                return
-        file.truncate(0)
-        text = json.dumps(self.header, sort_keys=True).encode()
-        file.write(_MAGIC + struct.pack("<I", len(text)) + text)
-        file.flush()
-
-    def _read_header(self) -> dict[str, Any]:
-        file = self._file
-        file.seek(0)
-        head = file.read(len(_MAGIC) + 4)
-        if not head.startswith(_MAGIC):
+    def _fits(self, resume: bool) -> bool:
+        """Whether the file is one to go on with; takes its header then."""
+        start = os.pread(self._fd, len(_MAGIC) + 4, 0)
+        if not start.startswith(_MAGIC):
             raise BadInput(f"{self.path} is no results file of a sweep: give another out=")
-        (length,) = struct.unpack("<I", head[len(_MAGIC) :])
         try:
-            header: dict[str, Any] = json.loads(file.read(length))
-        except ValueError:
-            return {}
-        return header
+            (length,) = struct.unpack("<I", start[len(_MAGIC) :])
+            there: dict[str, Any] = json.loads(os.pread(self._fd, length, len(start)))
+        except (ValueError, struct.error):  # torn while it was begun
+            return False
+        same = {**there, "chunk": 0} == {**self.header, "chunk": 0}
+        if resume and same:
+            self.header = there
+            self._begin = len(start) + length
+        return resume and same
+
+    def _start_anew(self) -> None:
+        fresh = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        fd = _opened(fresh, os.O_CREAT | os.O_EXCL)
+        text = json.dumps(self.header, sort_keys=True).encode()
+        self._end = os.pwrite(fd, _MAGIC + struct.pack("<I", len(text)) + text, 0)
+        fresh.replace(self.path)
+        os.close(self._fd)
+        self._fd = fd
 
     def _scan(self) -> None:
         """Find every whole record; cut off what follows the last one."""
-        file = self._file
+        at = self._begin
         while True:
-            begin = file.tell()
-            head = file.read(_HEAD.size)
-            payload = b""
+            head = os.pread(self._fd, _HEAD.size, at)
             if len(head) == _HEAD.size:
                 kind, length, crc = _HEAD.unpack(head)
-                payload = file.read(length)
-            if len(head) < _HEAD.size or len(payload) < length or zlib.crc32(payload) != crc:
-                file.truncate(begin)
-                file.seek(0, 2)
-                return
-            self._note(kind, payload, begin + _HEAD.size)
+                payload = os.pread(self._fd, length, at + _HEAD.size) if length < self._end else b""
+                if len(payload) == length and zlib.crc32(payload) == crc:
+                    self._note(kind, payload, at + _HEAD.size)
+                    at += _HEAD.size + length
+                    continue
+            os.ftruncate(self._fd, at)
+            self._end = at
+            return
 
     def _note(self, kind: bytes, payload: bytes, at: int) -> None:
         if kind == _CHUNK_KIND:
             number, _, _ = _CHUNK.unpack_from(payload)
             self.done.add(number)
-            self._where[number] = (at, len(payload), zlib.crc32(payload))
+            self._where[number] = (at, len(payload))
         elif kind == _TEXT_KIND:
             self.errors |= {int(k): text for k, text in json.loads(payload).items()}
         elif kind == _SETS_KIND:
@@ -127,10 +122,11 @@ class Store:
             self.sets[number] = sets
 
     def _append(self, kind: bytes, payload: bytes) -> None:
-        file = self._file
-        at = file.seek(0, 2)
-        file.write(_HEAD.pack(kind, len(payload), zlib.crc32(payload)) + payload)
-        file.flush()
+        record = memoryview(_HEAD.pack(kind, len(payload), zlib.crc32(payload)) + payload)
+        at = self._end
+        while record:
+            written = os.pwrite(self._fd, record, self._end)
+            self._end, record = self._end + written, record[written:]
         self._note(kind, payload, at + _HEAD.size)
 
     def add(self, number: int, first: int, figures: Figures, kept: Ints | None = None) -> bool:
@@ -173,20 +169,21 @@ class Store:
                 yield number, sets, np.frombuffer(payload, "<f8", offset=at + 8 * kept).reshape(kept, -1)
 
     def _payloads(self) -> Iterator[tuple[int, bytes]]:
-        """Each chunk's payload.
-
-        Raises:
-            BadInput: the file is no longer the one that was written.
-        """
-        with self.path.open("rb") as file:
-            for number in sorted(self._where):
-                at, length, crc = self._where[number]
-                file.seek(at)
-                payload = file.read(length)
-                if len(payload) < length or zlib.crc32(payload) != crc:
-                    raise BadInput(f"{self.path} was written over by a later sweep: give each its own out=")
-                yield number, payload
+        for number in sorted(self._where):
+            at, length = self._where[number]
+            yield number, os.pread(self._fd, length, at)
 
     def close(self) -> None:
-        """End writing; other processes may write the file from now on. It can still be read."""
-        self._file.close()
+        """End writing: other processes may write the file from now on. It can still be read."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def _opened(path: Path, flags: int) -> int:
+    """A descriptor of the file that no other process has for writing."""
+    fd = os.open(path, os.O_RDWR | flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise Refused(f"{path.name} is being written by another sweep: wait for it, or give out=") from error
+    return fd

@@ -140,7 +140,9 @@ def _method(
     if how != "sets" and sets is not None:
         raise BadInput(f'sets= does not go with method="{how}": leave one of them out')
     if how == "random" and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
-        raise BadValue("n", n, "give how many sets to draw, 1 or more")
+        raise BadValue(
+            "n", n, 'give how many sets to draw, 1 or more (a parameter called n: axes={"n": ...})'
+        )
     if how == "optuna" and trials is not None and trials < 1:
         raise BadValue("trials", trials, "give how many sets to try, 1 or more")
     return how
