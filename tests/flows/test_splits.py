@@ -1,12 +1,14 @@
 """Unadjusted prices through a backtest: a holder's money is what it would have been, to the cent."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import workbench as wb
 from workbench.config import SimSettings
-from workbench.feeds import Recording, open_data
+from workbench.feeds import Recording, import_data, open_data
 from workbench.strategy import OrderRequest, Signal, Strategy
 
 # a day's open and close; 4 for 1 before the fourth day, 1.20 a unit before the sixth
@@ -35,13 +37,17 @@ class BuyAtTheOpenings(Strategy):
         return [OrderRequest("buy", 2, tif="opg"), OrderRequest("sell", 1, tif="cls")]
 
 
-@pytest.fixture
-def recording() -> Recording:
+def table() -> pd.DataFrame:
     highs, lows = np.maximum(OPENS, CLOSES) + 1, np.minimum(OPENS, CLOSES) - 1
     frame = pd.DataFrame({"open": OPENS, "high": highs, "low": lows, "close": CLOSES, "volume": 1_000.0})
     frame["ts"] = pd.date_range("2024-03-04 21:00", periods=len(OPENS), tz="UTC")
     frame["split"], frame["dividend"] = [1, 1, 1, 4, 1, 1, 1, 1], [0, 0, 0, 0, 0, 1.20, 0, 0]
-    return open_data(frame)
+    return frame
+
+
+@pytest.fixture
+def recording() -> Recording:
+    return open_data(table())
 
 
 def test_a_holder_lives_through_a_split_and_a_dividend(recording: Recording) -> None:
@@ -82,3 +88,25 @@ def test_costs_of_holding_short_reach_the_engines_books(recording: Recording) ->
     # every night at the last close: ten over two, then forty over four (opened with the second day, held to the last)
     nights = 10 * (406 + 410) + 40 * (104 + 103.5 + 103 + 104)
     assert result.run.cash_moves == pytest.approx(-40 * 1.20 - nights * 0.36 / 360)
+
+
+def test_on_paper_the_engine_and_the_exchange_agree_after_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    import_data(table(), name="acted", symbol="DATA")
+    desk = wb.start("splits", host="thread", data="acted", speed=0, quiet=True, play=False)
+    try:
+        desk.run(Hold(), symbols=["DATA"], quantity=10)
+        desk.market_control("play")
+        desk.wait(finished=True, timeout_s=60)
+        account = desk.account
+        assert (account.cash, account.cash_moves) == (1_000_000 - 10 * OPENS[1] + 48, 48)
+        assert account.equity == account.cash + 40 * CLOSES[-1]
+        told = desk.check()
+        assert told["replay_hash_equal"]
+        assert told["positions_equal_broker"]
+        assert told["cash_conserved"]
+        assert told["differences"] == []
+    finally:
+        desk.stop()
