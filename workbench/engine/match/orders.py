@@ -175,12 +175,14 @@ class Desk(Books):
         if resting.state != "open":
             return [AmendRefused(ts_ns, order_id, "TOO_LATE", f"the order is {resting.state}")]
         wanted = amended(resting, amend)
-        complaint = self.amend_complaint(resting, wanted) if isinstance(wanted, Submit) else wanted
-        if complaint is not None:
-            return [AmendRefused(ts_ns, order_id, *complaint)]
-        assert isinstance(wanted, Submit)
-        self.change(resting, wanted, amend.ts_ns)
-        return [self.amended(resting, ts_ns)]
+        if isinstance(wanted, Submit):
+            complaint = self.amend_complaint(resting, wanted)
+            if complaint is None:
+                self.change(resting, wanted, amend.ts_ns)
+                return [self.amended(resting, ts_ns)]
+            wanted = complaint
+        code, text = wanted
+        return [AmendRefused(ts_ns, order_id, code, text)]
 
     def amend_complaint(self, resting: Resting, wanted: Submit) -> Complaint | None:
         """Why this amendment is not taken, beyond its words; None when it is."""

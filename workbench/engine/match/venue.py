@@ -236,23 +236,24 @@ class Match(Desk):
 
     def filled_on_arrival(self, resting: Resting) -> bool:
         """Whether an order fills at the close of the bar it was decided on, with no data after it."""
+        return self._close_for(resting) is not None
+
+    def _close_for(self, resting: Resting) -> Bar | None:
         order = resting.order
-        if not (self._at_close and order.kind == MARKET and order.tif not in (OPG, CLS)):
-            return False
+        if not (self._at_close and order.kind == MARKET and order.tif not in (OPG, CLS) and resting.woken):
+            return None
         tape = self.tape(order.iid)
         bar = tape.bar
-        return (
-            bar is not None and bar.ts_ns == order.ts_ns == tape.seen_ns and bar.close > 0 and resting.woken
-        )
+        if bar is None or not bar.ts_ns == order.ts_ns == tape.seen_ns or bar.close <= 0:
+            return None
+        return bar
 
     def arrived(self, resting: Resting, reports: list[Report]) -> None:
-        if self.filled_on_arrival(resting):
+        bar = self._close_for(resting) if self._at_close else None
+        if bar is not None:
             order = resting.order
-            tape = self.tape(order.iid)
-            bar = tape.bar
-            assert bar is not None
             self.expired(resting, order.ts_ns, reports)  # notes the session it is good for
-            self.trade(resting, order.ts_ns, bar.close, tape, reports, bar)
+            self.trade(resting, order.ts_ns, bar.close, self.tape(order.iid), reports, bar)
             self.now_or_never(resting, order.ts_ns, reports)
             self.woken.clear()
 
