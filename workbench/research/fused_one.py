@@ -20,7 +20,7 @@ from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy.rows import RowMemory
 
-__all__ = ["BARS_A_CALL", "one"]
+__all__ = ["BARS_A_CALL", "account_of", "marks_of", "one"]
 
 BARS_A_CALL = 1 << 20  # progress is told, and scratch memory used, for so many at a time
 
@@ -53,9 +53,9 @@ def one(plan: Plan) -> Run | str:
     memory = RowMemory(layout)
     memory.fill(memory.take(), strategy, indicators)
     limits = Limits().changed(plan.limits.items())
-    account, numbers = _account(plan, at, limits.allow_reversal != 0), np.zeros(at.NUMBERS)
+    account, numbers = account_of(plan, at, limits.allow_reversal != 0), np.zeros(at.NUMBERS)
     cash = int(account[at.CASH])
-    series, marks = recording.series(recording.symbols[0]), _marks_of(recording)
+    series, marks = recording.series(recording.symbols[0]), marks_of(recording)
     n = len(series.ts_ns)
     equity = np.empty(n)
     parts: list[_Rows] = []
@@ -96,7 +96,8 @@ def one(plan: Plan) -> Run | str:
     return Run(recording, "compiled", plan.cash, series.ts_ns, equity, made[1], made[0])
 
 
-def _account(plan: Plan, at: Any, reversal: bool) -> Ints:
+def account_of(plan: Plan, at: Any, reversal: bool) -> Ints:
+    """The account as the loop takes it; `at` is the module of the loop."""
     placement, lot = plan.placements[0], plan.recording.instruments[0].lot_e8
     quantity = to_e8(placement.quantity)
     account = np.zeros(at.ACCOUNT, np.int64)
@@ -110,7 +111,7 @@ def _account(plan: Plan, at: Any, reversal: bool) -> Ints:
     return account
 
 
-def _marks_of(recording: Recording) -> Floats:
+def marks_of(recording: Recording) -> Floats:
     """The closes as whole numbers of 1e-8 have them: the closes themselves where that is the same to the last bit or
     so."""
     marks = _marks.get(recording)
