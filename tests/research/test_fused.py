@@ -104,6 +104,7 @@ _limits = st.fixed_dictionaries(
     quantity=st.sampled_from([0.3, 7.5, 10.0, 100.0, 99.99]),
     cash=st.sampled_from([1_000.0, 54_321.987654, 1e6, 1e7]),
     fees=st.sampled_from([(0.0, 0.0), (0.005, 0.0), (0.0, 0.001), (0.0123456789, 0.00077)]),
+    slippage=st.sampled_from([("none", 0.0), ("none", 0.0), ("ticks", 1.5), ("rate", 0.0007)]),
     fill=st.sampled_from(["next_open", "close"]),
     flat_at_end=st.booleans(),
     strategy=st.one_of(
@@ -125,6 +126,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     quantity: float,
     cash: float,
     fees: tuple[float, float],
+    slippage: tuple[str, float],
     fill: str,
     flat_at_end: bool,
     strategy: Strategy,
@@ -133,7 +135,10 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     turns: bool,
 ) -> None:
     data = market(n, seed, px=px, lot_e8=lot_e8, bar_ns=bar_ns, gap=gap)
-    sim = SimSettings(ack_median_us=0, fill_median_us=0, fee_per_unit=fees[0], fee_rate=fees[1])
+    sim = SimSettings.model_validate(
+        {"ack_median_us": 0, "fill_median_us": 0, "fee_per_unit": fees[0], "fee_rate": fees[1]}
+        | {"slippage": slippage[0], "slippage_amount": slippage[1]}
+    )
     run, engine = both(
         strategy, data, sim=sim, sizing=sizing, quantity=quantity, cash=cash, fill=fill,
         flat_at_end=flat_at_end,

@@ -71,6 +71,7 @@ def test_one_symbol_and_two_variants_too() -> None:
     quantity=st.sampled_from([0.3, 7.5, 40.0]),
     cash=st.sampled_from([1_000.0, 54_321.987654, 1e6]),
     fees=st.sampled_from([(0.0, 0.0), (0.0123456789, 0.00077)]),
+    slippage=st.sampled_from([("none", 0.0), ("none", 0.0), ("ticks", 1.5), ("rate", 0.0007)]),
     fill=st.sampled_from(["next_open", "close"]),
     flat_at_end=st.booleans(),
     turns=st.booleans(),
@@ -102,6 +103,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     quantity: float,
     cash: float,
     fees: tuple[float, float],
+    slippage: tuple[str, float],
     fill: str,
     flat_at_end: bool,
     turns: bool,
@@ -109,7 +111,10 @@ def test_law_whatever_runs_the_answer_is_the_engines(
 ) -> None:
     data = market(n, seed, symbols=symbols, missing=missing, px=px, lot_e8=lot_e8, bar_ns=bar_ns)
     strategies = [Turns()] * variants if turns else [Steps(period=3 + k) for k in range(variants)]
-    sim = SimSettings(ack_median_us=0, fill_median_us=0, fee_per_unit=fees[0], fee_rate=fees[1])
+    sim = SimSettings.model_validate(
+        {"ack_median_us": 0, "fill_median_us": 0, "fee_per_unit": fees[0], "fee_rate": fees[1]}
+        | {"slippage": slippage[0], "slippage_amount": slippage[1]}
+    )
     both(
         plan_of(
             data, *strategies, sim=sim, sizing=sizing, quantity=quantity, cash=cash, fill=fill,

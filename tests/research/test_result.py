@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from bokeh.embed import file_html
-from bokeh.models import Line, Scatter, VArea
+from bokeh.models import Line, Scatter, VArea, VBar
 from bokeh.models.renderers import GlyphRenderer
 from bokeh.resources import INLINE
 
 from tests.research.test_backtest import CROSS, HOLD, recording, strategy, walk
+from workbench.errors import UnknownName
+from workbench.feeds import synthetic
 from workbench.research import Result, backtest
 
 # Four sessions of two bars each; opens equal the close before, so that only closes count.
@@ -83,7 +85,7 @@ def test_realized_is_the_sum_of_closed_trades(busy: Result) -> None:
 
 def test_the_frame_holds_the_curve(busy: Result) -> None:
     frame = busy.frame()
-    assert list(frame.columns) == ["equity", "drawdown"]
+    assert list(frame.columns) == ["equity", "drawdown", "exposure"]
     assert isinstance(frame.index, pd.DatetimeIndex)
     assert str(frame.index.tz) == "UTC"
     assert frame.index.is_monotonic_increasing
@@ -100,21 +102,47 @@ def test_the_text_says_what_ran(busy: Result) -> None:
 def test_the_picture_shows_price_fills_equity_and_drawdown(busy: Result) -> None:
     price, equity, drawdown = busy.plot().children  # type: ignore[attr-defined]
     glyphs: list[Any] = [r for r in price.renderers if isinstance(r, GlyphRenderer)]
-    assert [type(r.glyph) for r in glyphs] == [Line, Scatter, Scatter]
-    _, buys, sells = glyphs
+    assert sum(isinstance(r.glyph, VBar) for r in glyphs) == 2  # candles up and down
+    buys, sells = (r for r in glyphs if isinstance(r.glyph, Scatter))
     sides = busy.run.fills["side"].tolist()
     assert (len(buys.data_source.data["x"]), len(sells.data_source.data["x"])) == (
         sides.count(1),
         sides.count(-1),
     )
     assert min(sides.count(1), sides.count(-1)) > 3
-    assert sorted([*buys.data_source.data["y"], *sells.data_source.data["y"]]) == sorted(
+    assert sorted([*buys.data_source.data["px"], *sells.data_source.data["px"]]) == sorted(
         busy.run.fills["px"].tolist()
     )
     assert [type(r.glyph) for r in equity.renderers] == [Line]
     assert [type(r.glyph) for r in drawdown.renderers] == [VArea]
     assert price.x_range is equity.x_range is drawdown.x_range
-    assert list(equity.renderers[0].data_source.data["y"]) == list(busy.run.equity)
+    assert list(equity.renderers[0].data_source.data["value"]) == list(busy.run.equity)
+    candles = sum(len(r.data_source.data["x"]) for r in glyphs if isinstance(r.glyph, VBar))
+    assert candles == len(busy.recording)
+
+
+def test_a_fill_stands_at_the_bar_it_filled_in(busy: Result) -> None:
+    price = busy.plot().children[0]  # type: ignore[attr-defined]
+    opens = busy.recording.values[:, 0]
+    for drawn in (r for r in price.renderers if isinstance(r.glyph, Scatter)):
+        places, prices = drawn.data_source.data["x"], drawn.data_source.data["px"]
+        assert [opens[at] for at in places] == list(prices)
+
+
+def test_a_long_picture_stays_light_and_keeps_the_extremes() -> None:
+    long = backtest(strategy(CROSS, "AroundMean"), synthetic(1, 60_000, seed=1))
+    price, equity, drawdown = long.plot().children  # type: ignore[attr-defined]
+    curve = equity.renderers[0].data_source.data["value"]
+    assert len(curve) <= 4_100
+    assert (curve.min(), curve.max()) == (long.run.equity.min(), long.run.equity.max())
+    assert min(drawdown.renderers[0].data_source.data["y2"]) == long.stats["max_drawdown"]
+    bars: list[Any] = [r for r in price.renderers if isinstance(r.glyph, VBar)]
+    assert sum(len(r.data_source.data["x"]) for r in bars) <= 2_000
+    assert "a candle is 30 bars" in price.title.text
+    low = min(float(np.min(r.data_source.data["low"])) for r in bars)
+    assert low == long.recording.values[:, 2].min()
+    with pytest.raises(UnknownName, match="'S000'"):
+        long.plot("S001")
 
 
 def test_the_picture_needs_nothing_from_the_network(busy: Result) -> None:

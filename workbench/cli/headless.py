@@ -94,7 +94,7 @@ class Headless:
                 desk.run(chosen, symbols=["SPY"], quantity=1 + n % 20)
 
     def _quickstart(self) -> None:
-        from workbench.ui.notebooks import NotebookFailed, execute
+        from workbench.research.notebooks import NotebookFailed, execute
 
         source = self.root / "notebooks" / "quickstart.ipynb"
         target = home_folder() / self.name / "quickstart-executed.ipynb"

@@ -8,7 +8,7 @@ asks it first and leaves what is too large to the engine.
 Not here: when something fills (engine/match, the loops of research/).
 """
 
-__all__ = ["fee_e8", "floor_lot", "over_e8", "percent_qty_e8", "room", "value_e8"]
+__all__ = ["fee_e8", "floor_lot", "over_e8", "percent_qty_e8", "room", "slipped_px_e8", "value_e8"]
 
 _S = 100_000_000
 _HALF = 50_000_000
@@ -93,3 +93,18 @@ def percent_qty_e8(equity_e8: int, percent_e8: int, mark_e8: int) -> int:
     rest = equity_e8 * percent_e8 - qty * unit
     qty += rest // unit
     return qty
+
+
+def slipped_px_e8(px_e8: int, side: int, worse_e8: int, rate: float, tick_e8: int) -> int:
+    """The price after slippage by a distance or a fraction (one of them 0), on the tick grid and rounded against the
+    order (as `engine.match.slippage`).
+
+    >>> slipped_px_e8(100 * _S, 1, 0, 0.00015, 1_000_000) / _S
+    100.02
+    """
+    worse = worse_e8 if rate == 0.0 else round(px_e8 * rate)
+    if worse == 0:
+        return px_e8
+    if side > 0:
+        return -(-(px_e8 + worse) // tick_e8) * tick_e8
+    return max((px_e8 - worse) // tick_e8 * tick_e8, tick_e8)

@@ -1,22 +1,29 @@
 """Research on the same engine that trades: backtest a strategy object, look at it, hold a live run against it, sweep
 its parameters.
 
+    arguments -> Plan -> a loop (compiled, events, engine) -> Run -> Result -> figures, pictures, report
+
 Live trading never imports this room.
 """
 
 from workbench.research.backtest import backtest
+from workbench.research.compare import Comparison, compare
 from workbench.research.lookahead import check
 from workbench.research.parity import ParityReport, paired, parity
 from workbench.research.result import Decision, Result
+from workbench.research.statistics import FIGURES
 from workbench.research.sweep import SweepResult, sweep
 
 __all__ = [
+    "FIGURES",
+    "Comparison",
     "Decision",
     "ParityReport",
     "Result",
     "SweepResult",
     "backtest",
     "check",
+    "compare",
     "paired",
     "parity",
     "sweep",

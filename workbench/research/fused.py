@@ -60,7 +60,10 @@ def _cannot(plan: Plan) -> str:
             return "sizes that are followed from bar to bar are not compiled"
         if placement.quantity > _LARGEST[placement.sizing]:
             return "the quantity is too large for exact 64-bit figures"
-    beyond = beyond_plain(plan.sim)
+    sim = plan.sim
+    if sim.slippage in ("ticks", "rate"):
+        sim = sim.model_copy(update={"slippage": "none", "slippage_amount": 0.0})
+    beyond = beyond_plain(sim)
     if beyond:
         return f"the venue has {beyond}"
     if plan.sim.ack_median_us or plan.sim.fill_median_us or plan.sim.measured:

@@ -22,11 +22,11 @@ __all__ = ["ACCOUNT", "NUMBERS", "SIGNATURE", "loop_over"]
 
 # what the loop is told and what it answers, in one int64 array; the first six go on where the last call left off
 CASH, HELD, PENDING, N_ORDERS, N_FILLS, STATUS = range(6)
-FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE = range(6, 13)
-ACCOUNT: Final = 13
-# the same in floats: the target held
-POS = 0
-NUMBERS: Final = 1
+FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, TICK, WORSE = range(6, 15)
+ACCOUNT: Final = 15
+# the same in floats: the target held; slippage as a fraction (as a distance it is `WORSE`)
+POS, SLIP = range(2)
+NUMBERS: Final = 2
 
 FINE, NAN, TOO_LARGE = range(3)
 
@@ -48,6 +48,7 @@ _over_e8 = _frozen(fills.over_e8)
 _fee_e8 = _frozen(fills.fee_e8)
 _floor_lot = _frozen(fills.floor_lot)
 _percent_qty_e8 = _frozen(fills.percent_qty_e8)
+_slipped_px_e8 = _frozen(fills.slipped_px_e8)
 
 
 def loop_over(pieces: Pieces) -> Callable[..., Any]:
@@ -73,6 +74,11 @@ def loop_over(pieces: Pieces) -> Callable[..., Any]:
         for i in range(first, end):
             if pending != 0:
                 px = np.int64(np.rint((o[i] if account[AT_CLOSE] == 0 else c[i - 1]) * 1e8))
+                if account[WORSE] != 0 or numbers[SLIP] != 0.0:
+                    px = _slipped_px_e8(px, pending, account[WORSE], numbers[SLIP], account[TICK])
+                    if account[AT_CLOSE] != 0:  # inside a bar it stays within the bar
+                        px = max(px, np.int64(np.rint(low[i - 1] * 1e8)))
+                        px = min(px, np.int64(np.rint(h[i - 1] * 1e8)))
                 if not _room(px, abs(pending)):
                     status = TOO_LARGE
                     break

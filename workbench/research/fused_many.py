@@ -13,7 +13,7 @@ from workbench.engine.sizing import PERCENT
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
 from workbench.research.fused_build import layout_and_indicators, loop_call
-from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, tables
+from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy.rows import RowMemory
@@ -117,6 +117,10 @@ def _state(plan: Plan, at: Any, limits: Limits) -> _State:
     account[at.FEE_UNIT], account[at.FEE_RATE] = to_e8(plan.sim.fee_per_unit), round(plan.sim.fee_rate * 1e8)
     account[at.REVERSAL], account[at.AT_CLOSE] = limits.allow_reversal != 0, plan.fill == CLOSE
     lines[:, at.LOT] = [instrument.lot_e8 for instrument in recording.instruments]
+    slips = [Slips.of(plan.sim, instrument.tick_e8) for instrument in recording.instruments]
+    lines[:, at.TICK], lines[:, at.WORSE] = [s.tick_e8 for s in slips], [s.worse_e8 for s in slips]
+    sums = np.zeros(at.SUMS)
+    sums[at.SLIP] = slips[0].rate
     seats = np.zeros((n, at.SEAT), np.int64)
     r = 0
     for number, placement in enumerate(placements):
@@ -136,7 +140,7 @@ def _state(plan: Plan, at: Any, limits: Limits) -> _State:
     most.append(min(int(limits.orders_per_s_account), largest))
     sent = np.zeros((len(most), 2 + max(most)), np.int64)
     sent[:, 0] = most
-    return _State(account, np.zeros(2), seats, np.zeros(n), lines, seats_at, seats_of, sent)
+    return _State(account, sums, seats, np.zeros(n), lines, seats_at, seats_of, sent)
 
 
 def _flat(plan: Plan, at: Any, state: _State, equity: Any, cancelled: list[int]) -> _Rows:
@@ -159,13 +163,15 @@ def _flat(plan: Plan, at: Any, state: _State, equity: Any, cancelled: list[int])
     fills: list[tuple[int, ...]] = []
     for k, r in enumerate(closing):
         iid, qty = int(seats[r, at.IID]), -int(seats[r, at.SEAT_HELD])
-        px = round(float(recording.values[last_row[iid], 3]) * 1e8)
+        bar = recording.values[last_row[iid]].tolist()
+        at_once = plan.fill == CLOSE and int(recording.ts_ns[last_row[iid]]) == now
+        slips = Slips.of(plan.sim, recording.instruments[iid].tick_e8)
+        px = slips.px_e8(round(bar[3] * 1e8), qty, (bar[2], bar[1]) if at_once else None)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
         cash -= value + fee
         for column, figure in zip(rows, (now, r, qty), strict=False):
             column.append(figure)
-        at_once = plan.fill == CLOSE and int(recording.ts_ns[last_row[iid]]) == now
         # at once in order of closing; by the last print in order of instruments, then of arrival at the venue
         turn = (0, 0, k) if at_once else (1, iid, k if r not in waiting else k - len(closing))
         fills.append((*turn, base + k, now if at_once else now + 1, px, value, fee))

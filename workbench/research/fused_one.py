@@ -15,7 +15,7 @@ from workbench.feeds import Recording, Series
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
 from workbench.research.fused_build import audit_call, layout_and_indicators, loop_call
-from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, tables
+from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy.rows import RowMemory
@@ -54,6 +54,7 @@ def one(plan: Plan) -> Run | str:
     memory.fill(memory.take(), strategy, indicators)
     limits = Limits().changed(plan.limits.items())
     account, numbers = account_of(plan, at, limits.allow_reversal != 0), np.zeros(at.NUMBERS)
+    numbers[at.SLIP] = Slips.of(plan.sim, 1).rate
     cash = int(account[at.CASH])
     series, marks = recording.series(recording.symbols[0]), marks_of(recording)
     n = len(series.ts_ns)
@@ -108,6 +109,8 @@ def account_of(plan: Plan, at: Any, reversal: bool) -> Ints:
         account[at.FULL] = exact.floor_lot(quantity, lot)
     account[at.FEE_UNIT], account[at.FEE_RATE] = to_e8(plan.sim.fee_per_unit), round(plan.sim.fee_rate * 1e8)
     account[at.REVERSAL], account[at.AT_CLOSE] = reversal, plan.fill == CLOSE
+    slips = Slips.of(plan.sim, plan.recording.instruments[0].tick_e8)
+    account[at.TICK], account[at.WORSE] = slips.tick_e8, slips.worse_e8
     return account
 
 
@@ -135,7 +138,9 @@ def _end(plan: Plan, account: Ints, at: Any, series: Series, marks: Floats, equi
     """An order at the last close fills there; with `flat_at_end` what is held is closed."""
     pending, held, cash = (int(account[place]) for place in (at.PENDING, at.HELD, at.CASH))
     last = len(series.ts_ns) - 1
-    px = round(float(series.close[last]) * 1e8)
+    mark = round(float(series.close[last]) * 1e8)
+    slips = Slips.of(plan.sim, plan.recording.instruments[0].tick_e8)
+    bounds = (float(series.low[last]), float(series.high[last])) if plan.fill == CLOSE else None
     rows: list[list[int]] = [[], [], [], [], []]
     closing: list[int] = []
     if pending and plan.fill == CLOSE:
@@ -147,6 +152,7 @@ def _end(plan: Plan, account: Ints, at: Any, series: Series, marks: Floats, equi
         rows[1].append(-held)
         held = 0
     for qty in closing:
+        px = slips.px_e8(mark, qty, bounds)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
         cash -= value + fee

@@ -42,7 +42,7 @@ from workbench.research.fused_rules import (
     SIZE,
 )
 
-__all__ = ["ACCOUNT", "LINE", "PANEL_SIGNATURE", "SEAT", "panel_over"]
+__all__ = ["ACCOUNT", "LINE", "PANEL_SIGNATURE", "SEAT", "SUMS", "panel_over"]
 
 _S: Final = 100_000_000
 _DAY_NS: Final = 86_400_000_000_000
@@ -53,14 +53,15 @@ _NEARLY: Final = 1.0 - 1e-6  # sums kept in floats drift: doubt them a little ea
 CASH, VALUE, VALUE_REST, N_ORDERS, N_FILLS, STATUS, INSTANT, DAY_END, DAY_EQUITY, SENT = range(10)
 FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE = range(10, 14)
 ACCOUNT: Final = 14
-# sums in currency units, float64[2]: worst-case gross exposure, open purchases at the marks
-GROSS_SUM, BUYS_SUM = range(2)
+# sums in currency units: worst-case gross exposure, open purchases at the marks; and slippage as a fraction
+GROSS_SUM, BUYS_SUM, SLIP = range(3)
+SUMS: Final = 3
 # one strategy on one instrument, int64[n, SEAT]; targets lie beside them in float64[n]
 IID, PLACED, SEAT_HELD, PENDING, ORDER_NO, FULL, PERCENT, LAST_SIDE, REPEATS, FROM_NS, BAR = range(11)
 SEAT: Final = 11
 # one instrument, int64[m, LINE]
-HELD, BUYS, SELLS, WORST, MARK, LOT, WORTH, WORTH_REST = range(8)
-LINE: Final = 8
+HELD, BUYS, SELLS, WORST, MARK, LOT, WORTH, WORTH_REST, TICK, WORSE = range(10)
+LINE: Final = 10
 
 FINE, NAN, TOO_LARGE, DOUBTED = 0, 1, 2, 10  # from DOUBTED on: the number of the rule
 
@@ -88,6 +89,7 @@ _over_e8 = _frozen(fills.over_e8)
 _fee_e8 = _frozen(fills.fee_e8)
 _floor_lot = _frozen(fills.floor_lot)
 _percent_qty_e8 = _frozen(fills.percent_qty_e8)
+_slipped_px_e8 = _frozen(fills.slipped_px_e8)
 _njit: Any = numba.njit
 _intrinsic: Any = numba.extending.intrinsic
 
@@ -229,12 +231,17 @@ def _opened(
 
 @_compiled
 def _filled(
-    account: Any, sums: Any, seats: Any, r: int, lines: Any, px_now: float, now: int, n: int,
+    account: Any, sums: Any, seats: Any, r: int, lines: Any, px_now: float, low: float, high: float, now: int, n: int,
     fill_order: Any, fill_ts: Any, fill_px: Any, fill_value: Any, fill_fee: Any,
 ) -> bool:  # fmt: skip
-    """What seat `r` has on its way fills, as fill number `n`; False when a product leaves 64 bits."""
+    """What seat `r` has on its way fills, as fill number `n`, within `low` and `high` (0: no bounds); False when a
+    product leaves 64 bits."""
     iid, qty = seats[r, IID], seats[r, PENDING]
     px = np.int64(np.rint(px_now * 1e8))
+    if lines[iid, WORSE] != 0 or sums[SLIP] != 0.0:
+        px = _slipped_px_e8(px, qty, lines[iid, WORSE], sums[SLIP], lines[iid, TICK])
+        if low > 0.0:
+            px = min(max(px, np.int64(np.rint(low * 1e8))), np.int64(np.rint(high * 1e8)))
     if not _room(px, abs(qty)):
         return False
     value = _value_e8(px, qty)
@@ -290,7 +297,7 @@ def panel_over(pieces: Pieces) -> Callable[..., Any]:
                     r = seats_of[k]
                     if seats[r, PENDING] != 0:
                         if not _filled(
-                            account, sums, seats, r, lines, values[row, 0], now, n_fills,
+                            account, sums, seats, r, lines, values[row, 0], 0.0, 0.0, now, n_fills,
                             fill_order, fill_ts, fill_px, fill_value, fill_fee,
                         ):  # fmt: skip
                             status = TOO_LARGE
@@ -374,8 +381,10 @@ def panel_over(pieces: Pieces) -> Callable[..., Any]:
             if account[AT_CLOSE] != 0 and status == FINE:
                 for k in range(before, n_orders):
                     r = order_seat[k]
+                    bar_at = seats[r, BAR]
                     if not _filled(
-                        account, sums, seats, r, lines, values[seats[r, BAR], 3], now, n_fills,
+                        account, sums, seats, r, lines, values[bar_at, 3], values[bar_at, 2], values[bar_at, 1],
+                        now, n_fills,
                         fill_order, fill_ts, fill_px, fill_value, fill_fee,
                     ):  # fmt: skip
                         status = TOO_LARGE

@@ -8,16 +8,42 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from workbench.config import SimSettings
+from workbench.kernels.fills import slipped_px_e8
 from workbench.model.dtypes import FILL, ORDER
 from workbench.model.orders import CANCELLED, FILLED, WORKING
 
-__all__ = ["EXACT", "TOO_LARGE", "Fills", "Orders", "tables"]
+__all__ = ["EXACT", "TOO_LARGE", "Fills", "Orders", "Slips", "tables"]
 
 EXACT = 2**53
 """Up to here a whole number is one float, and a quotient of two is the one that Python answers."""
 TOO_LARGE = "a figure is too large for exact 64-bit arithmetic"
 
 type Ints = npt.NDArray[np.int64]
+
+
+class Slips(NamedTuple):
+    """Slippage of market orders: a distance in 1e-8 on this tick grid, or a fraction of the price (one is 0)."""
+
+    worse_e8: int
+    rate: float
+    tick_e8: int
+
+    @classmethod
+    def of(cls, sim: SimSettings, tick_e8: int) -> "Slips":
+        """What the settings say for an instrument with this tick."""
+        amount = sim.slippage_amount
+        worse = round(amount * tick_e8) if sim.slippage == "ticks" else 0
+        return cls(worse, amount if sim.slippage == "rate" else 0.0, tick_e8)
+
+    def px_e8(self, px_e8: int, side: int, bounds: tuple[float, float] | None) -> int:
+        """The price at which an order fills, inside a bar within its (low, high)."""
+        if not (self.worse_e8 or self.rate):
+            return px_e8
+        slipped = slipped_px_e8(px_e8, side, self.worse_e8, self.rate, self.tick_e8)
+        return (
+            slipped if bounds is None else min(max(slipped, round(bounds[0] * 1e8)), round(bounds[1] * 1e8))
+        )
 
 
 class Orders(NamedTuple):

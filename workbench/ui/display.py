@@ -70,7 +70,22 @@ def rows_html(rows: Any) -> str | None:
     return draw() if draw else None
 
 
+def _researched(draw: str) -> Callable[[Any], str | None]:
+    """A drawing of `ui.research`, imported when the first one is shown."""
+
+    def html(value: Any) -> str | None:
+        from workbench.ui import research
+
+        drawn: str | None = getattr(research, draw)(value)
+        return drawn
+
+    return html
+
+
 _HTML: dict[tuple[str, str], Callable[[Any], str | None]] = {
+    ("workbench.research.result", "Result"): _researched("result_html"),
+    ("workbench.research.compare", "Comparison"): _researched("comparison_html"),
+    ("bokeh.models.layouts", "Column"): _researched("picture_html"),
     ("workbench.api.session_views", "OrderView"): order_html,
     ("workbench.api.session_views", "Trace"): waterfall_html,
     ("workbench.api.session_views", "Rows"): rows_html,

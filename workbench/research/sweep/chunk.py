@@ -16,7 +16,7 @@ import numpy.typing as npt
 from workbench.errors import StrategyError
 from workbench.kernels.layout import Layout
 from workbench.model import to_e8
-from workbench.research.result import SESSIONS_PER_YEAR
+from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep import lane_state as s
 from workbench.research.sweep.lane_state import WIDTH
 from workbench.research.sweep.markets import Market

@@ -22,7 +22,7 @@ from workbench.research.overfit import (
     moments,
     probability_of_overfitting,
 )
-from workbench.research.result import SESSIONS_PER_YEAR
+from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep.job import CURVES_KEPT, Job
 from workbench.research.sweep.markets import BLOCKS
 from workbench.research.sweep.scores import Summary
@@ -126,7 +126,7 @@ def guards_of(job: Job, store: Store, summary: Summary, backtest: "Callable[[], 
 
 def session_returns(result: "Result") -> Floats:
     """Return of each UTC day that holds data."""
-    return result._session_returns()
+    return np.asarray(result.returns, np.float64)
 
 
 def period_returns(job: Job, store: Store, market: int) -> Floats:
