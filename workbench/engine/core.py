@@ -81,6 +81,7 @@ class Engine:
         self.exposure = Exposure()
         self.orders = OrderTable()
         self.claims = Claims(self.orders, self.exposure)
+        self.claimed = self.claims.by_order  # is this order a plain one? asked at every fill
         self.sized: Sized | None = None  # None: nobody's size is measured or followed on bars
         self.flattening: dict[tuple[int, int], str] = {}  # seats to be closed once their orders have ended
         self.risk = Risk(self.book, self.ledger, self.exposure, self.orders)
@@ -362,7 +363,7 @@ class Engine:
     def release(self, order: Order, open_e8: int) -> None:
         """An order has ended with `open_e8` unfilled: that can no longer happen, and the strategy must know."""
         seat = self.host.seats[order.strategy_id, order.iid]
-        if order.order_id in self.claims.by_order:
+        if order.order_id in self.claimed:
             self.claims.changed(order)
         else:
             self.exposure.closed(seat.line, order.side, open_e8)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from workbench.engine.flatten import close_out
 from workbench.engine.hooks import tell, tell_fill
 from workbench.engine.orders import FLAG_NONE, FLAG_OVER, FLAG_TWICE
 from workbench.engine.seats import OPERATOR
@@ -79,16 +80,20 @@ def on_filled(engine: "Engine", event: Filled) -> None:
     order.fee_e8 += event.fee_e8
     seat = engine.host.seats[strategy_id, iid]
     seat.held_e8 += side * qty
-    if order.order_id in engine.claims.by_order:
-        engine.exposure.filled(seat.line, side, qty, 0)
+    line, placed = seat.line, seat.placed
+    if order.order_id in engine.claimed:
+        engine.exposure.filled(line, side, qty, 0)
         engine.claims.changed(order)
     else:
         part = qty if qty < was_open else was_open
-        engine.exposure.filled(seat.line, side, qty, part)
+        engine.exposure.filled(line, side, qty, part)
         seat.working_e8 -= side * part
-    if order.state in TERMINAL:
-        engine.over(seat, order)
-    placed = seat.placed
+    if order.state in TERMINAL:  # `over`, written out: the hot path of every fill
+        (line.bids if side > 0 else line.asks).pop(order.order_id, None)
+        if placed.open_orders is not None:
+            placed.open_orders.pop(order.order_id, None)
+        if engine.flattening:
+            close_out(engine, seat)
     placed.fills += 1
     if placed.sizer is not None and isinstance(placed.sizer, ByKelly):
         placed.sizer.filled(iid, engine.ledger.positions[strategy_id, iid], event.fee_e8)

@@ -121,7 +121,7 @@ class OrderTable:
         cumulative = order.filled_e8 + qty_e8
         order.filled_e8 = cumulative
         order.updated_ns = ts_ns
-        state, most = order.state, order.qty_e8
+        state, most, amend = order.state, order.qty_e8, None
         if self.amending:
             amend = self.amending.get(order.order_id)
             if amend is not None and amend.qty_e8 > most:
@@ -135,8 +135,8 @@ class OrderTable:
         if cumulative >= most:
             order.state = FILLED  # allowed from every active state
             del self.active[order.order_id]
-            if self.amending:
-                self.amending.pop(order.order_id, None)
+            if amend is not None:
+                del self.amending[order.order_id]
         elif state != CANCELLING:  # a cancel stays asked for while parts fill
             order.state = PARTIAL
         if over:
