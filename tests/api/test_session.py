@@ -182,6 +182,8 @@ def test_an_order_is_amended_and_everything_flattened(session: Session) -> None:
     changed = session.amend(order.order_id, quantity=4, limit_px=101.0)
     assert not isinstance(changed, rows.RefusalRow)
     assert (changed.quantity, changed.limit_px) == (4.0, 101.0)
+    assert not isinstance(changed.amend(quantity=5), rows.RefusalRow)
+    assert changed.refresh().quantity == 5.0
     report = session.flatten("home")
     assert (report.cancels, report.refused, report.waiting) == (1, [], [])
     refused = session.amend(order.order_id, quantity=5)

@@ -123,6 +123,13 @@ class OrderView:
         """Ask the venue to cancel it."""
         self._session.cancel(self.row.order_id)
 
+    def amend(
+        self, *, quantity: float = 0.0, limit_px: float = 0.0, stop_px: float = 0.0
+    ) -> "OrderView | rows.RefusalRow":
+        """Ask the venue to change it; what is left out stays. The order, or the refusal."""
+        change = {"quantity": quantity, "limit_px": limit_px, "stop_px": stop_px}
+        return self._session.amend(self.row.order_id, **change)
+
     def refresh(self) -> "OrderView":
         """The same order now."""
         return OrderView(self._session, self._session.order(self.row.order_id).row)
