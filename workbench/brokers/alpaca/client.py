@@ -203,9 +203,10 @@ class AlpacaClient:
             page = decode(VENUE, answer.body, list[OrderBody], what="the list of orders")
             known = {body.id for body in found}
             found += [body for body in page if body.id not in known]
-            if len(page) < _MOST_ORDERS:
+            if len(page) < _MOST_ORDERS or len(found) == len(known):
                 break
-            after = page[-1].submitted_at or page[-1].created_at or after
+            # the earlier of its two times: what came in between is repeated rather than left out
+            after = page[-1].created_at or page[-1].submitted_at or after
         return found
 
     async def fills(self, after: str, *, lane: int = DATA) -> list[FillBody]:

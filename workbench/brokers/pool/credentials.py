@@ -103,6 +103,8 @@ def read_credentials(
     for field in ("key", "secret"):
         if values.get(field, "").strip().lower() in _WEAK:
             raise BadValue(f"credentials {reference} {field}", "***", "give the key the venue issued")
+        if not values[field].strip().isprintable() and field == "key":
+            raise BadValue(f"credentials {reference} {field}", "***", "it has characters no header can carry")
     more = {field: SecretStr(value) for field, value in values.items() if field not in ("key", "secret")}
     return Credentials(values["key"].strip(), SecretStr(values["secret"].strip()), more)
 

@@ -20,6 +20,7 @@ __all__ = ["Follower"]
 
 logger = logging.getLogger(__name__)
 
+_PAGE: Final = 500
 _SETTLED_S: Final = 2.0  # a sweep does not judge orders younger than this
 
 
@@ -111,7 +112,8 @@ class Follower(VenueHooks):
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self._sweep_s)
+            # many open orders are many pages: they are compared less often
+            await asyncio.sleep(self._sweep_s * max(1.0, len(self.tracker.active) / _PAGE))
             if not self.tracker.active:
                 continue
             try:

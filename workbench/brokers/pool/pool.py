@@ -14,6 +14,7 @@ from workbench.brokers.pool import meters as _meters
 from workbench.brokers.pool.breaker import Breaker
 from workbench.brokers.pool.budgets import Budget, Slots
 from workbench.brokers.pool.health import Health
+from workbench.brokers.pool.http import Http
 from workbench.brokers.pool.lanes import LANE_NAMES
 from workbench.brokers.pool.limiter import Limiter
 from workbench.brokers.pool.meters import BreakerRow, Meters, PoolSnapshot, StreamRow
@@ -55,6 +56,8 @@ class Pool:
         self.streams: list[Stream] = []
         self.keys_refused = 0  # one after another
         self._session: aiohttp.ClientSession | None = None
+        self._https: dict[tuple[str, str], Http] = {}
+        self._timeouts: dict[str, float] = {}
         for budget_name, limit in (limits or {}).items():
             for budget in self._named(budget_name, limit):
                 budget.set_limit(limit)
@@ -71,21 +74,33 @@ class Pool:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """The open session. Raises Unreachable before `open()` and after `close()`."""
+        """The open session of the WebSockets. Raises Unreachable before `open()` and after `close()`."""
         if self._session is None:
             raise Unreachable(
                 f"broker '{self.venue}' is not connected: call connect() first; nothing was sent"
             )
         return self._session
 
+    def http(self, root: URL, tls: Tls) -> Http:
+        """The connections to an origin. Raises Unreachable as `session` does."""
+        if self._session is None:
+            raise Unreachable(
+                f"broker '{self.venue}' is not connected: call connect() first; nothing was sent"
+            )
+        key = (str(root.origin()), str(tls))
+        if key not in self._https:
+            self._https[key] = Http(root, tls, **self._timeouts)
+        return self._https[key]
+
     @property
     def is_open(self) -> bool:
         return self._session is not None
 
     def open(self, **timeouts: float) -> None:
-        """Open the session (time-outs as in `open_session`)."""
+        """Be ready to connect (time-outs as `Http` has them)."""
         if self._session is None:
-            self._session = open_session(**timeouts)
+            self._session = open_session()
+            self._timeouts = timeouts
             self.health.say("unknown", "connecting")
             self.keys_refused = 0
             _meters.opened(self)
@@ -98,6 +113,9 @@ class Pool:
         self.streams.clear()
         await self.health.close()
         self.limiter.close()
+        for http in self._https.values():
+            await http.close()
+        self._https.clear()
         session, self._session = self._session, None
         if session is not None:
             await session.close()

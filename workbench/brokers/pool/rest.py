@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
-import aiohttp
 import msgspec
-from multidict import CIMultiDictProxy
 from yarl import URL
 
 from workbench.brokers.pool.backoff import Backoff
 from workbench.brokers.pool.breaker import Breaker
+from workbench.brokers.pool.connection import BrokenOff, TooLarge
+from workbench.brokers.pool.http import Http, NotSent, Untrusted
 from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY
 from workbench.brokers.pool.payload import shorten
-from workbench.brokers.pool.sessions import TLS_ERRORS, Tls
+from workbench.brokers.pool.sessions import Tls
 from workbench.errors import (
     KeysRefused,
     OutcomeUnknown,
@@ -41,15 +41,13 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Dialect", "Rest", "retry_after_s"]
 
 _MB: Final = 1_000_000
-_NOT_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_BROKEN: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Answer(msgspec.Struct, frozen=True, eq=False):
     """What came back, and when (monotonic ns): `called_ns` is the moment the limiter let the request pass."""
 
     status: int
-    headers: CIMultiDictProxy[str]
+    headers: Mapping[str, str]  # looked up whatever the case
     body: bytes
     called_ns: int
     came_ns: int
@@ -92,8 +90,8 @@ class Rest:
         self._pool, self._dialect, self._tls = pool, dialect, tls
         self._limiter, self._meters, self._venue = pool.limiter, pool.meters, pool.venue
         self._body_cap, self._tries = body_cap, tries
-        self._root = str(root).rstrip("/")
-        self._urls: dict[str, URL] = {}  # of paths without a query, which come again and again
+        self._path = root.raw_path.rstrip("/")
+        self._http: Http | None = None
 
     async def ask(
         self,
@@ -182,7 +180,8 @@ class Rest:
                 called(called_ns)
             meters.requests[route.name] += 1
             signed, headers = self._dialect.sign(method, path, query, body)
-            answer = await self._exchange(method, path, signed, body, headers, harmless, body_cap, called_ns)
+            target = f"{self._path}{path}?{signed}" if signed else self._path + path
+            answer = await self._exchange(method, target, body, headers, harmless, body_cap, called_ns)
             meters.wire.record(answer.came_ns - called_ns)
             self._dialect.heard(answer)
             error = self._judged(answer, harmless)
@@ -206,21 +205,10 @@ class Rest:
                 self._pool.refused_keys(error)
         raise self._counted(error)
 
-    def _url(self, path: str, query: str) -> URL:
-        if query:
-            return URL(f"{self._root}{path}?{query}", encoded=True)
-        url = self._urls.get(path)
-        if url is None:
-            url = URL(self._root + path, encoded=True)
-            if len(self._urls) < 256:
-                self._urls[path] = url
-        return url
-
     async def _exchange(
         self,
         method: str,
-        path: str,
-        query: str,
+        target: str,
         body: bytes,
         headers: Mapping[str, str],
         harmless: bool,
@@ -229,39 +217,31 @@ class Rest:
     ) -> Answer:
         venue = self._venue
         try:
-            response = await self._pool.session.request(
-                method,
-                self._url(path, query),
-                data=body or None,
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._tls,
-            )
-        except TLS_ERRORS as error:
-            text = f"the certificate of {self.root.host} cannot be trusted ({_why(error)})"
-            raise UnsafeVenue(
-                venue, text, "nothing was sent; check the address and this machine's clock"
-            ) from error
-        except _NOT_SENT as error:
-            raise VenueDown(venue, f"no connection ({_why(error)})", "nothing was sent; try again") from error
-        except _BROKEN as error:
-            raise self._broken(f"no answer ({_why(error)})", harmless) from error
-        try:
-            content = await _bounded(response, body_cap)
-        except _BROKEN as error:
-            response.close()
-            raise self._broken(f"the answer broke off ({_why(error)})", harmless) from error
-        except asyncio.CancelledError:
-            response.close()
-            raise
-        if content is None:
-            response.close()
+            http = self._http or self._opened()
+            status, said, content = await http.exchange(method, target, headers, body, body_cap)
+        except Untrusted as error:
+            text = f"the certificate of {self.root.host} cannot be trusted ({error})"
+            advice = "nothing was sent; check the address and this machine's clock"
+            raise UnsafeVenue(venue, text, advice) from error
+        except NotSent as error:
+            raise VenueDown(venue, f"no connection ({error})", "nothing was sent; try again") from error
+        except (BrokenOff, OSError) as error:
+            if harmless:
+                raise VenueDown(venue, f"no answer ({error})", "ask again") from error
+            text = f"{venue}: no answer ({error}): the venue is asked what became of the request"
+            raise OutcomeUnknown(text) from error
+        except TooLarge as error:
             self._meters.garbled += 1
             text = f"the answer is larger than {body_cap / _MB:g} MB"
             if harmless:
-                raise VenueGarbled(venue, text, "report it; it was not used", status=response.status)
-            raise OutcomeUnknown(f"{venue}: {text}: the venue is asked what became of the request")
-        return Answer(response.status, response.headers, content, called_ns, monotonic_ns())
+                raise VenueGarbled(venue, text, "report it; it was not used", status=error.status) from error
+            text = f"{venue}: {text}: the venue is asked what became of the request"
+            raise OutcomeUnknown(text) from error
+        return Answer(status, said, content, called_ns, monotonic_ns())
+
+    def _opened(self) -> Http:
+        http = self._http = self._pool.http(self.root, self._tls)
+        return http
 
     def _judged(self, answer: Answer, harmless: bool) -> WorkbenchError | None:
         status = answer.status
@@ -290,11 +270,6 @@ class Rest:
             f"{venue}: HTTP {status} to a request that may have been carried out: the venue is asked about it"
         )
 
-    def _broken(self, text: str, harmless: bool) -> WorkbenchError:
-        if harmless:
-            return VenueDown(self._venue, text, "ask again")
-        return OutcomeUnknown(f"{self._venue}: {text}: the venue is asked what became of the request")
-
     def _counted(self, error: WorkbenchError) -> WorkbenchError:
         self._meters.errors[type(error).__name__] += 1
         return error
@@ -308,24 +283,3 @@ def retry_after_s(headers: Mapping[str, str], default_s: float = 1.0) -> float:
     """
     said = headers.get("Retry-After", "")
     return min(float(said), 86_400.0) if said.isascii() and said.isdigit() else default_s
-
-
-def _why(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-async def _bounded(response: aiohttp.ClientResponse, most: int) -> bytes | None:
-    """The whole body, or None when there is more than `most` of it."""
-    length = response.content_length
-    if length is not None:
-        if length > most:
-            return None
-        if "Content-Encoding" not in response.headers:
-            return await response.read()
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > most:
-            return None
-        parts.append(part)
-    return b"".join(parts)

@@ -1,6 +1,7 @@
-"""Connections to a venue: addresses that may be used, verified TLS, kept-alive sessions, time-outs.
+"""Addresses that may be used, and what certificates must be: for requests and WebSockets alike.
 
-Lives here: what aiohttp is told, once. Not here: requests (rest.py), WebSockets (stream.py), keys (credentials.py).
+Lives here: those rules, and the session WebSockets are opened with. Not here: requests (http.py, rest.py), WebSockets
+themselves (stream.py), keys (credentials.py).
 
 Remote hosts are spoken to by https and wss only, with the certificate verified; there is no switch for that. Plain
 http and ws exist for loopback, where emulators are. A gateway on this machine that has a certificate of its own making
@@ -74,21 +75,12 @@ def tls_for(venue: str, url: URL, pin_sha256: str = "", *, loopback_unverified: 
     return not loopback_unverified
 
 
-def open_session(
-    *, connect_s: float = 5.0, read_s: float = 10.0, total_s: float = 15.0, keepalive_s: float = 30.0
-) -> aiohttp.ClientSession:
-    """A session for one account: connections are kept alive and without Nagle's delay (aiohttp's default), names are
-    looked up once in five minutes, there are no cookies, no proxies from the environment, no retries behind our back,
-    and no compression (an answer's size is what it says). How many requests run at once is the limiter's business.
-    """
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=keepalive_s),
-        timeout=aiohttp.ClientTimeout(total=total_s, sock_connect=connect_s, sock_read=read_s),
+def open_session() -> aiohttp.ClientSession:
+    """The session WebSockets are opened with: verified TLS, no cookies, no proxies from the environment."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=5.0),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "User-Agent": "workbench"},
+        headers={"User-Agent": "workbench"},
         trust_env=False,
-        requote_redirect_url=False,
     )
-    # aiohttp asks again by itself when a kept-alive connection turns out closed, for DELETE and PUT too
-    session._retry_connection = False
-    return session

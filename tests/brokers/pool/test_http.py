@@ -1,0 +1,274 @@
+"""The lean HTTP client: framing whatever the pieces, connections kept and given up."""
+
+import asyncio
+import contextlib
+import gzip
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from tests.brokers.pool.wires import http_server, raw_server, request_of, until
+from workbench.brokers.pool.connection import BrokenOff, Connection, HttpHeaders, TooLarge
+from workbench.brokers.pool.http import Http, NotSent
+
+CAP = 100_000
+BODY = b'{"ok": true, "text": "' + b"x" * 300 + b'"}'
+CHUNKED = (
+    b"".join(b"%x;ext=1\r\n%s\r\n" % (len(p), p) for p in (BODY[:5], BODY[5:200], BODY[200:])) + b"0\r\n\r\n"
+)
+ANSWERS = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Type: x\r\ncontent-LENGTH: %d\r\n\r\n%s" % (len(BODY), BODY),
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED,
+    "after 100": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(BODY), BODY),
+    "gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(gzip.compress(BODY, mtime=0)), gzip.compress(BODY, mtime=0)),
+}
+
+
+class FakeTransport(asyncio.Transport):
+    def __init__(self) -> None:
+        self.written = b""
+        self.ended = ""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += bytes(data)
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+def fed(answer: bytes, cuts: list[int], cap: int = CAP) -> tuple[int, HttpHeaders, bytes]:
+    """The answer as a connection makes it out, fed in pieces."""
+
+    async def run() -> tuple[int, HttpHeaders, bytes]:
+        connection = Connection(asyncio.get_running_loop())
+        connection.connection_made(FakeTransport())
+        waiter = connection.request(b"GET / HTTP/1.1\r\n\r\n", cap, 10.0, 10.0)
+        at = 0
+        for cut in [*sorted(cuts), len(answer)]:
+            if answer[at:cut] and not connection.closed:
+                connection.data_received(answer[at:cut])
+            at = max(at, cut)
+        if not waiter.done():
+            connection.connection_lost(None)
+        return await waiter
+
+    return asyncio.run(run())
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(sorted(ANSWERS)), data=st.data())
+def test_law_the_answer_is_the_same_whatever_the_pieces(kind: str, data: st.DataObject) -> None:
+    answer = ANSWERS[kind]
+    cuts = data.draw(st.lists(st.integers(0, len(answer)), max_size=30))
+    status, headers, body = fed(answer, cuts)
+    assert (status, body) == (200, BODY)
+    assert all(name == name.lower() for name in headers)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300))
+def test_law_any_bytes_are_an_answer_or_a_typed_end(noise: bytes) -> None:
+    for answer in (noise, b"HTTP/1.1 200 OK\r\n" + noise, ANSWERS["chunked"][:60] + noise):
+        with contextlib.suppress(BrokenOff, TooLarge):
+            fed(answer, [len(answer) // 2])
+
+
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
+def test_every_cut_short_answer_is_broken_off(kind: str) -> None:
+    answer = ANSWERS[kind]
+    for length in range(len(answer) - 1):
+        with pytest.raises(BrokenOff):
+            fed(answer[:length], [])
+
+
+def test_a_body_without_a_length_ends_with_the_connection() -> None:
+    assert fed(b"HTTP/1.0 200 OK\r\n\r\n" + BODY, [3, 30])[2] == BODY
+
+
+def test_answers_without_a_body() -> None:
+    for status in (204, 304):
+        assert fed(b"HTTP/1.1 %d x\r\nContent-Length: 5\r\n\r\n" % status, [])[::2] == (status, b"")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1f4\r\n%s\r\n" % (b"x" * 500) * 3,
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001,
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
+        % (len(gzip.compress(b"0" * 5000)), gzip.compress(b"0" * 5000)),
+    ],
+)
+def test_what_is_too_large_is_given_up(answer: bytes) -> None:
+    with pytest.raises(TooLarge) as caught:
+        fed(answer, [], cap=1000)
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: five\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 5000,
+        b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 70_000,
+    ],
+)
+def test_what_is_no_http_is_broken_off(answer: bytes) -> None:
+    with pytest.raises((BrokenOff, TooLarge)):
+        fed(answer, [])
+
+
+# -- connections -------------------------------------------------------------------------------------------------
+@pytest.fixture
+async def counted() -> AsyncIterator[tuple[Http, list[str]]]:
+    """A client and what its server saw: one mark a request."""
+    seen: list[str] = []
+
+    async def serve(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        seen.append(f"{request.method} {request.path_qs} {request.transport.get_extra_info('peername')[1]}")
+        body = await request.read()
+        return web.Response(
+            body=body or b"nothing", headers={"Connection": request.headers.get("Want", "keep-alive")}
+        )
+
+    async with http_server(serve) as root:
+        http = Http(root, keepalive_s=5.0)
+        yield http, seen
+        await http.close()
+
+
+async def test_one_connection_serves_one_request_after_another(counted: tuple[Http, list[str]]) -> None:
+    http, seen = counted
+    for n in range(5):
+        status, _, body = await http.exchange("POST", f"/a?n={n}", {"X-A": "1"}, b"body %d" % n, CAP)
+        assert (status, body) == (200, b"body %d" % n)
+    assert http.opened == 1
+    assert len({mark.rsplit(" ", 1)[1] for mark in seen}) == 1
+
+
+async def test_bodies_and_targets_arrive_as_they_are(counted: tuple[Http, list[str]]) -> None:
+    http, seen = counted
+    status, headers, body = await http.exchange("PATCH", "/v2/x%2Fy?a=b%20c", {}, b"\x00\xff", CAP)
+    assert (status, body, headers.get("CONTENT-length")) == (200, b"\x00\xff", "2")
+    assert seen[0].startswith("PATCH /v2/x%2Fy?a=b%20c ")
+    assert (await http.exchange("GET", "/", {}, b"", CAP))[2] == b"nothing"
+
+
+async def test_as_many_connections_as_requests_under_way(counted: tuple[Http, list[str]]) -> None:
+    http, _ = counted
+    await asyncio.gather(*(http.exchange("POST", "/", {}, b"%d" % n, CAP) for n in range(20)))
+    assert http.opened == 20
+    await asyncio.gather(*(http.exchange("POST", "/", {}, b"%d" % n, CAP) for n in range(20)))
+    assert http.opened == 20
+
+
+async def test_a_connection_the_venue_closes_is_not_used_again(counted: tuple[Http, list[str]]) -> None:
+    http, _ = counted
+    await http.exchange("GET", "/", {"Want": "close"}, b"", CAP)
+    await http.exchange("GET", "/", {}, b"", CAP)
+    assert http.opened == 2
+
+
+async def test_a_connection_that_was_idle_too_long_is_not_used_again(counted: tuple[Http, list[str]]) -> None:
+    http, _ = counted
+    await http.exchange("GET", "/", {}, b"", CAP)
+    http._free[0].idle_since_s -= 60
+    await http.exchange("GET", "/", {}, b"", CAP)
+    assert http.opened == 2
+
+
+async def test_a_connection_that_ended_while_idle_is_not_used_again() -> None:
+    served = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        await request_of(reader)
+        served += 1
+        writer.write(ANSWERS["length"])
+        await writer.drain()  # and hangs up without having said so
+
+    async with raw_server(talk) as root:
+        http = Http(root)
+        for _ in range(3):
+            assert (await http.exchange("POST", "/", {}, b"x", CAP))[2] == BODY
+            await until(lambda: http._free[-1].closed if http._free else True)
+        assert (served, http.opened) == (3, 3)
+        await http.close()
+
+
+async def test_what_is_given_up_leaves_no_connection_behind() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        await asyncio.Event().wait()
+
+    async with raw_server(talk) as root:
+        http = Http(root)
+        task = asyncio.ensure_future(http.exchange("GET", "/", {}, b"", CAP))
+        await until(lambda: bool(http._used))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not http._used
+        assert not http._free
+        under_way = asyncio.ensure_future(http.exchange("GET", "/", {}, b"", CAP))
+        await until(lambda: bool(http._used))
+        await http.close()
+        with pytest.raises(BrokenOff, match="was closed"):
+            await under_way
+        with pytest.raises(NotSent, match="was closed"):
+            await http.exchange("GET", "/", {}, b"", CAP)
+
+
+async def test_a_slow_answer_may_take_its_time_and_a_trickle_has_an_end() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            slow = b"slow" in await request_of(reader)
+            for at in range(0, len(ANSWERS["length"]), 40 if slow else 1):
+                writer.write(ANSWERS["length"][at : at + (40 if slow else 1)])
+                await writer.drain()
+                await asyncio.sleep(0.03)
+
+    async with raw_server(talk) as root:
+        http = Http(root, read_s=0.15, total_s=0.6)
+        assert (await http.exchange("GET", "/slow", {}, b"", CAP))[2] == BODY
+        with pytest.raises(BrokenOff, match=r"no answer within 0\.6 s"):
+            await http.exchange("GET", "/trickle", {}, b"", CAP)
+        await http.close()
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(ANSWERS["length"])
+
+    async with raw_server(talk) as root:
+        http = Http(root)
+        http._addresses = (float("inf"), ["127.0.0.2", "127.0.0.1"])
+        assert (await http.exchange("GET", "/", {}, b"", CAP))[0] == 200
+        await http.close()
+
+
+@pytest.mark.parametrize("root", ["http://127.0.0.1:9", "http://name.invalid", "http://localhost:9"])
+async def test_no_connection_means_nothing_was_sent(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http(URL(root), connect_s=3.0)
+    with pytest.raises(NotSent):
+        await http.exchange("POST", "/", {}, b"x", CAP)
+    await http.close()
