@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from workbench.brokers.sim import SimBroker
 from workbench.config import SimSettings
 from workbench.errors import Unreachable
-from workbench.model import SCALE, Cancel, Instrument, Report, Submit, Trade, to_e8
+from workbench.model import SCALE, Amend, AmendRefused, Cancel, Instrument, Report, Submit, Trade, to_e8
 from workbench.model.orders import BUY, DAY, LIMIT, MARKET, SELL
 
 AT_ONCE = SimSettings.model_validate({"ack_median_us": 0, "fill_median_us": 0})
@@ -214,3 +214,26 @@ def test_law_no_delay_and_no_pacing_changes_what_happens(script: list[Step]) -> 
         for sim, settle_every in ((AT_ONCE, 1), (AT_ONCE, 0), (quick, 1), (quick, 3))
     ]
     assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+async def test_amendments_are_answered_after_their_delay_and_kept_on_the_grid() -> None:
+    broker, reports = await connected(SLOW)
+    broker.submit(order(1, limit=360.0))
+    broker.amend(Amend(2, 1, 7 * SCALE, 361 * SCALE, 0))
+    assert reports == []  # hand over, like a submit
+    await broker.settled()
+    broker.amend(Amend(3, 1, 7 * SCALE, 361 * SCALE + 1, 0))
+    broker.amend(Amend(4, 1, SCALE // 2, 361 * SCALE, 0))
+    broker.amend(Amend(5, 99, SCALE, SCALE, 0))
+    await broker.settled()
+    assert kinds(reports) == ["Accepted", "Amended", "AmendRefused", "AmendRefused", "AmendRefused"]
+    assert [r.code for r in reports if isinstance(r, AmendRefused)] == ["GRID", "GRID", "UNKNOWN_ORDER"]
+    known = await broker.order("wb-1-1")
+    assert known is not None
+    assert known.qty_e8 == 7 * SCALE
+    assert kinds(list(known.reports)) == ["Accepted", "Amended"]  # a refusal is no part of an order's history
+    await broker.close()
+    broker.amend(Amend(6, 1, 8 * SCALE, 361 * SCALE, 0))
+    await asyncio.sleep(0)
+    assert isinstance(reports[-1], AmendRefused)
+    assert reports[-1].code == "CLOSED"
