@@ -127,7 +127,7 @@ def test_every_set_is_what_its_own_backtest_says(
 def test_lanes_with_their_own_indicators_are_equal_to_the_last_bit(cls: type[Strategy], columns: Any) -> None:
     place, lanes, count = market(), lanes_of(cls), len(columns["period"])
     shared = lanes.run(place, columns, count, GO, periods=True)
-    lanes._loop(True)  # from now on the other form is at hand, so few sets a group take it
+    lanes._loop(True, False)  # from now on the other form is at hand, so few sets a group take it
     single = {name: np.repeat(column[:8], 1) for name, column in columns.items()}
     single["period"] = np.arange(3, 11)
     alone = lanes.run(place, single, 8, GO, periods=True)

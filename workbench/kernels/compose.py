@@ -322,8 +322,9 @@ def compose(layout: Layout, steps: tuple[Any, ...], decide: Any) -> Pieces:
     )
 
 
-def compiled_loop(loop: Callable[..., Any], name: str) -> Any:
-    """A loop over the pieces as a compiled function called `name` (its symbol: must tell loops apart)."""
+def compiled_loop(loop: Callable[..., Any], name: str, **options: Any) -> Any:
+    """A loop over the pieces as a compiled function called `name` (its symbol: must tell loops apart); `options` of
+    numba beside the usual ones."""
     loop.__name__ = loop.__qualname__ = name
     loop.__module__ = __name__
-    return njit(**OPTIONS)(loop)
+    return njit(**{**OPTIONS, **options})(loop)

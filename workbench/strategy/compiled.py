@@ -142,13 +142,14 @@ def built_loop(
     name: str,
     signature: tuple[Any, ...],
     key: str,
+    **options: Any,
 ) -> Callable[..., Any] | str:
     """A loop of another room, `over(pieces)`, from disk or the compiler: machine code that takes exactly `signature`;
     or one sentence that says why there is none. `key` covers everything inside, the loop's own source too ("": not
     kept); `name` holds it."""
     if getattr(config, "DISABLE_JIT", 0):
         return "NUMBA_DISABLE_JIT is set"
-    loop = compiled_loop(over(pieces_for(layout, decide)), name)
+    loop = compiled_loop(over(pieces_for(layout, decide)), name, **options)
     if key:
         remember(loop, key)
     if not (key and _on_disk(loop, signature)) and (why := cannot_compile(layout, decide)):

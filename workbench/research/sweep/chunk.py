@@ -43,7 +43,7 @@ ROW: Final = np.dtype(
 
 _OWN_FROM: Final = 3.0
 """Sets that share their indicators with fewer others than this are better off with their own in lanes."""
-_WORTH_COMPILING: Final = 3e8
+_WORTH_COMPILING: Final = 1e8
 """Set-bars from which the second form of the loop pays for its compilation."""
 
 
@@ -67,23 +67,30 @@ class Lanes:
         self.cls = cls
         self.starts = Starts(cls, fixed, sample)
         self.layout: Layout = self.starts.layout
-        self.why = ""
         self.planned = 0.0
-        self._loops: dict[bool, Callable[..., None]] = {}
+        self._loops: dict[tuple[bool, bool], Callable[..., None]] = {}
         self._lock = threading.Lock()
         self._memory = threading.local()
-        try:
-            self._loop(False)
-        except StrategyError as error:
-            self.why = str(error)
+        self.why = ""
+        first = self._found(False, False)
+        if isinstance(first, str):
+            self.why = first
+        else:
+            self._loops[False, False] = first
 
-    def _loop(self, own: bool) -> Callable[..., None]:
+    def _found(self, own: bool, fractional: bool) -> Callable[..., None] | str:
+        from workbench.research.sweep.lane_loop import lane_loop  # numba loads here, not before
+
+        return lane_loop(self.layout, self.cls.decide, own=own, fractional=fractional)  # type: ignore[attr-defined]
+
+    def _loop(self, own: bool, fractional: bool) -> Callable[..., None]:
         with self._lock:
-            if own not in self._loops:
-                from workbench.research.sweep.lane_loop import lane_loop  # numba loads here, not before
-
-                self._loops[own] = lane_loop(self.layout, self.cls.decide, own=own)  # type: ignore[attr-defined]
-            return self._loops[own]
+            if (own, fractional) not in self._loops:
+                found = self._found(own, fractional)
+                if isinstance(found, str):
+                    raise StrategyError(found)
+                self._loops[own, fractional] = found
+            return self._loops[own, fractional]
 
     def run(
         self, market: Market, columns: Mapping[str, npt.NDArray[Any]], count: int, stop: Ints, periods: bool
@@ -115,8 +122,11 @@ class Lanes:
         self, market: Market, columns: Mapping[str, Any], sets: Ints, group: Ints, rows: list[Row], stop: Ints,
         figures: Figures,
     ) -> None:  # fmt: skip
-        own = len(rows) * _OWN_FROM > len(sets) and (True in self._loops or self.planned > _WORTH_COMPILING)
-        loop = self._loop(own)
+        fractional = market.setup[s.LOT_E8] % 1e8 != 0.0
+        own = len(rows) * _OWN_FROM > len(sets) and (
+            (True, fractional) in self._loops or self.planned > _WORTH_COMPILING
+        )
+        loop = self._loop(own, fractional)
         order = np.argsort(group, kind="stable")
         if own:
             lane_set = _padded(order, np.array([len(order)]))
@@ -138,9 +148,9 @@ class Lanes:
         setup = market.setup.copy()
         setup[s.COLUMNS] = self.starts.values + 1
         loop(
-            words, rings, row_at, vector_at, market.bars, market.ts_ns, market.marks, market.prices,
-            self._parameters(columns, lane_set, vectors), states.reshape(-1), broken, equity,
-            self._table(own, int(setup[s.BLOCK])), setup, stop,
+            words, rings, row_at, vector_at, market.bars.reshape(-1), market.ts_ns, market.marks,
+            market.prices.reshape(-1), self._parameters(columns, lane_set, vectors), states.reshape(-1), broken, equity,
+            self._table(own, int(setup[s.BLOCK])), np.empty(5 * WIDTH), setup, stop,
         )  # fmt: skip
         place = np.zeros(len(figures.rows), np.int64)
         place[lane_set[::-1]] = np.arange(len(lane_set))[::-1]  # padding repeats a set: the first lane counts

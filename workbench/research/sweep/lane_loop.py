@@ -22,15 +22,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.kernels.compose import OPTIONS, compiling_freezer, compose, njit, types
-from workbench.kernels.disk_cache import remember
+from workbench.kernels.compose import OPTIONS, Pieces, compiling_freezer, njit, types
 from workbench.kernels.fills import floor_lot, over_e8, percent_qty_e8
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Ohlcv
 from workbench.kernels.layout import Layout
 from workbench.research.sweep import lane_state as s
-from workbench.research.sweep.lane_money import rate_fee, rounded_value, wanted_lots
+from workbench.research.sweep.lane_money import rate_fee, rounded_value, wanted_lots, whole_value
 from workbench.research.sweep.lane_pieces import (
+    element,
     fetch,
     keep,
     lane_floats,
@@ -41,55 +41,63 @@ from workbench.research.sweep.lane_pieces import (
     taken,
 )
 from workbench.research.sweep.lane_state import WIDTH
-from workbench.research.sweep.lane_trades import fill_lanes, order_lanes, size_by_percent
-from workbench.strategy.compiled import loop_key
+from workbench.research.sweep.lane_trades import (
+    fill_lanes,
+    order_lanes,
+    session_ends,
+    size_by_percent,
+    size_rules,
+)
+from workbench.research.telling import telling
+from workbench.strategy.compiled import built_loop, loop_key
 
 __all__ = ["lane_loop"]
 
 _WORDS = types.Array(types.int64, 1, "C")
 _FLOATS = types.Array(types.float64, 1, "C")
-_TABLE = types.Array(types.float64, 2, "C")
 _ARGUMENTS = (
     _WORDS,  # slots
     _FLOATS,  # rings
     _WORDS,  # row_at: first word of each group's row
     _WORDS,  # vector_at: first vector of each group, and the end
-    _TABLE,  # bars
+    _FLOATS,  # bars by [bar][open high low close volume]
     _WORDS,  # ts_ns
     _WORDS,  # marks
-    _TABLE,  # prices: see lane_state
+    _FLOATS,  # prices by [bar][column]: see lane_state
     _WORDS,  # params by [vector][parameter][lane]
     _FLOATS,  # states by [vector][field][lane]
     _WORDS,  # broken: rules by [vector][lane]
     _FLOATS,  # periods: equity by [vector][period][lane]
     _FLOATS,  # table of indicator values
+    _FLOATS,  # scratch: five vectors of lanes
     _FLOATS,  # setup
     _WORDS,  # stop
 )
 
-_BUILT: dict[tuple[str, bool], Callable[..., None]] = {}
+_built: dict[tuple[str, bool, bool], Callable[..., None] | str] = {}
 
 
-def lane_loop(layout: Layout, decide: Callable[..., Any], *, own: bool = False) -> Callable[..., None]:
-    """The compiled loop, from memory, disk or the compiler; other threads run while it does.
+def lane_loop(
+    layout: Layout, decide: Callable[..., Any], *, own: bool = False, fractional: bool = False
+) -> Callable[..., None] | str:
+    """The compiled loop, from memory, disk or the compiler (other threads run while it does); or one sentence why there
+    is none.
 
-    `own`: every lane has its own indicators.
+    `own`: every lane has its own indicators. `fractional`: a lot is no whole number of units.
     """
     key, complete = loop_key(layout, decide)
-    if (key, own) in _BUILT and complete:
-        return _BUILT[key, own]
-    digest = hashlib.sha256(f"lanes {own} {key} {_own_text()}".encode()).hexdigest()
-    loop = _lanes(layout, decide, own)
-    loop.__name__ = loop.__qualname__ = f"lanes_{digest[:24]}"
-    loop.__module__ = __name__
-    compiled = njit(**{**OPTIONS, "nogil": True}, _nrt=False)(loop)
+    form = (key, own, fractional)
+    if form in _built and complete:
+        return _built[form]
+    digest = hashlib.sha256(f"lanes {form} {_own_text()}".encode()).hexdigest()
+    with telling(f"compiling {layout.owner} for the sweep (once)..."):
+        made = built_loop(
+            layout, decide, lambda pieces: _lanes(pieces, layout, own, fractional), f"lanes_{digest[:24]}",
+            _ARGUMENTS, digest if complete else "", nogil=True, _nrt=False,
+        )  # fmt: skip
     if complete:
-        remember(compiled, digest)
-    compiled.compile(_ARGUMENTS)
-    entry: Callable[..., None] = compiled.get_overload(_ARGUMENTS)
-    if complete:
-        _BUILT[key, own] = entry
-    return entry
+        _built[form] = made
+    return made
 
 
 @functools.cache
@@ -101,48 +109,66 @@ def _own_text() -> str:
     return digest.hexdigest()
 
 
-def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..., None]:
-    freezer = compiling_freezer()
-    frozen = freezer.function
-    steps = tuple(frozen(part.indicator.step) for part in layout.parts)  # type: ignore[attr-defined]
-    _, advance, warm, _, decided, _ = compose(layout, steps, frozen(decide))
-    put, take = taken(layout, steps, WIDTH if own else 1)
+def _bar_at(bars: Any, ts_ns: Any, i: int) -> Any:
+    at = i * 5
+    return Ohlcv(
+        element(bars, at), element(bars, at + 1), element(bars, at + 2), element(bars, at + 3), element(bars, at + 4),
+        element(ts_ns, i) / 1e9,
+    )  # fmt: skip
+
+
+def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Callable[..., None]:
+    _, advance, warm, _, decided, _ = pieces
+    put, take = taken(layout, advance, WIDTH if own else 1)
+    frozen = compiling_freezer().function
     pick = lane_params(layout)
     load, store = row_load(layout, WIDTH if own else 1), row_store(layout)
     params_n = len(layout.params.kinds)
-    booked, rated, lots_of = frozen(rounded_value), frozen(rate_fee), frozen(wanted_lots)
+    booked = frozen(rounded_value if fractional else whole_value)
+    rated, lots_of = frozen(rate_fee), frozen(wanted_lots)
     over, percent, floored = frozen(over_e8), frozen(percent_qty_e8), frozen(floor_lot)
     inlined = Freezer(lambda copy: njit(**OPTIONS, forceinline=True, _nrt=False)(copy)).function
-    fill, order, by_percent = inlined(fill_lanes), inlined(order_lanes), inlined(size_by_percent)
+    fill, order, bar_at = inlined(fill_lanes), inlined(order_lanes), inlined(_bar_at)
+    sizes, by_percent, end_session = inlined(size_rules), frozen(size_by_percent), frozen(session_ends)
 
     def lanes(
         slots: Any, rings: Any, row_at: Any, vector_at: Any, bars: Any, ts_ns: Any, marks: Any, prices: Any,
-        params: Any, states: Any, broken: Any, periods: Any, table: Any, setup: Any, stop: Any,
+        params: Any, states: Any, broken: Any, periods: Any, table: Any, scratch: Any, setup: Any, stop: Any,
     ) -> None:  # fmt: skip
-        cash, held, wanted = lane_floats(), lane_floats(), lane_floats()
-        cash_now, held_now, equity = lane_floats(), lane_floats(), lane_floats()
-        target, aim, peak, worst = lane_floats(), lane_floats(), lane_floats(), lane_floats()
+        cash, held, wanted, cash_now, held_now = (
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+        )
+        target, aim, equity, peak, worst = (
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+            lane_floats(),
+        )
         orders, fees, since, bars_held = lane_floats(), lane_floats(), lane_floats(), lane_floats()
-        day_equity, bad = lane_floats(), lane_words()
-        n, block, at_close = bars.shape[0], int(setup[s.BLOCK]), setup[s.AT_CLOSE] != 0.0
-        lot_e8, columns = setup[s.LOT_E8], int(setup[s.COLUMNS])
+        bad = lane_words()
+        n, block, at_close = ts_ns.shape[0], int(setup[s.BLOCK]), setup[s.AT_CLOSE] != 0.0
+        lot_e8, columns, large = setup[s.LOT_E8], int(setup[s.COLUMNS]), setup[s.LARGE] != 0.0
         periods_n = periods.shape[0] // (vector_at[row_at.shape[0]] * WIDTH)
         for g in range(row_at.shape[0]):
+            row = row_at[g]
             if not own:
-                fixed, windows, state = load(slots, rings, row_at[g])
-            period, session = 0, 0.0
+                fixed, windows, state = load(slots, rings, row)
+            period, session = 0, 0
             for first in range(0, n, block):
                 if stop[0] != 0:
                     return
-                m = min(block, n - first)
+                m, all_warm = min(block, n - first), True
                 if not own:
                     for k in range(m):
-                        i = first + k
-                        bar = Ohlcv(
-                            bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3], bars[i, 4], ts_ns[i] / 1e9
-                        )
-                        state, x = advance(fixed, windows, state, bar)
-                        put(table, k * columns, x, 1.0 if warm(x) else 0.0)
+                        state, x = advance(fixed, windows, state, bar_at(bars, ts_ns, first + k))
+                        good = warm(x)
+                        all_warm &= good
+                        put(table, k * columns, x, 1.0 if good else 0.0)
                 period_0, session_0 = period, session
                 for v in range(vector_at[g], vector_at[g + 1]):
                     at, by = v * s.STATE_N * WIDTH, v * params_n * WIDTH
@@ -158,26 +184,25 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                     fetch(fees, states, at + s.FEES * WIDTH)
                     fetch(since, states, at + s.SINCE * WIDTH)
                     fetch(bars_held, states, at + s.BARS_HELD * WIDTH)
-                    fetch(day_equity, states, at + s.DAY_EQUITY * WIDTH)
                     fetch(bad, broken, v * WIDTH)
                     for w in range(WIDTH):
                         cash_now[w], held_now[w] = cash[w] / 1e8, held[w] * lot_e8 / 1e8
                         pending |= wanted[w] != held[w]
                     for k in range(m):
                         i = first + k
-                        mark, px = marks[i], prices[i, s.MARK]
-                        bar = Ohlcv(
-                            bars[i, 0], bars[i, 1], bars[i, 2], bars[i, 3], bars[i, 4], ts_ns[i] / 1e9
+                        mark, px, bar = (
+                            element(marks, i),
+                            element(prices, i * s.PRICES_N + s.MARK),
+                            bar_at(bars, ts_ns, i),
                         )
                         if own:
                             for w in range(WIDTH):
-                                fixed, windows, state = load(slots, rings, row_at[g] + w)
+                                fixed, windows, state = load(slots, rings, row + w)
                                 state, x = advance(fixed, windows, state, bar)
                                 put(table, w, x, 1.0 if warm(x) else 0.0)
-                                store(slots, row_at[g] + w, state)
+                                store(slots, row + w, state)
                         if mark & s.NEW_DAY_AT_OPEN:
-                            for w in range(WIDTH):
-                                day_equity[w] = equity[w]
+                            keep(equity, states, at + s.DAY_EQUITY * WIDTH)
                         if pending and not at_close:
                             fill(
                                 float(i), prices, i, setup, cash, held, wanted, cash_now, held_now, fees, since,
@@ -186,10 +211,10 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                             pending = False
                         if mark & s.NEW_DAY_AT_CLOSE:
                             for w in range(WIDTH):
-                                day_equity[w] = cash_now[w] + held_now[w] * bars[i, 0]
+                                states[at + s.DAY_EQUITY * WIDTH + w] = cash_now[w] + held_now[w] * bar.open
                         awake = mark & s.ASLEEP == 0
-                        if not own:
-                            awake = awake and table[(k + 1) * columns - 1] != 0.0
+                        if not own and not all_warm:
+                            awake = awake and element(table, (k + 1) * columns - 1) != 0.0
                         turned = 0
                         if awake:
                             for w in range(WIDTH):  # all in one loop: the compiler then makes vectors of it
@@ -200,7 +225,7 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                                 was = target[w]
                                 new = 1.0 * decided(pick(params, by + w), x, was)
                                 if own:
-                                    new = new if table[(columns - 1) * WIDTH + w] != 0.0 else was
+                                    new = new if element(table, (columns - 1) * WIDTH + w) != 0.0 else was
                                 aim[w] = new
                                 turned |= 1 if new != was else 0
                         else:
@@ -210,24 +235,26 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                                 equity[w] = cash_now[w] + held_now[w] * px
                         if turned != 0:
                             if setup[s.PERCENT_E8] != 0.0:
-                                close_e8 = int(bars[i, 3] * 1e8 + 0.5)
+                                keep(cash, scratch, 0)
+                                keep(held, scratch, WIDTH)
+                                keep(target, scratch, 2 * WIDTH)
+                                keep(aim, scratch, 3 * WIDTH)
                                 by_percent(
+                                    scratch,
                                     setup,
-                                    close_e8,
-                                    cash,
-                                    held,
-                                    wanted,
-                                    target,
-                                    aim,
+                                    int(bar.close * 1e8 + 0.5),
                                     lots_of,
                                     over,
                                     percent,
                                     floored,
                                 )
+                                fetch(wanted, scratch, 4 * WIDTH)
                             pending = order(
-                                mark, prices, i, setup, cash, held, wanted, target, aim, equity, day_equity, orders,
+                                mark, prices, i, states, at, setup, cash, held, wanted, target, aim, equity, orders,
                                 bad, booked, lots_of,
                             )  # fmt: skip
+                            if pending and large:
+                                sizes(prices, i, setup, cash, held, wanted, bad, booked)
                             if pending and at_close:
                                 fill(
                                     float(i + 1), prices, i, setup, cash, held, wanted, cash_now, held_now, fees, since,
@@ -236,23 +263,14 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                                 pending = False
                                 for w in range(WIDTH):
                                     equity[w] = cash_now[w] + held_now[w] * px
-                        if periods_n > 0 and mark & s.PERIOD_END:
-                            for w in range(WIDTH):
-                                periods[(v * periods_n + period) * WIDTH + w] = equity[w]
-                            period += 1
-                        if mark & s.SESSION_END:
-                            session += 1.0
-                            for w in range(WIDTH):
-                                before, mean = (
-                                    states[at + s.SESSION_EQUITY * WIDTH + w],
-                                    states[at + s.SESSION_MEAN * WIDTH + w],
-                                )
-                                gain = (equity[w] - before) / before
-                                states[at + s.SESSION_EQUITY * WIDTH + w] = equity[w]
-                                off = gain - mean
-                                mean += off / session
-                                states[at + s.SESSION_MEAN * WIDTH + w] = mean
-                                states[at + s.SESSION_M2 * WIDTH + w] += off * (gain - mean)
+                        if mark & (s.PERIOD_END | s.SESSION_END):
+                            if periods_n > 0 and mark & s.PERIOD_END:
+                                keep(equity, periods, (v * periods_n + period) * WIDTH)
+                                period += 1
+                            if mark & s.SESSION_END:
+                                session += 1
+                                keep(equity, scratch, 0)
+                                end_session(scratch, states, at, float(session))
                     keep(cash, states, at + s.CASH * WIDTH)
                     keep(held, states, at + s.HELD * WIDTH)
                     keep(wanted, states, at + s.WANTED * WIDTH)
@@ -264,7 +282,6 @@ def _lanes(layout: Layout, decide: Callable[..., Any], own: bool) -> Callable[..
                     keep(fees, states, at + s.FEES * WIDTH)
                     keep(since, states, at + s.SINCE * WIDTH)
                     keep(bars_held, states, at + s.BARS_HELD * WIDTH)
-                    keep(day_equity, states, at + s.DAY_EQUITY * WIDTH)
                     keep(bad, broken, v * WIDTH)
 
     return lanes

@@ -15,7 +15,16 @@ import numpy.typing as npt
 
 from workbench.model.scale import SCALE
 
-__all__ = ["MOST_E8", "MOST_LOTS", "MOST_QTY_E8", "lot_px", "rate_fee", "rounded_value", "wanted_lots"]
+__all__ = [
+    "MOST_E8",
+    "MOST_LOTS",
+    "MOST_QTY_E8",
+    "lot_px",
+    "rate_fee",
+    "rounded_value",
+    "wanted_lots",
+    "whole_value",
+]
 
 MOST_E8 = 4.5e15
 """Values and cash beyond this (45 million) are left to integers."""
@@ -39,6 +48,11 @@ def lot_px(px_e8: npt.NDArray[np.int64], lot_e8: int) -> tuple[Any, Any]:
     low = px0 * lot0
     whole = px1 * lot1 * SCALE + px1 * lot0 + px0 * lot1 + low // SCALE
     return whole.astype(np.float64), (low % SCALE).astype(np.float64)
+
+
+def whole_value(lots: float, whole: float, rest: float) -> float:
+    """Value of a number of lots where a lot is a whole number of units: nothing is left to round."""
+    return lots * whole
 
 
 # Divisions by 1e8 are multiplications here: dividing takes a processor several times as long. Half a unit added to a

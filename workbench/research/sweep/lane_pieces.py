@@ -15,11 +15,12 @@ import numba.extending
 import numba.np.arrayobj
 from llvmlite import ir
 
-from workbench.kernels.compose import BAR, RINGS, SLOTS, step_signatures, type_of, types, types_of
+from workbench.kernels.compose import BAR, RINGS, SLOTS, type_of, types, types_of
 from workbench.kernels.layout import Layout, Record
 from workbench.research.sweep.lane_state import WIDTH
 
 __all__ = [
+    "element",
     "fetch",
     "keep",
     "lane_floats",
@@ -71,6 +72,17 @@ def _moved(into_lanes: bool) -> Any:
 
     return intrinsic(moved)
 
+
+def _element(typingctx: Any, array: Any, at: Any) -> Any:
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]]))
+
+    return array.dtype(array, types.int64), codegen
+
+
+element = intrinsic(_element)
+"""`element(array, at)`: as array[at], for a place that is never negative: numba asks each time."""
 
 fetch = _moved(True)
 """`fetch(lanes, array, at)`: `WIDTH` neighbours of an array, from `at` on, into a vector of lanes."""
@@ -183,18 +195,18 @@ def row_store(layout: Layout) -> Any:
     return intrinsic(store)
 
 
-def taken(
-    layout: Layout, steps: tuple[Any, ...], lanes: int
-) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def taken(layout: Layout, advance: Any, lanes: int) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """`put(table, at, x, good)` and `take(table, at, bar)`: indicator values into and out of a table of floats.
 
     Value `c` of the entry at `at` lies at table[at + c * lanes], the last one is 1.0 when all were warm: `lanes` is 1
     where all lanes share their indicators, `WIDTH` where each has its own.
     """
 
+    row = types_of(layout)
+
     def x_type(typingctx: Any) -> Any:
-        _, values = step_signatures(layout, steps, typingctx)
-        return types.BaseTuple.from_types((*values, *BAR.types), layout.x)
+        moves = typingctx.resolve_value_type(advance)
+        return moves.get_call_type(typingctx, (row.params, row.windows, row.state, BAR), {}).return_type[1]
 
     def put(typingctx: Any, table: Any, at: Any, x: Any, good: Any) -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

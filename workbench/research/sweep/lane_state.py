@@ -77,4 +77,5 @@ MAX_LOSS: Final = 13  # ... in currency
 LOTS_PER_E8: Final = 14
 BLOCK: Final = 15  # bars between two looks at the stop word
 COLUMNS: Final = 16  # numbers a bar takes in the table of indicator values, the last one tells warm
-SETUP_N: Final = 17
+LARGE: Final = 17  # 1: orders may be so large that the rules about sizes have to be asked
+SETUP_N: Final = 18

@@ -162,8 +162,20 @@ class Market:
         setup[s.MAX_GROSS_E8] = risk.max_gross_e16 / SCALE
         setup[s.CREDIT_E8] = risk.credit_e8
         setup[s.MAX_LOSS] = risk.max_loss_e8 / SCALE
+        setup[s.LARGE] = self._may_be_large(setup)
         setup[s.BLOCK] = 256
         return setup
+
+    def _may_be_large(self, setup: Floats) -> bool:
+        """Whether an order could be large enough for a rule about sizes to say no."""
+        lots = setup[s.QUANTITY_E8] / setup[s.LOT_E8]
+        value = lots * (self.prices[:, s.LOT_CLOSE].max() + 1.0)
+        free = lots <= min(setup[s.MAX_LONG], setup[s.MAX_SHORT], setup[s.MAX_SIZE] / 2)
+        return bool(
+            setup[s.PERCENT_E8]
+            or not free
+            or value > min(setup[s.MAX_NOTIONAL_E8] / 2, setup[s.MAX_GROSS_E8])
+        )
 
 
 def period_ends(n: int) -> Ints:
