@@ -108,6 +108,8 @@ BAD_BODIES = [
     (b'{"symbol": "", "side": "buy", "quantity": 1}', "symbol = '': expected str of length >= 1"),
     (b'{"symbol": "SPX", "side": "buy", "quantity": 1}', "symbol 'SPX' is unknown: did you mean 'SPY'"),
     (b'{"symbol": "SPY", "side": "buy", "quantity": 1, "type": "limit"}', "limit_px = 0.0: a limit order needs"),
+    (b'{"symbol": "SPY", "side": "buy", "quantity": 1, "type": "trailing"}', "trail = 0.0: a trailing order needs"),
+    (b'{"symbol": "SPY", "side": "buy", "quantity": 1, "trail": -1}', "trail = -1: give a number of 0 or more"),
     (b'{"symbol": ' + b"[" * 5000 + b"]" * 5000 + b"}", "symbol: expected str, got array"),
     (b"[" * 200_000, "body"),
 ]  # fmt: skip

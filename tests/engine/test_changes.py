@@ -141,6 +141,18 @@ def test_the_rules_judge_what_it_would_become(
     assert buys(desk) == 10
 
 
+def test_a_persons_amendments_are_no_breach_of_the_strategys(desk: Bench) -> None:
+    desk.place(1, mode="flip", quantity=10)
+    desk.do(SetLimits(desk.ts_ns, (("breaches_to_halt", 1), ("orders_per_s_account", 1)), "test"))
+    desk.bar(100.0)
+    desk.bar(100.0)
+    number = desk.last_order.order_id
+    desk.do(Accepted(desk.ts_ns, number, "v"))
+    assert [e.code for e in amend(desk, number, 12)] == ["RATE"]  # type: ignore[attr-defined]
+    assert desk.engine.host.strategies[1].running
+    assert desk.engine.host.strategies[1].refusals == 0
+
+
 def test_less_passes_where_more_would_not(desk: Bench) -> None:
     number = resting(desk)
     desk.do(SetLimits(desk.ts_ns, (("max_position_qty", 5), ("max_gross", 100)), "test"))

@@ -10,6 +10,9 @@ from tests.orchestrator.parts import Flip, HeldLog, Wire, engine_with_flip
 from workbench.errors import JournalStopped
 from workbench.model import (
     Accepted,
+    Amend,
+    AmendOrder,
+    AmendRefused,
     Bar,
     Cancel,
     Filled,
@@ -241,3 +244,25 @@ async def test_what_is_gathered_is_not_sent_when_the_journal_stops() -> None:
     rig.log.sync()
     assert rig.wire.submitted == []
     assert not rig.driver.busy
+
+
+async def test_an_amendment_goes_out_when_it_is_durable_and_a_kill_holds_it_back() -> None:
+    rig = Rig()
+    rig.driver.tick(bar(1))
+    rig.log.sync()
+    rig.driver.tick(Accepted(61 * S, 1, "v"))
+    rig.driver.tick(AmendOrder(62 * S, 1, to_e8(7)))
+    assert rig.wire.amended == []
+    rig.log.sync()
+    assert rig.wire.amended == [Amend(62 * S, 1, to_e8(7), 0, 0)]
+    rig.driver.tick(AmendRefused(63 * S, 1, "NO", "no"))
+    rig.driver.tick(AmendOrder(64 * S, 1, to_e8(8)))
+    rig.driver.tick(Kill(65 * S, "enough", "test"))
+    await rig.turn()
+    rig.log.sync()
+    await rig.turn()
+    rig.log.sync()
+    assert len(rig.wire.amended) == 1
+    order = rig.engine.orders.by_id[1]
+    assert order.reason == "amend refused: KILLED held back by the kill switch before sending"
+    assert not rig.engine.orders.amending

@@ -45,6 +45,8 @@ async def _place(call: Call) -> Placed:
         raise BadValue("limit_px", body.limit_px, f"a {body.type} order needs a price above 0")
     if body.type in ("stop", "stop_limit") and body.stop_px <= 0:
         raise BadValue("stop_px", body.stop_px, f"a {body.type} order needs a price above 0")
+    if body.type == "trailing" and not (body.trail or body.trail_percent):
+        raise BadValue("trail", body.trail, "a trailing order needs trail or trail_percent")
     placed = await call.desk.place(
         body.symbol,
         body.side,

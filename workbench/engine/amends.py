@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.engine.rules import first_no_to_amend
 from workbench.engine.seats import Intent, Seat
-from workbench.model.effects import Amend
+from workbench.model.effects import Amend, Refusal
 from workbench.model.orders import BUY, Order
 from workbench.model.scale import from_e8
 
@@ -45,7 +45,12 @@ def ask_to_amend(
     intent = _intent(engine, seat, order, after, by_operator)
     verdict = first_no_to_amend(intent, engine.risk)
     if verdict is not None:
-        engine.refuse(intent, verdict)
+        if by_operator:  # a person's wish is no breach of the strategy's
+            code, text, numbers = verdict
+            what = (engine.ts_ns, sid, iid, order.side, after[0])
+            engine.effects.append(Refusal(*what, code, text, numbers))
+        else:
+            engine.refuse(intent, verdict)
         return False
     claims = engine.claims
     claims.alone(order, seat)
@@ -56,7 +61,8 @@ def ask_to_amend(
     if number in book:
         nearer = max if order.side == BUY else min
         book[number] = nearer(book[number], after[1])
-    seat.placed.window.take(engine.now_ns)
+    asking = engine.operator if by_operator else seat.placed
+    asking.window.take(engine.now_ns)
     engine.risk.account_window.take(engine.now_ns)
     seat.quiet_code = ""
     engine.effects.append(amend)
