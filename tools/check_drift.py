@@ -159,11 +159,19 @@ def tracked_drift(root: Path) -> list[str]:
     return problems
 
 
+def notebook_drift(root: Path) -> list[str]:
+    """The notebook pages hold the cells of their texts, and were run."""
+    from tools.notebooks import drift  # nbformat loads here
+
+    return drift(root)
+
+
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "lock": lock_drift,
     "environment": environment_drift,
     "generated": generated_drift,
     "docs": docs_drift,
+    "notebooks": notebook_drift,
     "tracked": tracked_drift,
 }
 
