@@ -29,7 +29,18 @@ from workbench.brokers.alpaca.config import (
     feed_of,
 )
 from workbench.brokers.alpaca.hours import Hours
-from workbench.brokers.alpaca.market import DataRow, Dropped, Page, bar_of, quote_of, time_of, trade_of
+from workbench.brokers.alpaca.market import (
+    DataRow,
+    Dropped,
+    Latest,
+    Page,
+    SnapshotBody,
+    bar_of,
+    latest_of,
+    quote_of,
+    time_of,
+    trade_of,
+)
 from workbench.brokers.alpaca.words import VENUE
 from workbench.brokers.pool import Credentials, Frame, Pool, Stream, Wire, decode, encode, read_credentials
 from workbench.config import BrokerSettings
@@ -279,6 +290,19 @@ class AlpacaFeed:
         """Quotes of one stock between two times, oldest first."""
         rows = await self._history("quotes", symbol, {"start": start, "end": end})
         return self._kept(rows, lambda row: quote_of(row, self._iid(symbol)))
+
+    async def latest(self, symbol: str) -> Latest:
+        """The newest trade, quote, minute bar and day bar of one symbol."""
+        crypto = "/" in symbol
+        path = "/v1beta3/crypto/us/snapshots" if crypto else "/v2/stocks/snapshots"
+        query = {"symbols": symbol} if crypto else {"symbols": symbol, "feed": self._feed}
+        answer = await self.client.market(path, query)
+        kind = dict[str, dict[str, SnapshotBody]] if crypto else dict[str, SnapshotBody]
+        found: Any = decode(VENUE, answer, kind, what="a snapshot")
+        body = (found.get("snapshots", {}) if crypto else found).get(symbol)
+        if body is None:
+            raise VenueRefused(VENUE, f"no data of '{symbol}'", "check the symbol", field="symbol")
+        return latest_of(body, self._iid(symbol))
 
     def _iid(self, symbol: str) -> int:
         return next((i.iid for i in self.instruments if i.symbol == symbol), -1)

@@ -7,6 +7,7 @@ Their bars are named by their start, ours by their close.
 
 import math
 import struct
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -16,9 +17,23 @@ from workbench.brokers.alpaca.words import VENUE, ts_ns_of
 from workbench.errors import VenueGarbled
 from workbench.model.market import Bar, Quote, Trade
 
-__all__ = ["MINUTE_NS", "DataRow", "Dropped", "Page", "bar_of", "quote_of", "time_of", "trade_of"]
+__all__ = [
+    "DAY_NS",
+    "MINUTE_NS",
+    "DataRow",
+    "Dropped",
+    "Latest",
+    "Page",
+    "SnapshotBody",
+    "bar_of",
+    "latest_of",
+    "quote_of",
+    "time_of",
+    "trade_of",
+]
 
 MINUTE_NS: Final = 60_000_000_000
+DAY_NS: Final = 1_440 * MINUTE_NS
 _SIDES: Final = {"B": 1, "S": -1}
 
 
@@ -59,6 +74,44 @@ class Page(msgspec.Struct):
     trades: dict[str, list[DataRow]] | None = None
     quotes: dict[str, list[DataRow]] | None = None
     next_page_token: str | None = None
+
+
+class SnapshotBody(msgspec.Struct, rename="camel"):
+    """Everything newest of one symbol; what there never was is not there."""
+
+    latest_trade: DataRow | None = None
+    latest_quote: DataRow | None = None
+    minute_bar: DataRow | None = None
+    daily_bar: DataRow | None = None
+    prev_daily_bar: DataRow | None = None
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """The newest of one symbol as events; None where there is none, or none that can be true."""
+
+    trade: Trade | None
+    quote: Quote | None
+    bar: Bar | None
+    day: Bar | None
+
+
+def latest_of(body: SnapshotBody, iid: int) -> Latest:
+    """A snapshot as events."""
+    return Latest(
+        _or_none(trade_of, body.latest_trade, iid),
+        _or_none(quote_of, body.latest_quote, iid),
+        _or_none(bar_of, body.minute_bar, iid),
+        _or_none(bar_of, body.daily_bar, iid, DAY_NS),
+    )
+
+
+def _or_none[E](made: Callable[..., E], row: DataRow | None, *args: int) -> E | None:
+    if row is None:
+        return None
+    try:
+        return made(row, *args)
+    except Dropped:
+        return None
 
 
 def time_of(t: str | Ext | None) -> int:
