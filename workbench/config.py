@@ -61,7 +61,7 @@ class SimSettings(_Section):
     sigma: float = Field(default=0.35, ge=0, le=3)
     seed: int = 7
     fee_per_unit: float = Field(default=0.0, ge=0)
-    fee_rate: float = Field(default=0.0, ge=0, lt=0.1)
+    fee_rate: float = Field(default=0.0, ge=0, lt=1)
     fees: str = Field(default="", description="a venue's schedule by name instead of the two above")
     fill_at: Literal["next", "close"] = Field(
         default="next", description="next: the first later data; close: market orders at the bar's close"

@@ -15,6 +15,8 @@ from workbench.errors import BadValue, StrategyError, UnknownName
 from workbench.kernels import Ema, Rsi
 from workbench.research import Result, backtest
 from workbench.research.fused_rules import DOUBTS
+from workbench.research.loops import run_plan
+from workbench.research.plan import Placement, Plan
 from workbench.strategy import Strategy, find_strategies, is_event, load_strategy
 
 FOUND = [
@@ -139,14 +141,15 @@ def test_law_whatever_runs_the_answer_is_the_engines(
         {"ack_median_us": 0, "fill_median_us": 0, "fee_per_unit": fees[0], "fee_rate": fees[1]}
         | {"slippage": slippage[0], "slippage_amount": slippage[1]}
     )
-    run, engine = both(
-        strategy, data, sim=sim, sizing=sizing, quantity=quantity, cash=cash, fill=fill,
+    plan = Plan(
+        data, (Placement.checked(strategy, (0,), quantity, sizing),), sim=sim, cash=cash, fill=fill,
         flat_at_end=flat_at_end,
         limits={"credit": 1e9, **limits, "allow_short": float(shorts), "allow_reversal": float(turns)},
     )  # fmt: skip
-    assert_same(run.run, engine.run)
-    if engine.run.refusals:
-        assert run.run.loop == "engine"  # a compiled run knows no refusal
+    run, engine = run_plan(plan), run_plan(plan, "engine")
+    assert_same(run, engine)
+    if engine.refusals:
+        assert run.loop == "engine"  # a compiled run knows no refusal
 
 
 def test_most_runs_need_no_engine() -> None:

@@ -96,20 +96,28 @@ def read_facts(path: Path) -> DataSet:
 
 
 def read_columns(
-    source: "Path | pd.DataFrame", *, tz: str = "", stamp: str = "end", symbol: str = "", calendar: str = ""
+    source: "Path | pd.DataFrame",
+    *,
+    tz: str = "",
+    stamp: str = "end",
+    symbol: str = "",
+    calendar: str = "",
+    adjusted: bool = False,
 ) -> Columns:
     """A file or a frame as columns, unchecked, in its own order.
 
     `tz` is the zone of times that carry none; `stamp` says what a bar's time is: "end", "start", or "session"
     (a date, meaning the close of that day's session of `calendar`); `symbol` names rows that name none (default:
-    the file's stem in capitals).
+    the file's stem in capitals). `adjusted` scales the prices by the column `adj_close`.
 
     Raises:
         BadInput: the file cannot be read. UnknownName: a needed column is missing. BadValue: times without a zone,
         or not to be understood.
     """
     if not isinstance(source, Path):
-        return columns_of_frame(source, "frame", symbol or "DATA", tz=tz, stamp=stamp, calendar=calendar)
+        return columns_of_frame(
+            source, "frame", symbol or "DATA", tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted
+        )
     fallback = symbol or source.name.split(".")[0].upper()
     if source.suffix == ".parquet":
         import pyarrow as pa
@@ -120,14 +128,18 @@ def read_columns(
                 table = file.read()
         except (pa.ArrowException, OSError) as error:
             raise BadInput(f"data file '{source}' cannot be read as Parquet: {_first_line(error)}") from error
-        return columns_of_table(table, str(source), fallback, tz=tz, stamp=stamp, calendar=calendar)
+        return columns_of_table(
+            table, str(source), fallback, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted
+        )
     import pandas as pd
 
     try:
         frame = pd.read_csv(source, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
         raise BadInput(f"data file '{source}' cannot be read as CSV: {_first_line(error)}") from error
-    return columns_of_frame(frame, str(source), fallback, tz=tz, stamp=stamp, calendar=calendar, first_line=2)
+    return columns_of_frame(
+        frame, str(source), fallback, tz=tz, stamp=stamp, calendar=calendar, first_line=2, adjusted=adjusted
+    )
 
 
 def write_set(

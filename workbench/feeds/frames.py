@@ -39,20 +39,25 @@ _ALSO: Final = {
     "dividend": ("dividends", "ex_dividend", "ex-dividend", "cash_dividend"),
     "split": ("splits", "split_ratio", "split_factor", "stock_split", "stock_splits"),
 }
+_ADJUSTED: Final = ("adj_close", "adjusted_close", "adjclose", "adj_c")
 _MAY_MISS: Final = frozenset({"volume", "bid_size", "ask_size", "size", "side"})
 _SIDES: Final = {"buy": 1.0, "b": 1.0, "sell": -1.0, "s": -1.0}
 
 
-def columns_of_table(table: Any, source: str, symbol: str, *, tz: str, stamp: str, calendar: str) -> Columns:
+def columns_of_table(
+    table: Any, source: str, symbol: str, *, tz: str, stamp: str, calendar: str, adjusted: bool = False
+) -> Columns:
     """An Arrow table as columns; times that carry a zone take the quick way, without pandas."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    layout = _Layout(source, list(table.column_names))
+    layout = _Layout(source, list(table.column_names), adjusted)
     ts_type = table.schema.field(layout.time).type if layout.time else None
     if ts_type is None or not pa.types.is_timestamp(ts_type) or ts_type.tz is None or stamp == "session":
         frame = table.to_pandas()
-        return columns_of_frame(frame, source, symbol, tz=tz, stamp=stamp, calendar=calendar)
+        return columns_of_frame(
+            frame, source, symbol, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted
+        )
     if table.column(layout.time).null_count:
         row = table.column(layout.time).to_pylist().index(None) + 1
         raise BadInput(f"{source} row {row}: column '{layout.time}' holds no time: give every row one")
@@ -70,6 +75,8 @@ def columns_of_table(table: Any, source: str, symbol: str, *, tz: str, stamp: st
                 values[:, at] = [_SIDES.get(str(word).lower(), 0.0) for word in chunk.to_pylist()]
             else:
                 values[:, at] = _array(chunk.cast(pa.float64()))
+    if layout.adjusted:
+        values = _scaled(values, _array(table.column(layout.adjusted).cast(pa.float64())))
     actions = None
     if any(layout.actions):
         actions = tidied(_side_by_side([_floats(table, column) for column in layout.actions], len(ts_ns)))
@@ -102,8 +109,10 @@ def columns_of_frame(
     stamp: str,
     calendar: str = "",
     first_line: int = 1,
+    adjusted: bool = False,
 ) -> Columns:
-    """A DataFrame as columns. A `DatetimeIndex` serves as the time when no column does.
+    """A DataFrame as columns. A `DatetimeIndex` serves as the time when no column does. `adjusted` scales the prices of
+    bars by their column of adjusted closes, and leaves splits and dividends out: they are in it.
 
     Raises:
         UnknownName: a needed column is missing, or `tz` or `stamp` is no known word.
@@ -115,7 +124,7 @@ def columns_of_frame(
         raise UnknownName("stamp", stamp, STAMPS)
     if isinstance(frame.index, pd.DatetimeIndex) and not any(str(c).lower() in _TIMES for c in frame.columns):
         frame = frame.rename_axis("ts").reset_index()
-    layout = _Layout(source, [str(column) for column in frame.columns])
+    layout = _Layout(source, [str(column) for column in frame.columns], adjusted)
     frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     if not layout.time:
         raise UnknownName(
@@ -140,6 +149,8 @@ def columns_of_frame(
             if field == "side" and not pd.api.types.is_numeric_dtype(figures):
                 figures = figures.astype(str).str.lower().map(_SIDES).fillna(0.0)
             values[:, at] = _figures(figures)
+    if layout.adjusted:
+        values = _scaled(values, _figures(frame[layout.adjusted]))
     actions = None
     if any(layout.actions):
         told = [_figures(frame[column]) if column else None for column in layout.actions]
@@ -158,10 +169,24 @@ def _figures(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
     return figures
 
 
+def _scaled(
+    values: npt.NDArray[np.float64], adjusted_close: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Open, high, low and close times adjusted close over close; rounding never lets an open or close leave the bar."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        prices = values[:, :4] * (adjusted_close / values[:, 3])[:, None]
+    prices[:, 3] = adjusted_close
+    o, h, low, c = prices.T
+    bounded = (values[:, 1] >= values[:, [0, 3]].max(1)) & (values[:, 2] <= values[:, [0, 3]].min(1))
+    prices[:, 1] = np.where(bounded, np.maximum(h, np.maximum(o, c)), h)
+    prices[:, 2] = np.where(bounded, np.minimum(low, np.minimum(o, c)), low)
+    return np.column_stack([prices, values[:, 4:]])
+
+
 class _Layout:
     """Which column is what; names are compared without regard to case and to spaces."""
 
-    def __init__(self, source: str, columns: list[str]) -> None:
+    def __init__(self, source: str, columns: list[str], adjusted: bool = False) -> None:
         spelt = {name.strip().lower().replace(" ", "_"): name for name in reversed(columns)}
         self.time = next((spelt[name] for name in _TIMES if name in spelt), "")
         self.clock = spelt["time"] if self.time and self.time == spelt.get("date") and "time" in spelt else ""
@@ -179,7 +204,12 @@ class _Layout:
                 raise UnknownName("column", field, columns, hint)
             self.fields[field] = found
         self.actions = ["", ""]
-        if self.kind == "bars":
+        self.adjusted = ""
+        if adjusted:
+            self.adjusted = next((spelt[name] for name in _ADJUSTED if name in spelt), "")
+            if not self.adjusted:
+                raise UnknownName("column", "adj_close", columns, f"{source} needs it for adjusted prices")
+        elif self.kind == "bars":
             self.actions = [
                 next((spelt[name] for name in (action, *_ALSO[action]) if name in spelt), "")
                 for action in ACTIONS

@@ -10,7 +10,7 @@ workbench's home), then as a symbol that a data set holds; the project's own sam
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 from workbench.errors import BadValue, UnknownName
@@ -58,14 +58,17 @@ def open_data(
     tz: str = "",
     stamp: str = "end",
     calendar: str = "",
+    symbol: str = "",
+    adjusted: bool = False,
     home: Path | None = None,
 ) -> Recording:
     """A recorded market from a data set's name ("spy_1m_2020-12"), a symbol ("SPY"), a Parquet or CSV file, a
     DataFrame, or a recording (then only narrowed).
 
     `start` and `end` are dates ("2020-12-16": the exchange's whole days), times ("2020-12-16 10:30": its wall
-    time unless they carry a zone), or UTC nanoseconds; both included. `tz`, `stamp` ("end" or "start" of the
-    bar) and `calendar` say what a file or frame does not say itself.
+    time unless they carry a zone), or UTC nanoseconds; both included. `tz`, `stamp` (times are the "end" or the
+    "start" of the bar, or the date of its "session"), `calendar` and `symbol` say what a file or frame does not say
+    itself. `adjusted` scales the prices by the file's column `adj_close`; splits and dividends are then in them.
 
     Raises:
         UnknownName: no such data, symbol or column, with the nearest one.
@@ -76,7 +79,7 @@ def open_data(
     <Recording spy_1m_2020-12: 391 rows of SPY, 2020-12-16 14:31:00 to 2020-12-16 21:01:00 UTC>
     """
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
-    recording, implied = _opened(source, tz, stamp, calendar, home)
+    recording, implied = _opened(source, _Reading(tz, stamp, calendar, symbol, adjusted), home)
     wanted = wanted or implied
     if wanted is None and start is None and end is None:
         return recording
@@ -88,14 +91,24 @@ def open_data(
     return recording.select(wanted, start_ns, end_ns)
 
 
+class _Reading(NamedTuple):
+    """How a file or frame is to be understood."""
+
+    tz: str = ""
+    stamp: str = "end"
+    calendar: str = ""
+    symbol: str = ""
+    adjusted: bool = False
+
+
 def _opened(
-    source: "str | Path | pd.DataFrame | Recording", tz: str, stamp: str, calendar: str, home: Path | None
+    source: "str | Path | pd.DataFrame | Recording", reading: _Reading, home: Path | None
 ) -> tuple[Recording, list[str] | None]:
     """The recording, and the symbols the source's name itself asks for."""
     if isinstance(source, Recording):
-        return source, None
+        return _as_it_is(source, source.name, reading), None
     if not isinstance(source, str | Path):
-        return _from_file(source, "frame", tz, stamp, calendar), None
+        return _from_file(source, "frame", reading), None
     path = Path(source).expanduser()
     if is_data_file(path):
         if not path.exists():
@@ -103,16 +116,21 @@ def _opened(
                 [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
             )
             raise UnknownName("data file", path.name, beside, f"Looked in {path.parent}")
-        facts = read_facts(path) if path.suffix == ".parquet" and not (tz or calendar) else None
-        return (_from_file(path, path.stem, tz, stamp, calendar) if facts is None else open_set(facts)), None
+        if (
+            path.suffix == ".parquet"
+            and reading._replace(symbol="") == _Reading()
+            and (facts := read_facts(path)).is_ours
+        ):
+            return open_set(facts), None
+        return _from_file(path, path.stem, reading), None
     name = str(source)
     bundled = list_data(home)
     for facts in bundled:
         if facts.name == name:
-            return open_set(facts), None
+            return _as_it_is(open_set(facts), name, reading), None
     for facts in bundled:
         if name in facts.symbols:
-            return open_set(facts), [name]
+            return _as_it_is(open_set(facts), name, reading), [name]
     known = {facts.name for facts in bundled} | {symbol for facts in bundled for symbol in facts.symbols}
     raise UnknownName("data", name, known, "Give one of these, or the path of a .parquet or .csv file")
 
@@ -120,7 +138,7 @@ def _opened(
 def open_set(facts: DataSet) -> Recording:
     """The rows of a data set, checked again: a file may have been changed since it was imported."""
     if not facts.is_ours:
-        return _from_file(facts.path, facts.name, "", "end", "")
+        return _from_file(facts.path, facts.name, _Reading())
     columns = read_columns(facts.path)
     check_columns(columns).refuse(str(facts.path))
     return Recording.merged(
@@ -132,10 +150,18 @@ def open_set(facts: DataSet) -> Recording:
     )
 
 
-def _from_file(source: "Path | pd.DataFrame", name: str, tz: str, stamp: str, calendar: str) -> Recording:
-    columns = read_columns(source, tz=tz, stamp=stamp)
+def _as_it_is(recording: Recording, name: str, reading: _Reading) -> Recording:
+    """A recording says itself how it is to be understood."""
+    for field, given, plain in zip(_Reading._fields, reading, _Reading(), strict=True):
+        if given != plain and field != "symbol":
+            raise BadValue(field, given, f"data '{name}' is understood already: leave it out")
+    return recording
+
+
+def _from_file(source: "Path | pd.DataFrame", name: str, reading: _Reading) -> Recording:
+    columns = read_columns(source, **reading._asdict())
     check_columns(columns).refuse(str(source) if isinstance(source, Path) else name)
-    return Recording.merged(name, columns, calendar=calendar or "XNYS")
+    return Recording.merged(name, columns, calendar=reading.calendar or "XNYS")
 
 
 def moment_ns(field: str, value: Moment, calendar: str = "XNYS") -> int:

@@ -6,7 +6,7 @@ its parameters.
 Live trading never imports this room.
 """
 
-from workbench.research.backtest import backtest
+from workbench.research.backtest import Part, backtest
 from workbench.research.compare import Comparison, compare
 from workbench.research.lookahead import check
 from workbench.research.parity import ParityReport, paired, parity
@@ -19,6 +19,7 @@ __all__ = [
     "Comparison",
     "Decision",
     "ParityReport",
+    "Part",
     "Result",
     "SweepResult",
     "backtest",

@@ -74,6 +74,7 @@ class Desk:
             instruments=recording.instruments,
             sessions=TradingSessions(*session_bounds(recording)),
             fill_at="close" if plan.fill == CLOSE else "next",
+            fees=plan.fees,
         )
         self.fills: list[Filled] = []
         self.refusals: list[Refusal] = []

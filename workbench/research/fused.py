@@ -63,6 +63,8 @@ def _cannot(plan: Plan) -> str:
     sim = plan.sim
     if sim.slippage in ("ticks", "rate"):
         sim = sim.model_copy(update={"slippage": "none", "slippage_amount": 0.0})
+    if plan.fees is not None:
+        return "the fees are a function of their own"
     beyond = beyond_plain(sim)
     if beyond:
         return f"the venue has {beyond}"

@@ -7,20 +7,89 @@ Lives here: the record and the checks of plain arguments. Not here: how data is 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 from workbench.config import SimSettings
+from workbench.engine.fees import FeeSchedule, fees_named
 from workbench.engine.limits import Limits
+from workbench.engine.match import Slippage
 from workbench.engine.sizing import Sizing
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds import Recording
 from workbench.strategy import Strategy
 
-__all__ = ["FILLS", "Placement", "Plan", "Progress"]
+__all__ = ["FILLS", "NO_LIMITS", "Placement", "Plan", "Progress", "limits_of", "venue_of"]
 
 type Progress = Callable[[int, int], None]
 
 NEXT_OPEN, CLOSE = "next_open", "close"
 FILLS = (NEXT_OPEN, CLOSE)
+
+
+NO_LIMITS: Final[dict[str, float]] = {
+    **dict.fromkeys(
+        (
+            "max_order_qty", "max_order_notional", "max_position_qty", "max_gross", "credit", "max_daily_loss",
+            "max_data_age_s", "price_collar",
+        ),
+        1e15,
+    ),
+    **dict.fromkeys(("orders_per_s_strategy", "orders_per_s_account", "max_repeats", "breaches_to_halt"), 1e9),
+    **dict.fromkeys(("max_jump", "duplicate_window_s", "rejects_to_halt"), 0.0),
+}  # fmt: skip
+"""Every risk limit out of reach."""
+
+
+def limits_of(limits: "Mapping[str, float] | str | None") -> dict[str, float]:
+    """Risk limits by name; "off" puts all of them out of reach.
+
+    Raises:
+        UnknownName: another word, or no such limit. BadValue: an impossible limit.
+    """
+    if isinstance(limits, str):
+        if limits != "off":
+            raise UnknownName("limits", limits, ["off"], "Or give limits by name")
+        return dict(NO_LIMITS)
+    chosen = dict(limits or {})
+    Limits().changed(chosen.items())
+    return chosen
+
+
+def venue_of(
+    sim: SimSettings | None,
+    fees: "float | str | FeeSchedule" = 0.0,
+    fee_per_unit: float = 0.0,
+    slippage: "float | tuple[str, float]" = 0.0,
+) -> tuple[SimSettings, FeeSchedule | None]:
+    """Settings of the venue with these fees and this slippage, and the schedule where the fees are one of their own.
+
+    A number of fees is a fraction of the value filled, a text a venue's schedule by name; slippage is a fraction of the
+    price, or a model's name and amount.
+
+    Raises:
+        UnknownName: no such schedule or model. BadValue: an impossible figure.
+    """
+    changes: dict[str, Any] = {}
+    own = None
+    if isinstance(fees, str):
+        fees_named(fees)
+        changes["fees"] = fees
+    elif callable(fees):
+        own = fees
+    elif fees != 0.0:
+        if not 0 <= fees < 1:
+            raise BadValue("fees", fees, "give a fraction of the value from 0 to below 1, like 0.001")
+        changes["fee_rate"] = float(fees)
+    if fee_per_unit != 0.0:
+        if not 0 <= fee_per_unit < 1e9:
+            raise BadValue("fee_per_unit", fee_per_unit, "give an amount of 0 or more")
+        changes["fee_per_unit"] = float(fee_per_unit)
+    if slippage != 0.0:
+        model, amount = ("rate", slippage) if isinstance(slippage, (int, float)) else slippage
+        Slippage(model, amount)
+        changes |= {"slippage": model, "slippage_amount": float(amount)}
+    plain = SimSettings(ack_median_us=0, fill_median_us=0) if sim is None else sim
+    return plain.model_copy(update=changes), own
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +126,9 @@ class Placement:
 class Plan:
     """Everything a loop needs to know.
 
-    `fill` is "next_open" (decided on a close, filled at the next open) or "close" (filled at that same close).
-    `flat_at_end` closes what is held at the last bar's close. `progress` is told (events done, events in all).
+    `fees` is a schedule that goes before those of `sim`. `fill` is "next_open" (decided on a close, filled at the next
+    open) or "close" (filled at that same close). `flat_at_end` closes what is held at the last bar's close. `progress`
+    is told (events done, events in all).
     """
 
     recording: Recording
@@ -66,6 +136,7 @@ class Plan:
     cash: float = 1_000_000.0
     sim: SimSettings = field(default_factory=SimSettings)
     limits: Mapping[str, float] = field(default_factory=dict)
+    fees: FeeSchedule | None = None
     fill: str = NEXT_OPEN
     flat_at_end: bool = False
     progress: Progress | None = None

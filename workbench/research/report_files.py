@@ -24,6 +24,7 @@ __all__ = ["load_result", "save_result"]
 class _Facts(msgspec.Struct, frozen=True):
     name: str
     parameters: dict[str, Any]
+    strategies: tuple[str, ...]
     data: str
     instruments: list[Instrument]
     bar_ns: int
@@ -42,6 +43,7 @@ def save_result(result: Result, folder: Path) -> None:
     facts = _Facts(
         result.name,
         result.parameters,
+        result.strategies,
         recording.name,
         list(recording.instruments),
         recording.bar_ns,
@@ -93,4 +95,4 @@ def load_result(folder: Path) -> Result:
         recording, facts.loop, facts.cash, arrays["ts_ns"], arrays["equity"], arrays["fills"], arrays["orders"],
         facts.refusals, facts.cash_moves, facts.why,
     )  # fmt: skip
-    return Result(run, facts.name, facts.parameters)
+    return Result(run, facts.name, facts.parameters, facts.strategies)

@@ -28,8 +28,8 @@ __all__ = [
 
 GROUPS = {
     "Return": (
-        "final_equity", "total_return", "annual_return", "benchmark_return", "alpha", "beta", "best_session",
-        "worst_session", "sessions", "stability",
+        "final_equity", "final_cash", "total_return", "annual_return", "benchmark_return", "alpha", "beta",
+        "best_session", "worst_session", "sessions", "stability",
     ),
     "Risk": (
         "volatility", "sharpe", "sortino", "calmar", "omega", "max_drawdown", "max_drawdown_days", "under_water",
@@ -49,8 +49,8 @@ _SHARES = frozenset(
 )  # fmt: skip
 _MONEY = frozenset(
     {
-        "final_equity", "expectancy", "average_win", "average_loss", "best_trade", "worst_trade", "realized", "fees",
-        "cash_moves",
+        "final_equity", "final_cash", "expectancy", "average_win", "average_loss", "best_trade", "worst_trade",
+        "realized", "fees", "cash_moves",
     }
 )  # fmt: skip
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")

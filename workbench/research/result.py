@@ -50,10 +50,13 @@ class Result:
     (['symbol', 'strategy', 'side', 'quantity'], 0.33)
     """
 
-    def __init__(self, run: Run, name: str, parameters: dict[str, Any]) -> None:
+    def __init__(
+        self, run: Run, name: str, parameters: dict[str, Any], strategies: tuple[str, ...] = ()
+    ) -> None:
         self.run = run
         self.name = name
         self.parameters = parameters
+        self.strategies = strategies or (name,)
 
     @property
     def recording(self) -> "Recording":
@@ -111,7 +114,7 @@ class Result:
         data = {
             "ts": _utc(rows["ts_ns"]),
             "symbol": self._symbols(rows["iid"]),
-            "strategy": rows["strategy_id"],
+            "strategy": self._strategies(rows["strategy_id"]),
             "side": _words(("buy", "sell"), (rows["side"] < 0).astype(np.int64)),
         }
         return pd.DataFrame({**data, **columns}).set_index(pd.Index(rows["order_id"], name="order_id"))
@@ -132,7 +135,7 @@ class Result:
         return pd.DataFrame(
             {
                 "symbol": self._symbols(t.iid),
-                "strategy": t.strategy_id,
+                "strategy": self._strategies(t.strategy_id),
                 "side": _words(("long", "short"), (t.side < 0).astype(np.int64)),
                 "quantity": t.quantity,
                 "entry": _utc(t.entry_ns),
@@ -170,6 +173,20 @@ class Result:
         table["last_px"] = table["value"] / table["quantity"]
         table["profit"] = table["value"] - table["cost"]
         return table[["quantity", "average_px", "last_px", "value", "profit"]]
+
+    def by_strategy(self) -> "pd.DataFrame":
+        """Round trips, profit after fees (what is still held at the last price) and fees of each strategy."""
+        import pandas as pd
+
+        grouped = self.trades.groupby("strategy")
+        table = pd.DataFrame(
+            {
+                "trades": grouped["open"].agg(lambda column: int((~column).sum())),
+                "profit": grouped["profit"].sum(),
+                "fees": grouped["fees"].sum(),
+            }
+        )
+        return table.reindex(list(self.strategies)).fillna(0.0).rename_axis("strategy")
 
     # -- curves ----------------------------------------------------------------------------------------------------
 
@@ -220,6 +237,9 @@ class Result:
         import pandas as pd
 
         return pd.Series(values, index=_utc(self.run.ts_ns).rename("ts"), name=name)
+
+    def _strategies(self, ids: npt.NDArray[Any]) -> Any:
+        return np.array(self.strategies, dtype=object)[ids - 1]
 
     def _symbols(self, iids: npt.NDArray[Any]) -> Any:
         return np.array(self.recording.symbols, dtype=object)[iids]

@@ -37,6 +37,7 @@ _NAN: Final = float("nan")
 
 FIGURES: Final[dict[str, str]] = {
     "final_equity": "cash plus everything held, at the end",
+    "final_cash": "cash at the end",
     "total_return": "final equity over starting cash, less one",
     "annual_return": "the yearly return that compounds to the same end (CAGR)",
     "benchmark_return": "holding the instruments in equal parts from the first open to the last close",
@@ -169,6 +170,7 @@ def statistics(
     profit = float(equity[-1] - run.cash)
     figures = {
         "final_equity": float(equity[-1]),
+        "final_cash": run.cash - traded(run.fills) + run.cash_moves,
         "total_return": profit / run.cash,
         "annual_return": of.annual_return(returns, year),
         "benchmark_return": held_return,
@@ -244,6 +246,11 @@ def _of_trades(trades: Trades) -> dict[str, float]:
         "kelly": rate - (1.0 - rate) / payoff if payoff == payoff else _NAN,
         "bars_held": float(trades.bars[ended].mean()) if n else _NAN,
     }
+
+
+def traded(fills: npt.NDArray[np.void]) -> float:
+    """What fills cost in cash, fees included; sales bring it back."""
+    return float(np.sum(fills["side"] * fills["px"] * fills["qty"] + fills["fee"]))
 
 
 def realized(fills: npt.NDArray[np.void], instruments: int) -> float:

@@ -6,6 +6,7 @@ Lives here: settings turned into a venue. Not here: what a venue does (engine/ma
 from collections.abc import Iterable
 
 from workbench.config import SimSettings
+from workbench.engine.fees import FeeSchedule
 from workbench.engine.latency import Latency
 from workbench.engine.match import Match, SessionTable, Slippage, Terms
 from workbench.errors import UnknownName
@@ -63,8 +64,9 @@ def make_match(
     sessions: SessionTable | None = None,
     latency: Latency | None = None,
     fill_at: str = "",
+    fees: FeeSchedule | None = None,
 ) -> Match:
-    """A fresh venue with one account. `fill_at` goes before the settings' when given.
+    """A fresh venue with one account. `fill_at` and `fees` go before the settings' when given.
 
     Raises:
         UnknownName: a symbol of the settings that is no instrument's. BadValue: settings that contradict each other.
@@ -97,7 +99,7 @@ def make_match(
         latency if latency is not None else latency_of(sim),
         to_e8(sim.fee_per_unit),
         sim.fee_rate,
-        fees=sim.fees or None,
+        fees=fees if fees is not None else sim.fees or None,
         fill_at=fill_at or sim.fill_at,
         group=sim.group,
         arrival=sim.arrival,
