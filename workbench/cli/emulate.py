@@ -73,6 +73,9 @@ def register(app: typer.Typer) -> None:
         ack_s: Annotated[float, typer.Option(help="seconds from an order's arrival to its acceptance")] = 0.0,
         fill_s: Annotated[float, typer.Option(help="seconds from acceptance to the first fill")] = 0.0,
         faults: Annotated[Path | None, typer.Option(help="TOML or JSON file of faults to begin with")] = None,
+        option: Annotated[
+            list[str] | None, typer.Option(help="NAME=VALUE, a setting of the venue's own; may be repeated")
+        ] = None,
         tls: Annotated[str, typer.Option(help="speak TLS: good, wrong-host, or expired certificate")] = "",
         facts: Annotated[
             Path | None, typer.Option(help="write the first line's JSON to this file as well, for you alone")
@@ -98,12 +101,22 @@ def register(app: typer.Typer) -> None:
             "ack_s": ack_s,
             "fill_s": fill_s,
             "tls": tls,
+            "options": dict(_pair(text) for text in option or ()),
         }
         if cash is not None:
             settings["cash"] = cash
         if faults is not None:
             settings["faults"] = str(faults)
         _runner()(_serve(venue, settings, as_json, facts))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from workbench.errors import BadValue
+
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise BadValue("option", text, "write NAME=VALUE")
+    return name, value
 
 
 def _runner() -> Any:

@@ -22,7 +22,11 @@ __all__ = ["Books"]
 
 
 class Books:
-    """One account. `sinks` are told of everything that happens to an order, in order."""
+    """One account. `sinks` are told of everything that happens to an order, in order.
+
+    `fee_in(order, fill)` is for a venue that takes its fee in another asset than cash: it books the fee there, gives
+    the cash back, and answers with amount and asset.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Books:
         self._in_match: dict[int, VenueOrder] = {}
         self._matched = 0
         self._groups = 0
+        self.fee_in: Callable[[VenueOrder, Filled], tuple[int, str]] | None = None
         self._taking: Board | None = None  # the board whose levels an arriving order is trading against
 
     # -- what there is ---------------------------------------------------------------------------------------------
@@ -150,12 +155,13 @@ class Books:
 
     def _filled(self, order: VenueOrder, report: Filled) -> None:
         iid, qty_e8, px_e8 = order.listing.iid, report.qty_e8, report.px_e8
+        fee_e8, asset = (report.fee_e8, "") if self.fee_in is None else self.fee_in(order, report)
         after_e8 = self.match.positions.get(iid, 0)
         signed_e8 = order.side * qty_e8
         self.holdings.filled(iid, after_e8 - signed_e8, signed_e8, px_e8)
         order.filled_e8 += qty_e8
         order.value_e8 += notional_e8(px_e8, qty_e8)
-        order.fee_e8 += report.fee_e8
+        order.fee_e8 += fee_e8
         order.updated_ns = self.clock.next_ns()
         taking = self._taking
         execution = Execution(
@@ -165,10 +171,11 @@ class Books:
             order.updated_ns,
             px_e8,
             qty_e8,
-            report.fee_e8,
+            fee_e8,
             order.filled_e8,
             after_e8,
             taking is None and order.kind == LIMIT,
+            asset,
         )
         self.executions.append(execution)
         order.executions.append(execution)

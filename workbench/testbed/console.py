@@ -19,7 +19,7 @@ Lives here: setting faults, moving the market, editing the books, telling what t
     POST   /_testbed/streams                {close: code} or {cut: true}
     POST   /_testbed/limits                 {lifted: true or false}
 
-The token goes into the header `Authorization: Bearer TOKEN`.
+A venue may add calls of its own (`console_calls`). The token goes into the header `Authorization: Bearer TOKEN`.
 """
 
 import hmac
@@ -67,6 +67,7 @@ class Console:
             "clock": lambda said: self.advance(said["advance_s"]),
             "streams": lambda said: self.streams(said.get("close", 1012), said.get("cut", False)),
             "limits": lambda said: self.limits(said["lifted"]),
+            **getattr(server.venue, "console_calls", dict)(),
         }
 
     async def reply(self, request: BaseRequest) -> Answer:

@@ -15,17 +15,19 @@ from heapq import heappop, heappush
 from typing import Any, Final
 
 from workbench.model.market import Quote, Trade
-from workbench.model.orders import BUY, CLS, DAY, FOK, IOC, LIMIT, OPG
+from workbench.model.orders import BUY, CLS, DAY, FOK, GTC, IOC, LIMIT, OPG
 from workbench.model.scale import SCALE
 from workbench.testbed.books import Books
 from workbench.testbed.market import Board, Market
-from workbench.testbed.orders import Ticket, VenueOrder
+from workbench.testbed.orders import State, Ticket, VenueOrder
 
 __all__ = ["Exchange"]
 
 _ENTER: Final = 0
 _REACH: Final = 1
 _CANCEL: Final = 2
+
+type Levels = tuple[tuple[float, float], ...]
 
 
 class Exchange(Books):
@@ -45,6 +47,11 @@ class Exchange(Books):
         super().__init__(market, **books)
         self.ack_ns, self.fill_ns = round(ack_s * 1e9), round(fill_s * 1e9)
         self.wake: Callable[[float], None] = _nobody
+        self.gates: list[
+            Callable[[VenueOrder], bool]
+        ] = []  # what may keep an order waiting; `release` asks again
+        self.before_print: list[Callable[[Board, float], None]] = []
+        self.walks = False  # whether IOC and FOK orders see every level, not the best one only
         self._due: list[tuple[int, int, int, VenueOrder]] = []
         self._arrived = 0
 
@@ -147,6 +154,8 @@ class Exchange(Books):
 
     def print_at(self, board: Board, px: float, size: float, side: int = 0) -> None:
         """A trade between others at `px`."""
+        for told in self.before_print:
+            told(board, px)
         ts_ns = self.clock.next_ns()
         self.market.tell(board, board.record(ts_ns, px, size, side))
         self._apply(self.match.on_market(Trade(ts_ns, board.listing.iid, px, size)))
@@ -236,6 +245,7 @@ class Exchange(Books):
             return
         parent = order.parent
         waits = (parent is not None and parent.state != "filled") or order.ticket.tif in (OPG, CLS)
+        waits = waits or any(gate(order) for gate in self.gates)
         if waits or not self.is_trading(self.board(order)):
             if order.state != "held":
                 order.state = "held"
@@ -253,8 +263,19 @@ class Exchange(Books):
             else:
                 self._reach(order)
 
+    def release(self, order: VenueOrder) -> None:
+        """What kept an order waiting may be over: let it enter, if so."""
+        if order.state == "held":
+            self._enter(order)
+
+    def end(self, order: VenueOrder, state: State, reason: str) -> None:
+        """End an order by a rule of the venue."""
+        if order.is_open:
+            self._withdraw(order)
+            self._end(order, state, reason)
+
     def _reach(self, order: VenueOrder) -> None:
-        """Let an order trade against the levels it crosses; IOC and FOK see the best one only."""
+        """Let an order trade against the levels it crosses; IOC and FOK see the best one only, unless `walks`."""
         board = self.board(order)
         if not order.is_open or not order.match_id or not self.is_trading(board):
             return
@@ -271,11 +292,15 @@ class Exchange(Books):
         if cap is not None:
             part = max(1, round(order.open_e8 * cap.fraction)) / SCALE
             quote = Quote(quote.ts_ns, quote.iid, quote.bid, part, quote.ask, part)
+        levels = board.book.asks if buys else board.book.bids
+        deep = now_or_never and self.walks and cap is None and self._carries(order, levels)
+        if deep:
+            self._withdraw(order)
+            self._to_match(order, GTC)
         self._taking = board
         try:
             self._apply(self.match.on_market(quote))
-            levels = board.book.asks if buys else board.book.bids
-            for px, size in () if cap is not None or now_or_never else levels[1:]:
+            for px, size in () if cap is not None or (now_or_never and not deep) else levels[1:]:
                 if not order.open_e8 or (order.kind == LIMIT and not order.crosses(round(px * SCALE))):
                     break
                 self._apply(self.match.on_market(Trade(self.clock.next_ns(), quote.iid, px, size)))
@@ -283,11 +308,21 @@ class Exchange(Books):
                 self.overfill(order, max(1, round(order.qty_e8 * fault.fraction)))
         finally:
             self._taking = None
+        if deep:
+            self.end(order, "expired", "nothing was left that it could have")
         if cap is not None and cap.seconds:
             board.halted = True
             self.faults.later(cap.seconds, lambda: self._unhalt(board))
         self.market.tell(board, board.quote)
         self.market.tell(board, board.book)
+
+    @staticmethod
+    def _carries(order: VenueOrder, levels: Levels) -> bool:
+        """Whether the levels have what an order needs: all of it, when it is fill or kill."""
+        if order.ticket.tif != FOK:
+            return True
+        reached = sum(round(size * SCALE) for px, size in levels if order.crosses(round(px * SCALE)))
+        return reached >= order.open_e8
 
     def _unhalt(self, board: Board) -> None:
         board.halted = False

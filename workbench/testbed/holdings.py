@@ -49,7 +49,7 @@ class Holdings:
         A buy holds its open quantity at its limit (without one, at the market); a sell its open quantity. Of the legs
         of one bracket or pair only the first holds, and only once its parent has filled.
         """
-        leads = not order.group or order.extra.get("leads", True)
+        leads = order.extra.get("leads", True)
         wanted = 0
         waits = order.parent is not None and order.parent.state != "filled"
         if order.is_open and leads and not waits:

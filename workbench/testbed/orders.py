@@ -40,7 +40,7 @@ class Ticket(msgspec.Struct, frozen=True):
 
 class Execution(msgspec.Struct, frozen=True, gc=False):
     """One fill. `number` counts all executions of the venue from 1, `exec_id` is a UUID; `position_e8` is the account's
-    position after it, `filled_e8` the order's filled quantity."""
+    position after it, `filled_e8` the order's filled quantity. `fee_asset` is "" for a fee in cash."""
 
     number: int
     exec_id: str
@@ -52,6 +52,7 @@ class Execution(msgspec.Struct, frozen=True, gc=False):
     filled_e8: int
     position_e8: int
     maker: bool
+    fee_asset: str = ""
 
 
 class VenueOrder(msgspec.Struct):

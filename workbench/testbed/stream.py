@@ -31,7 +31,11 @@ class Link:
         self.request = request
         self.name = name
         self.faults = faults
-        self.socket = web.WebSocketResponse(compress=False, max_msg_size=16 * 2**20, timeout=_CLOSING_S)
+        self.socket = web.WebSocketResponse(
+            compress=False, max_msg_size=16 * 2**20, timeout=_CLOSING_S, autoping=False
+        )
+        self.frames = 0  # frames the client has sent, pings and pongs too
+        self.pong_s = 0.0  # when its last pong came (loop time)
         self._queue: deque[tuple[str, bytes, bool]] = deque()
         self._held: list[
             tuple[int, str, bytes, bool]
@@ -72,7 +76,12 @@ class Link:
         async for message in self.socket:
             if self.dead:
                 continue
-            if message.type == WSMsgType.TEXT:
+            self.frames += 1
+            if message.type == WSMsgType.PING:
+                await self.socket.pong(message.data)
+            elif message.type == WSMsgType.PONG:
+                self.pong_s = asyncio.get_running_loop().time()
+            elif message.type == WSMsgType.TEXT:
                 yield message.data.encode()
             elif message.type == WSMsgType.BINARY:
                 yield message.data

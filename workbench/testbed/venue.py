@@ -17,13 +17,22 @@ from workbench.testbed.listing import Listing
 from workbench.testbed.stream import Link
 from workbench.testbed.tls import TLS_MODES
 
-__all__ = ["EmulatorSettings", "Socket", "Venue", "VenuePackage", "find_venues", "venue_package"]
+__all__ = [
+    "EmulatorSettings",
+    "Socket",
+    "Venue",
+    "VenuePackage",
+    "check_options",
+    "find_venues",
+    "venue_package",
+]
 
 _PACKAGE = "workbench.testbed"
 
 
 class EmulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How an emulator is set up. `symbols` and `cash` left out: the venue's own."""
+    """How an emulator is set up. `symbols` and `cash` left out: the venue's own. `options` are a venue's own settings;
+    it refuses those it does not know (`check_options`)."""
 
     port: int = 0
     data: str = ""
@@ -39,6 +48,7 @@ class EmulatorSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     fill_s: float = 0.0
     faults: str = ""
     tls: str = ""
+    options: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         for field, low, high, advice in _RANGES:
@@ -60,6 +70,18 @@ _RANGES = (
     ("ack_s", 0.0, 600.0, "give seconds from 0 to 600"),
     ("fill_s", 0.0, 600.0, "give seconds from 0 to 600"),
 )
+
+
+def check_options(venue: str, options: Mapping[str, str], known: Iterable[str]) -> None:
+    """Refuse an option nobody reads.
+
+    Raises:
+        UnknownName: with the nearest right one.
+    """
+    names = list(known)
+    for name in options:
+        if name not in names:
+            raise UnknownName(f"{venue} option", name, names)
 
 
 class Socket:

@@ -13,7 +13,7 @@ from workbench.model.scale import to_e8
 from workbench.testbed.alpaca.venue import AlpacaVenue
 from workbench.testbed.exchange import Exchange
 from workbench.testbed.listing import Listing, pair, stock
-from workbench.testbed.venue import EmulatorSettings
+from workbench.testbed.venue import EmulatorSettings, check_options
 
 __all__ = ["CASH", "SYMBOLS", "adapter_addresses", "listings", "open_venue"]
 
@@ -42,6 +42,7 @@ def listings(symbols: tuple[str, ...]) -> list[Listing]:
 
 def open_venue(exchange: Exchange, settings: EmulatorSettings) -> AlpacaVenue:
     """A paper account over an exchange."""
+    check_options("alpaca", settings.options, ())
     return AlpacaVenue(exchange, settings)
 
 

@@ -1,0 +1,172 @@
+"""Messages of Binance's market streams, as the venue writes them.
+
+Lives here: one message each; what a diff of the book is. Not here: when they are sent (streams.py).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from workbench.model.market import Quote
+from workbench.testbed.binance.shapes import average_px, ticker
+from workbench.testbed.binance.words import px_text
+from workbench.testbed.market import Board, Candle, Print
+
+__all__ = [
+    "Depth",
+    "Time",
+    "average_event",
+    "best_event",
+    "depth_event",
+    "kline_event",
+    "tick_event",
+    "trade_event",
+]
+
+type Time = Callable[[int], int]
+_MINI: Final = {
+    "c": "lastPrice",
+    "o": "openPrice",
+    "h": "highPrice",
+    "l": "lowPrice",
+    "v": "volume",
+    "q": "quoteVolume",
+}
+_FULL: Final = {
+    "p": "priceChange",
+    "P": "priceChangePercent",
+    "w": "weightedAvgPrice",
+    "x": "prevClosePrice",
+    "Q": "lastQty",
+    "b": "bidPrice",
+    "B": "bidQty",
+    "a": "askPrice",
+    "A": "askQty",
+    "O": "openTime",
+    "C": "closeTime",
+    "F": "firstId",
+    "L": "lastId",
+    "n": "count",
+    **_MINI,
+}
+
+type Change = tuple[int, int, list[list[str]], list[list[str]]]
+
+
+class Depth:
+    """What a diff stream of one symbol and speed has told last."""
+
+    __slots__ = ("asks", "bids", "board", "version")
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.version = board.book.version
+        self.bids, self.asks = dict(board.book.bids), dict(board.book.asks)
+
+    def change(self) -> Change | None:
+        """(first update, last update, bids, asks) since the last time; None when nothing has changed."""
+        book = self.board.book
+        if book.version == self.version:
+            return None
+        bids, asks = dict(book.bids), dict(book.asks)
+        first, self.version = self.version + 1, book.version
+        told = first, book.version, _diff(self.bids, bids), _diff(self.asks, asks)
+        self.bids, self.asks = bids, asks
+        return told
+
+
+def _diff(before: dict[float, float], after: dict[float, float]) -> list[list[str]]:
+    gone = [[px_text(px), "0.00000000"] for px in before if px not in after]
+    return gone + [[px_text(px), px_text(size)] for px, size in after.items() if before.get(px) != size]
+
+
+def depth_event(board: Board, change: Change, now_ns: int, t: Time) -> dict[str, Any]:
+    """A change of the book."""
+    first, last, bids, asks = change
+    symbol = board.listing.symbol
+    return {"e": "depthUpdate", "E": t(now_ns), "s": symbol, "U": first, "u": last, "b": bids, "a": asks}
+
+
+def best_event(board: Board, quote: Quote) -> dict[str, Any]:
+    """The best prices; the only message without a time."""
+    return {
+        "u": board.book.version,
+        "s": board.listing.symbol,
+        "b": px_text(quote.bid),
+        "B": px_text(quote.bid_size),
+        "a": px_text(quote.ask),
+        "A": px_text(quote.ask_size),
+    }
+
+
+def trade_event(stream: str, symbol: str, seen: Print, now_ns: int, t: Time) -> dict[str, Any]:
+    """A trade, or an aggregate of one."""
+    one = {"t": seen.number} if stream == "trade" else {"a": seen.number}
+    more = {} if stream == "trade" else {"f": seen.number, "l": seen.number}
+    return {
+        "e": stream,
+        "E": t(now_ns),
+        "s": symbol,
+        **one,
+        "p": px_text(seen.px),
+        "q": px_text(seen.size),
+        **more,
+        "T": t(seen.ts_ns),
+        "m": seen.side < 0,
+        "M": True,
+    }
+
+
+def kline_event(
+    board: Board, interval: str, candle: Candle, closed: bool, now_ns: int, t: Time
+) -> dict[str, Any]:
+    """A candle, finished or not; half of its volume counts as bought by takers."""
+    symbol, newest = board.listing.symbol, board.prints[-1].number if board.prints else 0
+    return {
+        "e": "kline",
+        "E": t(now_ns),
+        "s": symbol,
+        "k": {
+            "t": t(candle.start_ns),
+            "T": t(candle.end_ns) - 1,
+            "s": symbol,
+            "i": interval,
+            "f": max(1, newest - candle.count + 1),
+            "L": newest,
+            "o": px_text(candle.open),
+            "c": px_text(candle.close),
+            "h": px_text(candle.high),
+            "l": px_text(candle.low),
+            "v": px_text(candle.volume),
+            "n": candle.count,
+            "x": closed,
+            "q": px_text(candle.value),
+            "V": px_text(candle.volume / 2),
+            "Q": px_text(candle.value / 2),
+            "B": "0",
+        },
+    }
+
+
+def tick_event(kind: str, board: Board, now_ns: int, t: Time) -> dict[str, Any]:
+    """Twenty-four hours, in short or in full."""
+    day = ticker(board, now_ns, t)
+    body: dict[str, Any] = {
+        "e": "24hrMiniTicker" if kind == "miniTicker" else "24hrTicker",
+        "E": t(now_ns),
+        "s": day["symbol"],
+    }
+    names = _MINI if kind == "miniTicker" else _FULL
+    return body | {short: day[name] for short, name in names.items()}
+
+
+def average_event(board: Board, now_ns: int, t: Time) -> dict[str, Any]:
+    """The average price of the last minutes."""
+    newest = board.prints[-1].ts_ns if board.prints else now_ns
+    return {
+        "e": "avgPrice",
+        "E": t(now_ns),
+        "s": board.listing.symbol,
+        "i": "5m",
+        "w": px_text(average_px(board, 5)),
+        "T": t(newest),
+    }
