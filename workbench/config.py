@@ -47,6 +47,9 @@ class MarketSettings(_Section):
     brokers: tuple[str, ...] = Field(
         default=(), description="accounts under [brokers] that are traded as it happens; none: the recording"
     )
+    reconcile_s: float = Field(
+        default=15.0, gt=0, description="how often a live desk's books are compared with its brokers'"
+    )
     paper: bool = Field(
         default=False,
         description="data as it happens, orders to the built-in exchange: no account is touched",

@@ -63,6 +63,7 @@ class FakeDesk:
         self._latency: dict[str, list[float]] = {stage: [] for stage in STAGE_BUDGETS}
         self._seq = 0
         self.killed = ""
+        self.frozen: dict[str, str] = {}
         self.market, self.speed, self.epoch = "playing", 60.0, 1
         self.stopped = False
         self._cached: rows.Snapshot | None = None
@@ -318,6 +319,14 @@ class FakeDesk:
         self._orders[order_id] = msgspec.structs.replace(order, **{k: v for k, v in changed.items() if v})
         self.changed()
         return None
+
+    async def freeze(self, symbol: str, reason: str, by: str) -> None:
+        self._known(symbol)
+        self.frozen[symbol] = reason
+
+    async def thaw(self, symbol: str, by: str) -> None:
+        if self.frozen.pop(symbol, None) is None:
+            raise Refused(f"{symbol} is not frozen: nothing to thaw")
 
     async def flatten(self, reason: str, by: str, symbol: str = "") -> Flattened:
         if self.killed:

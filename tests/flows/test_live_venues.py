@@ -193,3 +193,20 @@ async def test_two_venues_on_one_desk(house: House) -> None:
 def traded(venue: Emulator) -> set[str]:
     """Symbols that any order of the venue's books is about."""
     return {order.listing.symbol for order in venue.exchange.orders.values()}
+
+
+async def test_a_position_edited_at_the_venue_freezes_its_symbol(house: House) -> None:
+    venue = await house.venue("alpaca")
+    desk = await house.desk(["AAPL", "SPY"], market={"reconcile_s": 0.05})
+    spy = venue.exchange.market.board("SPY").listing.iid
+    await eventually(lambda: all(desk.engine.book.mark_e8))
+    venue.exchange.match.positions[spy] = 3 * 10**8
+    await eventually(lambda: desk.engine.risk.frozen)
+    assert set(desk.snapshot().session.frozen) == {"SPY"}
+    assert {alert.code for alert in desk.snapshot().alerts} >= {"DIFFERENCE"}
+    refused = await desk.place("SPY", "buy", 1)
+    assert getattr(refused, "code", "") == "FROZEN"
+    assert isinstance(await desk.place("AAPL", "buy", 1), int)
+    venue.exchange.match.positions[spy] = 0
+    await eventually(lambda: not desk.engine.risk.frozen)
+    assert isinstance(await desk.place("SPY", "buy", 1), int)

@@ -22,6 +22,7 @@ __all__ = [
     "ErrorBody",
     "FlattenAnswer",
     "FlattenBody",
+    "FreezeBody",
     "KillAnswer",
     "KillBody",
     "MarketBody",
@@ -34,6 +35,7 @@ __all__ = [
     "RowsQuery",
     "Started",
     "StrategyBody",
+    "ThawBody",
     "Ticket",
     "TicketBody",
     "Token",
@@ -89,6 +91,21 @@ class FlattenBody(_Body, frozen=True):
     reason: ShortText = "operator"
     by: Annotated[str, Meta(max_length=100)] = "api"
     symbol: Annotated[str, Meta(max_length=32)] = ""
+
+
+class FreezeBody(_Body, frozen=True):
+    """Let only reducing orders pass in `symbol`."""
+
+    symbol: Symbol
+    reason: ShortText = "operator"
+    by: Annotated[str, Meta(max_length=100)] = "api"
+
+
+class ThawBody(_Body, frozen=True):
+    """Trade `symbol` again."""
+
+    symbol: Symbol
+    by: Annotated[str, Meta(max_length=100)] = "api"
 
 
 class StrategyBody(_Body, frozen=True):

@@ -199,6 +199,12 @@ class Client:
         """Pause, cancel, and close what is held."""
         return await self._post("/flatten", FlattenAnswer, {"reason": reason, "by": by, "symbol": symbol})
 
+    async def freeze(self, symbol: str, reason: str = "operator", by: str = "api") -> None:
+        await self._post("/freeze", Done, {"symbol": symbol, "reason": reason, "by": by})
+
+    async def thaw(self, symbol: str, by: str = "api") -> None:
+        await self._post("/thaw", Done, {"symbol": symbol, "by": by})
+
     async def cancel(self, order_id: int) -> None:
         await self._call("DELETE", f"/orders/{order_id}", Done)
 

@@ -11,6 +11,7 @@ from workbench.api.bodies import (
     Done,
     FlattenAnswer,
     FlattenBody,
+    FreezeBody,
     KillAnswer,
     KillBody,
     MarketBody,
@@ -21,6 +22,7 @@ from workbench.api.bodies import (
     Placed,
     Started,
     StrategyBody,
+    ThawBody,
     Ticket,
     TicketBody,
     Token,
@@ -145,6 +147,18 @@ async def _flatten(call: Call) -> FlattenAnswer:
     return FlattenAnswer(list(done.paused), done.cancels, orders, refused, waiting)
 
 
+async def _freeze(call: Call) -> Done:
+    body: FreezeBody = call.body
+    await call.desk.freeze(body.symbol, body.reason, body.by)
+    return Done()
+
+
+async def _thaw(call: Call) -> Done:
+    body: ThawBody = call.body
+    await call.desk.thaw(body.symbol, body.by)
+    return Done()
+
+
 async def _arm(call: Call) -> Done:
     body: ArmBody = call.body
     await call.desk.arm(body.by)
@@ -244,6 +258,16 @@ ROUTES: tuple[Route, ...] = (
         FlattenAnswer,
         FlattenBody,
     ),
+    Route(
+        "POST",
+        f"{_V1}/freeze",
+        "full",
+        "Let only reducing orders pass in a symbol",
+        _freeze,
+        Done,
+        FreezeBody,
+    ),
+    Route("POST", f"{_V1}/thaw", "full", "Trade a frozen symbol again", _thaw, Done, ThawBody),
     Route("POST", f"{_V1}/arm", "full", "Allow trading again after a kill", _arm, Done, ArmBody),
     Route(
         "POST", f"{_V1}/market", "full", "Play, pause or pace the recorded market", _market, Done, MarketBody

@@ -208,6 +208,15 @@ class Session:
         is closed by a market order. Raises Refused on a killed desk: `arm` it first."""
         return self._do(self._client.flatten(reason, _who(), symbol))
 
+    def freeze(self, symbol: str, reason: str = "frozen from the notebook") -> None:
+        """Let only reducing orders pass in a symbol; a live desk does so by itself when its books and the broker's
+        differ there."""
+        self._do(self._client.freeze(symbol, reason, _who()))
+
+    def thaw(self, symbol: str) -> None:
+        """Trade a frozen symbol again. Raises Refused when it is not frozen."""
+        self._do(self._client.thaw(symbol, _who()))
+
     def pause(self, strategy_id: int, reason: str = "paused from the notebook") -> None:
         self._do(self._client.pause(strategy_id, reason))
 

@@ -1,4 +1,4 @@
-"""`run pause resume stop kill flatten arm orders trace check query`: what one does to a desk that runs."""
+"""`run pause resume stop kill flatten freeze thaw arm orders trace check query`: what one does to a desk that runs."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -147,6 +147,33 @@ def register(app: typer.Typer) -> None:
         emit(report, as_json, lines)
         if report.refused or report.waiting:
             raise typer.Exit(1)
+
+    @app.command()
+    def freeze(
+        symbol: Annotated[str, typer.Argument(help="in which only reducing orders shall pass")],
+        reason: Annotated[str, typer.Option(help="why, for the record")] = "frozen from the command line",
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """Let only reducing orders pass in a symbol."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            session.freeze(symbol, reason)
+        emit({"frozen": symbol}, as_json, [f"{symbol} is frozen: only reducing orders pass"])
+
+    @app.command()
+    def thaw(
+        symbol: Annotated[str, typer.Argument(help="that was frozen")],
+        name: DeskName = "default",
+        as_json: AsJson = False,
+    ) -> None:
+        """Trade a frozen symbol again."""
+        from workbench.api import attach
+
+        with attach(name) as session:
+            session.thaw(symbol)
+        emit({"thawed": symbol}, as_json, [f"{symbol} is traded again"])
 
     @app.command()
     def arm(name: DeskName = "default", as_json: AsJson = False) -> None:

@@ -70,7 +70,13 @@ def state_digest(engine: "Engine") -> str:
             str(ledger.brought_e8),
             blake2b("\n".join(ledger.moves).encode(), digest_size=16).hexdigest(),
         ),
-        (risk.killed, risk.kill_reason, str(risk.day_equity_e8), msgspec.to_builtins(risk.limits)),
+        (
+            risk.killed,
+            risk.kill_reason,
+            sorted(risk.frozen.items()),
+            str(risk.day_equity_e8),
+            msgspec.to_builtins(risk.limits),
+        ),
         (
             orders.next_id,
             len(orders.active),

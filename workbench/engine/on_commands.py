@@ -15,6 +15,7 @@ from workbench.model.commands import (
     AddStrategy,
     Arm,
     CancelOrder,
+    Freeze,
     Kill,
     OpenAccount,
     OpenPosition,
@@ -25,6 +26,7 @@ from workbench.model.commands import (
     SetLimits,
     SetParameters,
     StartSession,
+    Thaw,
     Timer,
 )
 from workbench.model.effects import Refusal, StrategyHalted
@@ -260,6 +262,20 @@ def on_arm(engine: "Engine", event: Arm) -> None:
     engine.risk.arm()
 
 
+def on_freeze(engine: "Engine", event: Freeze) -> None:
+    if not engine.book.known((event.iid,)):
+        engine.say_no("FROZEN", f"instrument #{event.iid} is unknown: nothing was frozen", iid=event.iid)
+    else:
+        engine.risk.frozen[event.iid] = event.reason
+
+
+def on_thaw(engine: "Engine", event: Thaw) -> None:
+    if engine.risk.frozen.pop(event.iid, None) is None:
+        engine.say_no(
+            "FROZEN", f"{engine.book.symbol(event.iid)} is not frozen: nothing to thaw", iid=event.iid
+        )
+
+
 def on_set_limits(engine: "Engine", event: SetLimits) -> None:
     """New limits, all or none of them."""
     risk = engine.risk
@@ -297,6 +313,8 @@ COMMANDS: Final[dict[type, Callable[["Engine", Any], None]]] = {
     CancelOrder: on_cancel_order,
     Kill: on_kill,
     Arm: on_arm,
+    Freeze: on_freeze,
+    Thaw: on_thaw,
     SetLimits: on_set_limits,
     Timer: on_timer,
 }

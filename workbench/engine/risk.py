@@ -33,6 +33,7 @@ class Risk:
         "day_equity_e8",
         "duplicate_ns",
         "exposure",
+        "frozen",
         "hours_ns",
         "kill_by",
         "kill_reason",
@@ -60,6 +61,7 @@ class Risk:
     def __init__(self, book: Book, ledger: Ledger, exposure: Exposure, orders: OrderTable) -> None:
         self.book, self.ledger, self.exposure, self.orders = book, ledger, exposure, orders
         self.killed = False
+        self.frozen: dict[int, str] = {}  # by instrument: why
         self.kill_reason = ""
         self.kill_by = ""
         self.now_ns = 0

@@ -1,6 +1,6 @@
 """The risk rules: plain functions `(intent, risk) -> None | (code, text, numbers)`, run in this order, first no wins.
 
-    KILLED PAUSED GRID HOURS STALE SIZE NOTIONAL COLLAR
+    KILLED PAUSED FROZEN GRID HOURS STALE SIZE NOTIONAL COLLAR
     POSITION GROSS CREDIT DUPLICATE SELF_CROSS DAILY_LOSS REPEAT RATE
 
 All positions are worst cases: everything open, UNKNOWN included, is taken as filled on the side that hurts. An order
@@ -39,6 +39,15 @@ def paused(intent: Intent, risk: "Risk") -> Verdict | None:
         return None
     text = f"strategy {placed.strategy_id} {placed.name} is {placed.state} ({placed.reason}): resume it first"
     return "PAUSED", text, (("strategy_id", float(placed.strategy_id)),)
+
+
+def frozen(intent: Intent, risk: "Risk") -> Verdict | None:
+    """FROZEN: nothing that could enlarge a position on which desk and broker do not agree."""
+    if intent.iid not in risk.frozen or intent.closing or intent.worst_e8 <= 0:
+        return None
+    symbol = intent.seat.instrument.symbol
+    text = f"{symbol} is frozen ({risk.frozen[intent.iid]}): only reducing orders pass; thaw it when the books agree"
+    return "FROZEN", text, ()
 
 
 def hours(intent: Intent, risk: "Risk") -> Verdict | None:
@@ -240,7 +249,7 @@ def _fine_to_grow(side: int, notional_e16: int, risk: "Risk") -> bool:
 
 def plainly_fine(seat: Seat, side: int, qty_e8: int, worst_e8: int, risk: "Risk") -> bool:
     """Whether every rule says yes to the commonest intent, a market order sized from a target and valued at the mark:
-    the rules' conditions in one expression, which spares the hot path sixteen calls. False only means: ask the rules.
+    the rules' conditions in one expression, which spares the hot path a call for each. False only means: ask the rules.
     A property test holds the two together, so a rule that is changed must be changed here too."""
     line, book, iid, now_ns = seat.line, risk.book, seat.iid, risk.now_ns
     placed, before = seat.placed, book.previous_px[iid]
@@ -248,6 +257,7 @@ def plainly_fine(seat: Seat, side: int, qty_e8: int, worst_e8: int, risk: "Risk"
     return (
         placed.running
         and not risk.killed
+        and not risk.frozen
         and risk.hours_ns is None
         and -jump <= book.last_px[iid] - before <= jump
         and 0 < book.last_ts[iid] >= risk.ts_ns - risk.max_age_ns
@@ -271,6 +281,7 @@ def first_no_to_amend(intent: Intent, risk: "Risk") -> Verdict | None:
     return (
         killed(intent, risk)
         or paused(intent, risk)
+        or frozen(intent, risk)
         or grid(intent, risk)
         or hours(intent, risk)
         or stale(intent, risk)
@@ -292,6 +303,7 @@ def first_no(intent: Intent, risk: "Risk") -> Verdict | None:
     return (
         killed(intent, risk)
         or paused(intent, risk)
+        or frozen(intent, risk)
         or grid(intent, risk)
         or hours(intent, risk)
         or stale(intent, risk)

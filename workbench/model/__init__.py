@@ -7,6 +7,7 @@ from workbench.model.commands import (
     Arm,
     CancelOrder,
     Flatten,
+    Freeze,
     Kill,
     OpenAccount,
     OpenPosition,
@@ -17,6 +18,7 @@ from workbench.model.commands import (
     SetLimits,
     SetParameters,
     StartSession,
+    Thaw,
     Timer,
 )
 from workbench.model.effects import Amend, Cancel, Effect, Refusal, StrategyHalted, Submit
@@ -64,6 +66,7 @@ __all__ = [
     "Expired",
     "Filled",
     "Flatten",
+    "Freeze",
     "Instrument",
     "Kill",
     "MarketEvent",
@@ -88,6 +91,7 @@ __all__ = [
     "StartSession",
     "StrategyHalted",
     "Submit",
+    "Thaw",
     "Timer",
     "Trade",
     "Unsent",

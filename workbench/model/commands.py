@@ -12,6 +12,7 @@ __all__ = [
     "CancelOrder",
     "Command",
     "Flatten",
+    "Freeze",
     "Kill",
     "OpenAccount",
     "OpenPosition",
@@ -22,6 +23,7 @@ __all__ = [
     "SetLimits",
     "SetParameters",
     "StartSession",
+    "Thaw",
     "Timer",
 ]
 
@@ -199,6 +201,23 @@ class Flatten(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=55):
     by: str
 
 
+class Freeze(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=57):
+    """Send nothing in `iid` that could enlarge its position: the desk's books and the broker's do not agree there."""
+
+    ts_ns: int
+    iid: int
+    reason: str
+    by: str
+
+
+class Thaw(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=58):
+    """Trade `iid` again."""
+
+    ts_ns: int
+    iid: int
+    by: str
+
+
 type Command = (
     StartSession
     | OpenAccount
@@ -213,6 +232,8 @@ type Command = (
     | CancelOrder
     | AmendOrder
     | Flatten
+    | Freeze
+    | Thaw
     | Kill
     | Arm
     | SetLimits

@@ -24,7 +24,8 @@ __all__ = [
 
 class SessionRow(msgspec.Struct, frozen=True):
     """`state` is one of starting, recovering, running, killed, stopping; `market` one of playing, paused,
-    finished, live; `speed` is replayed seconds per wall second (0 = as fast as it settles)."""
+    finished, live; `speed` is replayed seconds per wall second (0 = as fast as it settles); `frozen` tells
+    symbols in which only reducing orders pass, and why."""
 
     name: str
     mode: str
@@ -39,6 +40,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     pid: int
     version: str
     kill_reason: str = ""
+    frozen: dict[str, str] = {}
 
 
 class AccountRow(msgspec.Struct, frozen=True):

@@ -98,6 +98,10 @@ class Alerts:
             ts_ns, "critical", "FAILED", part, f"the {part} ended by an error, restart the desk: {error}"
         )
 
+    def books_differ(self, ts_ns: int, what: str, text: str) -> AlertRow | None:
+        """Desk and broker do not agree on a figure, and have not for a while."""
+        return self._say(ts_ns, "critical", "DIFFERENCE", what, text)
+
     def _say(self, ts_ns: int, severity: str, code: str, subject: str, text: str) -> AlertRow | None:
         key = (code, subject)
         if key in self._open or self._said(key, ts_ns):

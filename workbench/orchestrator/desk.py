@@ -47,6 +47,7 @@ from workbench.orchestrator.operations import CONFIRM_S, Operations
 from workbench.orchestrator.session_file import SessionFile
 from workbench.orchestrator.snapshot import Health, take
 from workbench.orchestrator.truth import Difference, differences, settle_with_broker
+from workbench.orchestrator.truth_watch import BY, TruthWatch
 from workbench.orchestrator.view import MARKET, DeskView
 
 __all__ = ["Desk"]
@@ -94,6 +95,8 @@ class Desk(Operations):
         self.market: Market = (
             LiveMarket(settings, self.strategy_name) if settings.market.brokers else RecordedMarket(settings)
         )
+        self.truth: TruthWatch | None = None
+        self._look_s = 0.0
         self._holdings: dict[
             int, int
         ] = {}  # of an account taken over, until a price tells what they are worth
@@ -141,6 +144,16 @@ class Desk(Operations):
         self.clock = market.clock(lambda: self.engine.now_ns)
         self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
         market.attach(self._deliver, self._settled)
+        if (
+            market.accounts
+        ):  # the built-in exchange lives in this process: it is asked when somebody wants to know
+            self.truth = TruthWatch(
+                self.engine,
+                self.broker.account,
+                lambda symbol, reason: self.freeze(symbol, reason, BY),
+                lambda symbol: self.thaw(symbol, BY),
+                lambda what, text: self.alerts.books_differ(time.time_ns(), what, text),
+            )
         for account in market.accounts.values():
             account.on_called = self._called  # type: ignore[attr-defined]
         await self.broker.connect(self.driver.post)
@@ -327,6 +340,9 @@ class Desk(Operations):
             await asyncio.sleep(1.0)
             self.health.refresh(self)
             self.alerts.observe(self.snapshot())
+            if self.truth is not None and time.monotonic() >= self._look_s and self.driver.stopped is None:
+                self._look_s = time.monotonic() + self.settings.market.reconcile_s
+                self.differences = await self.truth.look()
             if self.engine.risk.killed and self.engine.orders.active and self.driver.stopped is None:
                 self.driver.post(Timer(self.clock.now_ns(), "kill"))  # the engine asks for every cancel again
 

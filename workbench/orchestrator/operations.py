@@ -17,6 +17,7 @@ from workbench.model import (
     Cancel,
     CancelOrder,
     Flatten,
+    Freeze,
     Kill,
     Order,
     PauseStrategy,
@@ -27,6 +28,7 @@ from workbench.model import (
     SetParameters,
     StrategyHalted,
     Submit,
+    Thaw,
     to_e8,
 )
 from workbench.model.orders import SIDE_NAMES, TIF_NAMES, TYPE_NAMES
@@ -242,6 +244,22 @@ class Operations:
                 for sid, number in engine.flattening
             ],
         )
+
+    async def freeze(self, symbol: str, reason: str, by: str) -> Outcome:
+        """Let only reducing orders pass in a symbol."""
+        return await self.driver.do(Freeze(self.clock.now_ns(), self._iid(symbol), reason, by))
+
+    async def thaw(self, symbol: str, by: str) -> Outcome:
+        """Trade a frozen symbol again.
+
+        Raises:
+            Refused: it is not frozen.
+        """
+        outcome = await self.driver.do(Thaw(self.clock.now_ns(), self._iid(symbol), by))
+        for effect in outcome.effects:
+            if isinstance(effect, Refusal):
+                raise Refused(effect.text)
+        return outcome
 
     async def kill(self, reason: str, by: str) -> KillReport:
         """Block every new order, cancel all that is open, wait up to 2 s for the venue's word."""

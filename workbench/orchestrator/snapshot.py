@@ -85,6 +85,7 @@ def take(desk: "Desk") -> Snapshot:
         pid=desk.pid,
         version=desk.version,
         kill_reason=risk.kill_reason,
+        frozen={engine.book.symbol(iid): why for iid, why in sorted(risk.frozen.items())},
     )
     return Snapshot(
         seq=desk.journal.last_seq,

@@ -1,0 +1,97 @@
+"""Reconciliation that never sleeps: a live desk's books are compared with its brokers' every few seconds.
+
+    equal                        -> nothing
+    different, twice, in quiet   -> an alert, and the symbol is frozen: nothing there that could enlarge a position
+    equal again, twice           -> thawed (only what was frozen here)
+
+"In quiet": between the two looks nothing of that symbol was traded or under way, so that a report still on its way is
+no difference. Books are never mended here. Lives here: when to look and what follows. Not here: the comparison
+(truth.py).
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from typing import Final
+
+from workbench.brokers.contract import BrokerAccount
+from workbench.engine import Engine
+from workbench.errors import WorkbenchError
+from workbench.orchestrator.truth import Difference, differences
+
+__all__ = ["BY", "TruthWatch"]
+
+BY: Final = "reconciliation"
+_CASH: Final = "cash"
+_POSITION: Final = "position "
+
+
+class TruthWatch:
+    """`account` asks the broker; `freeze(symbol, reason)` and `thaw(symbol)` act; `tell(what, text)` alerts."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        account: Callable[[], Awaitable[BrokerAccount]],
+        freeze: Callable[[str, str], Awaitable[object]],
+        thaw: Callable[[str], Awaitable[object]],
+        tell: Callable[[str, str], object],
+    ) -> None:
+        self._engine, self._account = engine, account
+        self._freeze, self._thaw, self._tell = freeze, thaw, tell
+        self._seen: dict[str, tuple[Difference, int]] = {}  # by figure: what was seen, and the trades by then
+        self._frozen: dict[str, int] = {}  # by symbol: looks since it agreed again
+        self.looks = 0
+        self.last: list[Difference] = []
+
+    async def look(self) -> list[Difference]:
+        """Compare once; what differed before as well, and is quiet, has its consequences. A broker that does not answer
+        is no difference: its own health tells."""
+        try:
+            account = await self._account()
+        except WorkbenchError:
+            return self.last
+        self.looks += 1
+        self.last = found = differences(self._engine, account)
+        seen, self._seen = self._seen, {}
+        for difference in found:
+            what, mark = difference.what, self._mark(difference.what)
+            self._seen[what] = (difference, mark)
+            if seen.get(what) == (difference, mark) and not self._under_way(what):
+                await self._consequences(difference)
+        await self._thaw_what_agrees({difference.what for difference in found})
+        return found
+
+    async def _consequences(self, difference: Difference) -> None:
+        what = difference.what
+        text = f"{what}: the desk says {difference.ours:.10g}, the broker {difference.theirs:.10g}"
+        if what == _CASH:
+            self._tell(what, f"{text}: compare fees and transfers, nothing is mended by itself")
+            return
+        symbol = what.removeprefix(_POSITION)
+        self._tell(what, f"{text}: {symbol} is frozen until they agree or a person thaws it")
+        if symbol not in self._frozen and self._iid(what) not in self._engine.risk.frozen:
+            self._frozen[symbol] = 0
+            await self._freeze(symbol, text)
+
+    async def _thaw_what_agrees(self, differing: Collection[str]) -> None:
+        for symbol in list(self._frozen):
+            agrees = f"{_POSITION}{symbol}" not in differing
+            self._frozen[symbol] = self._frozen[symbol] + 1 if agrees else 0
+            if self._frozen[symbol] == 2:
+                del self._frozen[symbol]
+                if self._engine.book.iid_of.get(symbol, -1) in self._engine.risk.frozen:
+                    await self._thaw(symbol)
+
+    def _iid(self, what: str) -> int:
+        return self._engine.book.iid_of.get(what.removeprefix(_POSITION), -1)
+
+    def _mark(self, what: str) -> int:
+        """A number that moves with every trade that could explain the figure."""
+        ledger = self._engine.ledger
+        if what == _CASH:
+            return ledger.fills + len(ledger.moves)
+        total = ledger.totals.get(self._iid(what))
+        return total.fills if total is not None else 0
+
+    def _under_way(self, what: str) -> bool:
+        active, iid = self._engine.orders.active.values(), self._iid(what)
+        return any(what == _CASH or order.iid == iid for order in active)
