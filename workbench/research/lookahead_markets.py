@@ -19,7 +19,7 @@ type Floats = npt.NDArray[np.float64]
 type Rows = npt.NDArray[np.intp]
 
 FUTURES: Final = ("backwards", "upside down", "three times as wild", "with noise")
-_QUOTE, _BAR = 1, 2
+_QUOTE, _BAR = 1, 2  # kinds of rows; those above are splits and dividends, which have no price
 
 
 def cuts(recording: Recording, count: int) -> list[int]:
@@ -77,13 +77,13 @@ def reference(recording: Recording) -> Floats:
 
 def moves_of(recording: Recording, iid: int) -> tuple[npt.NDArray[np.int64], Floats]:
     """(times, log return from each row to the next one) of one instrument."""
-    rows = np.flatnonzero(recording.iid == iid)
+    rows = np.flatnonzero((recording.iid == iid) & (recording.kind <= _BAR))
     return recording.ts_ns[rows], np.diff(np.log(reference(recording)[rows]), append=np.nan)
 
 
 def _by_symbol(recording: Recording, chosen: npt.NDArray[np.bool_]) -> Iterator[tuple[int, Rows]]:
     for iid in range(len(recording.instruments)):
-        rows = np.flatnonzero(chosen & (recording.iid == iid))
+        rows = np.flatnonzero(chosen & (recording.iid == iid) & (recording.kind <= _BAR))
         if len(rows):
             yield iid, rows
 
@@ -91,13 +91,16 @@ def _by_symbol(recording: Recording, chosen: npt.NDArray[np.bool_]) -> Iterator[
 def _path(recording: Recording, rows: Rows) -> tuple[float, Floats]:
     """The price before the first of these rows (of one instrument), and the log of each row's price over it."""
     px = reference(recording)
-    before = np.flatnonzero(recording.iid[: rows[0]] == recording.iid[rows[0]])
+    here = slice(0, rows[0])
+    before = np.flatnonzero((recording.iid[here] == recording.iid[rows[0]]) & (recording.kind[here] <= _BAR))
     start = float(px[before[-1]] if len(before) else px[rows[0]])
     return start, np.log(px[rows] / start)
 
 
 def _size_of(steps: Floats) -> float:
-    return float(np.std(steps)) or 1e-4
+    """The deviation of usual steps: a split or a bad night would make a walk of nothing else."""
+    low, high = np.quantile(steps, [0.02, 0.98])
+    return float(np.std(np.clip(steps, low, high))) or 1e-4
 
 
 def _scaled(
