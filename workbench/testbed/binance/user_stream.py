@@ -33,12 +33,12 @@ type Body = Callable[[Time], dict[str, Any]]
 
 
 class Subscription:
-    """One subscription of one connection."""
+    """One subscription of one connection; `of_session` ends when its session logs out."""
 
-    __slots__ = ("link", "micro", "number")
+    __slots__ = ("link", "micro", "number", "of_session")
 
-    def __init__(self, link: Link, number: int, *, micro: bool) -> None:
-        self.link, self.number, self.micro = link, number, micro
+    def __init__(self, link: Link, number: int, *, micro: bool, of_session: bool) -> None:
+        self.link, self.number, self.micro, self.of_session = link, number, micro, of_session
 
 
 class UserStream:
@@ -53,14 +53,19 @@ class UserStream:
 
     # -- who hears ---------------------------------------------------------------------------------------------------
 
-    def subscribe(self, link: Link, number: int, *, micro: bool) -> Subscription:
+    def subscribe(self, link: Link, number: int, *, micro: bool, of_session: bool) -> None:
         """Tell a connection from now on."""
-        made = self.subscriptions[link, number] = Subscription(link, number, micro=micro)
-        return made
+        self.subscriptions[link, number] = Subscription(link, number, micro=micro, of_session=of_session)
 
-    def unsubscribe(self, link: Link, number: int | None = None, *, silent: bool = False) -> int:
-        """Tell it no more (of one subscription, or of any); how many there were."""
-        gone = [key for key in self.subscriptions if key[0] is link and number in (None, key[1])]
+    def unsubscribe(
+        self, link: Link, number: int | None = None, *, of_session: bool = False, silent: bool = False
+    ) -> int:
+        """Tell it no more (of one subscription, of the session's, or of any); how many there were."""
+        gone = [
+            key
+            for key, one in self.subscriptions.items()
+            if key[0] is link and number in (None, key[1]) and (one.of_session or not of_session)
+        ]
         for key in gone:
             one = self.subscriptions.pop(key)
             if not silent:

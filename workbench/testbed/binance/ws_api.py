@@ -271,7 +271,7 @@ class WsApi:
 
     def _logout(self, session: Session, asked: Asked) -> Any:
         session.key, session.since_ns = None, 0
-        self.user.unsubscribe(session.link)
+        self.user.unsubscribe(session.link, of_session=True)
         return self._status(session, asked)
 
     def _subscriptions(self, session: Session, asked: Asked) -> Any:
@@ -282,16 +282,16 @@ class WsApi:
     def _subscribe(self, session: Session, asked: Asked) -> Any:
         if session.key is None:
             raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-        return self._subscribed(session)
+        return self._subscribed(session, of_session=True)
 
     def _subscribe_signed(self, session: Session, asked: Asked) -> Any:
-        return self._subscribed(session)
+        return self._subscribed(session, of_session=False)
 
-    def _subscribed(self, session: Session) -> Any:
+    def _subscribed(self, session: Session, *, of_session: bool) -> Any:
         if any(link is session.link for link, _ in self.user.subscriptions):
             raise Refusal(-2035, "User Data Stream subscription already active.")
         number, session.subscribed = session.subscribed, session.subscribed + 1
-        self.user.subscribe(session.link, number, micro=session.micro)
+        self.user.subscribe(session.link, number, micro=session.micro, of_session=of_session)
         return {"subscriptionId": number}
 
     def _unsubscribe(self, session: Session, asked: Asked) -> Any:
