@@ -13,6 +13,7 @@ from workbench.brokers.alpaca.feed import AlpacaFeed
 from workbench.brokers.alpaca.market import DataRow, Dropped, bar_of, quote_of, time_of, trade_of
 from workbench.brokers.alpaca.rules import instruments_of
 from workbench.errors import KeysRefused, UnknownName, VenueGarbled, VenueRefused
+from workbench.feeds.live import LiveFeed
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
 from workbench.testbed import Emulator, Fault, emulated
@@ -36,6 +37,7 @@ async def venue() -> AsyncIterator[Emulator]:
 @pytest.mark.parametrize("packed", [False, True])
 async def test_stocks_and_crypto_flow_with_our_numbers(venue: Emulator, packed: bool) -> None:
     feed, events = feed_of(venue, SPY, BTC, packed=packed), list[MarketEvent]()
+    assert isinstance(feed, LiveFeed)
     assert feed.state == "closed"
     await feed.connect(events.append)
     assert feed.state == "live"

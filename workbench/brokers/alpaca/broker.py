@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from workbench.brokers.alpaca.cash import CashMoves
 from workbench.brokers.alpaca.client import AlpacaClient
 from workbench.brokers.alpaca.config import addresses_of, budgets, check_keys, check_options
 from workbench.brokers.alpaca.finder import ENDS, Finder, note_of
@@ -42,6 +43,7 @@ __all__ = ["AlpacaBroker", "External"]
 logger = logging.getLogger(__name__)
 
 _LIVE_S = 15.0
+_CASH_S = 60.0
 
 
 class External(msgspec.Struct, frozen=True):
@@ -93,6 +95,7 @@ class AlpacaBroker(VenueBroker):
         self.finder: Finder
         self.stream: Stream
         self._script: TradeUpdates
+        self._cash: CashMoves
         self.oddities: dict[str, int] = {}  # what the venue said that nobody here understands, by kind
         self._secrets, self._environ = secrets, environ
         self._strangers: dict[str, list[TradeUpdate]] = {}  # told before their order's answer came
@@ -117,6 +120,9 @@ class AlpacaBroker(VenueBroker):
         self.stream.subscribe(["trade_updates"])
         self.stream.start()
         await self.stream.until("live", within_s=_LIVE_S)
+        self._cash = CashMoves(self.client, self.rules.iid_of, self.tracker.tell)
+        await self._cash.look()
+        self._every(_CASH_S, self._cash.look)
 
     def _check_account(self, body: AccountBody) -> None:
         wanted = self.settings.account

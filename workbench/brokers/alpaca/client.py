@@ -5,7 +5,7 @@ Lives here: requests and their answers as the shapes of parse.py. Not here: what
 
 from collections.abc import Callable, Mapping, Sequence
 from time import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -42,6 +42,9 @@ from workbench.errors import (
     VenueRefused,
     WorkbenchError,
 )
+
+if TYPE_CHECKING:
+    from workbench.brokers.alpaca.cash import CashBody
 
 __all__ = ["AlpacaClient", "AlpacaDialect"]
 
@@ -224,6 +227,28 @@ class AlpacaClient:
                 break
             query["page_token"] = page[-1].id
         return found
+
+    async def cash_entries(self, after: str) -> "list[CashBody]":
+        """What the account's activities hold besides trades, oldest first, every page."""
+        from workbench.brokers.alpaca.cash import CashBody
+
+        found: list[CashBody] = []
+        query = {
+            "category": "non_trade_activity",
+            "after": after,
+            "direction": "asc",
+            "page_size": str(_MOST_FILLS),
+        }
+        for _ in range(_MOST_PAGES):
+            answer = await self.trading.ask(
+                self.routes.account, "/v2/account/activities", urlencode(query), lane=HISTORY
+            )
+            page = decode(VENUE, answer.body, list[CashBody], what="the list of activities")
+            found += page
+            if len(page) < _MOST_FILLS:
+                break
+            query["page_token"] = page[-1].id
+        return [body for body in found if body.activity_type != "FILL"]
 
     # -- the account -----------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ look asks (the venue's broker.py).
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from time import monotonic, time_ns
 from typing import Any, Final
 
@@ -45,6 +45,7 @@ class Follower(VenueHooks):
         self.sweeps = self.sweep_finds = 0
         self._sweep_s, self._look_first_s = sweep_s, look_first_s
         self._closed = False
+        self._regular: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._fetching: dict[int, int] = {}  # by order: how often; negative while one waits
         self._loop: asyncio.AbstractEventLoop
@@ -109,6 +110,19 @@ class Follower(VenueHooks):
                 self.tracker.adopt(evidence)
         self.sweep_finds += finds
         return finds
+
+    def _every(self, seconds: float, ask: Callable[[], Awaitable[object]]) -> None:
+        """Ask something again and again until the connection is closed; what fails is asked again next time."""
+        task = self._loop.create_task(self._ask_for_ever(seconds, ask), name=f"{self.name} now and then")
+        self._regular.append(task)
+
+    async def _ask_for_ever(self, seconds: float, ask: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await ask()
+            except WorkbenchError as error:
+                logger.warning("broker '%s': %s", self.name, error)
 
     async def _sweep_for_ever(self) -> None:
         while True:

@@ -67,7 +67,6 @@ class VenueBroker(Follower):
         self.on_called: Callable[[int, int], None] | None = None  # (order_id, ns): the limiter let it pass
         self._sink: Sink | None = None
         self._handed: list[Submit | Cancel | Amend] = []
-        self._sweeper: asyncio.Task[None] | None = None
 
     # -- the contract ----------------------------------------------------------------------------------------------
 
@@ -86,7 +85,7 @@ class VenueBroker(Follower):
         await self.pool.health.check()
         self.pool.health.start()
         if self._sweep_s:
-            self._sweeper = self._loop.create_task(self._sweep_for_ever(), name=f"{self.name} sweep")
+            self._regular.append(self._loop.create_task(self._sweep_for_ever(), name=f"{self.name} sweep"))
 
     def submit(self, order: Submit) -> None:
         """Hand an order over. Raises Unreachable before `connect`."""
@@ -128,10 +127,10 @@ class VenueBroker(Follower):
     async def close(self) -> None:
         """Wait for what is under way, then hang up. What is still unanswered then is reported as lost."""
         self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
-            self._sweeper = None
+        for task in self._regular:
+            task.cancel()
+        await asyncio.gather(*self._regular, return_exceptions=True)
+        self._regular.clear()
         self._hand_over()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_CLOSE_S)
