@@ -4,11 +4,24 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.engine.random_venue import Step, hows, scripts, steps_of, venue_of
 from workbench.brokers.sim.rebuild import rebuilt
 from workbench.engine.match import Match
-from workbench.model import Amend, Cancel, CashMoved, Filled, Record, Report, Submit, notional_e8
+from workbench.model import (
+    Amend,
+    Bar,
+    Cancel,
+    CashMoved,
+    Filled,
+    Quote,
+    Record,
+    Report,
+    Submit,
+    Trade,
+    notional_e8,
+)
 
 
 def handed(venue: Match, step: Step) -> list[Report]:
@@ -54,6 +67,28 @@ def test_law_rebuilt_it_is_the_same_and_lives_on_the_same(
     assert {n for n, (_, reports) in known.items() if reports} >= set(lived.orders)
     for step in steps[cut:]:
         assert handed(again, step) == handed(lived, step)
+    assert books(again) == books(lived)
+
+
+@settings(max_examples=100, deadline=None)
+@given(hows, scripts)
+def test_law_what_was_done_about_an_event_before_it_was_written_down_is_kept(
+    how: dict[str, Any], script: list[Any]
+) -> None:
+    """An engine answers an execution with orders before the event that brought it is in the journal."""
+    lived, again, records = venue_of(how), venue_of(how), list[Record]()
+    steps = iter(steps_of([step for step in script if step[0] != "split"]))
+    for step in steps:
+        reports = handed(lived, step)
+        answer = next(steps, None) if reports and isinstance(step, Bar | Trade | Quote) else None
+        if isinstance(answer, Submit | Amend | Cancel):
+            answer = structs.replace(answer, ts_ns=step.ts_ns)
+            records += [*reports, *journal_of(answer, handed(lived, answer)), step]
+        else:
+            records += journal_of(step, reports)
+            if answer is not None:
+                records += journal_of(answer, handed(lived, answer))
+    rebuilt(again, records)
     assert books(again) == books(lived)
 
 

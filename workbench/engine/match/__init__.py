@@ -23,10 +23,21 @@ Its cash, positions and open orders are its own books: reconciliation compares t
 Feeding it the journal's submits, cancels, amendments and market data again gives the same venue again.
 """
 
+from workbench.engine.match.orders import ON_REQUEST, Told
 from workbench.engine.match.resting import Resting
 from workbench.engine.match.sessions import SessionTable, TradingSessions, UtcDays
 from workbench.engine.match.slippage import Slippage
 from workbench.engine.match.terms import Terms
 from workbench.engine.match.venue import Match
 
-__all__ = ["Match", "Resting", "SessionTable", "Slippage", "Terms", "TradingSessions", "UtcDays"]
+__all__ = [
+    "ON_REQUEST",
+    "Match",
+    "Resting",
+    "SessionTable",
+    "Slippage",
+    "Terms",
+    "Told",
+    "TradingSessions",
+    "UtcDays",
+]

@@ -61,6 +61,7 @@ def _split_order(desk: Desk, resting: Resting, event: Split, lot_e8: int, report
     resting.trail_e8 = resting.trail_e8 * denominator // numerator
     if resting.best > 0:
         resting.best = resting.best * denominator / numerator
+    resting.ahead_e8 = -1  # the sizes ahead were in the old units, at the old price
     at_ns = max(event.ts_ns, order.ts_ns + resting.ack_ns)
     if desk.told is not None or resting.amended_ns == at_ns:  # the journal has told of it already
         resting.holds(order)
@@ -77,7 +78,6 @@ def _split_order(desk: Desk, resting: Resting, event: Split, lot_e8: int, report
         for px_e8 in (order.limit_px_e8, order.stop_px_e8)
     )
     resting.full_e8 = resting.filled_e8 + open_e8
-    resting.ahead_e8 = -1
     changed = structs.replace(order, qty_e8=resting.full_e8, limit_px_e8=limit_px_e8, stop_px_e8=stop_px_e8)
     resting.holds(changed)
     reports.append(desk.amended(resting, at_ns))

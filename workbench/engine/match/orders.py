@@ -5,7 +5,7 @@ executions (ticks.py, bars.py), the books (books.py), what is wrong with an orde
 """
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec import structs
 
@@ -30,10 +30,23 @@ from workbench.model.reports import (
     Report,
 )
 
-__all__ = ["Delays", "Desk"]
+__all__ = ["ON_REQUEST", "Delays", "Desk", "Told"]
 
 type Delays = Callable[[int], tuple[int, int]]
-type Told = Callable[[int], Filled | None]
+ON_REQUEST: Final = "cancelled on request"
+
+
+class Told(Protocol):
+    """What a venue that is being rebuilt asks: nothing happens there but what was reported."""
+
+    def next_fill(self, order_id: int) -> Filled | None:
+        """The order's next execution, if this event brought one."""
+        ...
+
+    def ends(self, order_id: int) -> bool:
+        """Whether this event ended the order."""
+        ...
+
 
 _DAY_NS: Final = 86_400_000_000_000
 
@@ -105,10 +118,9 @@ class Desk(Books):
         if complaint is not None:
             code, text = complaint
             return [Rejected(order.ts_ns + self._latency(order.order_id)[0], order.order_id, code, text)]
-        resting = self.accept(order)
-        reports: list[Report] = [Accepted(order.ts_ns + resting.ack_ns, order.order_id, resting.venue_id)]
-        if order.group or order.parent_id:
-            self._trim(resting, order.ts_ns, reports)
+        reports: list[Report] = []
+        resting = self.take(order, reports)
+        reports.insert(0, Accepted(order.ts_ns + resting.ack_ns, order.order_id, resting.venue_id))
         if resting.state == "open":
             self.arrived(resting, reports)
         return reports
@@ -130,8 +142,8 @@ class Desk(Books):
                 return "NO_PARENT", f"order {order.parent_id} is {parent.state} and has not filled"
         return None
 
-    def accept(self, order: Submit) -> Resting:
-        """Put an order into the book, without a word about it."""
+    def take(self, order: Submit, reports: list[Report]) -> Resting:
+        """Put an order into the book; what its group and its parent leave of it is reported."""
         ack_ns, fill_ns = self._latency(order.order_id)
         parent = self.orders.get(order.parent_id) if order.parent_id else None
         resting = Resting(order, ack_ns, fill_ns, self._ticks.get(order.iid, 1), parent)
@@ -143,6 +155,8 @@ class Desk(Books):
             self._children.setdefault(order.parent_id, []).append(resting)
         if resting.woken:
             self.queued(resting)
+        if order.group or parent is not None:
+            self._trim(resting, order.ts_ns, reports)
         return resting
 
     def arrived(self, resting: Resting, reports: list[Report]) -> None:
@@ -160,7 +174,7 @@ class Desk(Books):
             return [CancelRefused(ts_ns, order_id, "UNKNOWN_ORDER", "no such order")]
         if resting.state != "open":
             return [CancelRefused(ts_ns, order_id, "TOO_LATE", f"the order is {resting.state}")]
-        reports: list[Report] = [Cancelled(ts_ns, order_id, "cancelled on request")]
+        reports: list[Report] = [Cancelled(ts_ns, order_id, ON_REQUEST)]
         self.end(resting, "cancelled", cancel.ts_ns, reports)
         return reports
 
@@ -288,7 +302,7 @@ class Desk(Books):
         # an order for the opening ends there, whenever that is
         if resting.session < 0 or order.tif in (GTC, OPG):
             resting.session = session
-        if resting.session == session or self.told is not None:
+        if resting.session == session or (self.told is not None and not self.told.ends(order.order_id)):
             return False
         self._expire(resting, ts_ns, reports)
         return True
@@ -300,9 +314,9 @@ class Desk(Books):
 
     def now_or_never(self, resting: Resting, ts_ns: int, reports: list[Report]) -> None:
         """An order whose moment this was ends when it has not filled."""
-        if resting.state != "open" or self.told is not None:
-            return
         order = resting.order
+        if resting.state != "open" or (self.told is not None and not self.told.ends(order.order_id)):
+            return
         at_ns = max(ts_ns, order.ts_ns + resting.fill_ns)
         if order.tif in (IOC, FOK):
             reports.append(Cancelled(at_ns, order.order_id, "not filled at once"))

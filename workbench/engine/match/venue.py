@@ -133,7 +133,7 @@ class Match(Desk):
         if self.terms.accrues:
             self._nights(event.ts_ns, reports)
         self._event(event, reports)
-        if self.terms.calls:
+        if self.terms.calls and self.told is None:
             on_margin_call(self, self.terms, event.ts_ns, reports)
         return reports
 
@@ -279,18 +279,20 @@ class Match(Desk):
     ) -> int:
         """Execute as much of an order as may be at `px`; returns the quantity."""
         order = resting.order
-        if self.told is not None:
-            told = self.told(order.order_id)
-            if told is None:
-                return 0
-            self.filled(resting, told, ts_ns, reports)
-            return told.qty_e8
         qty_e8, room_e8 = resting.workable_e8, tape.room_e8
         if room_e8 is not None and room_e8 < qty_e8:
             lot_e8 = self.lot_e8(order.iid) if self._share_e8 else 1
             qty_e8 = room_e8 // lot_e8 * lot_e8
         if qty_e8 <= 0 or (order.tif == FOK and qty_e8 < resting.open_e8):
             return 0
+        if self.told is not None:
+            told = self.told.next_fill(order.order_id)
+            if told is None:
+                return 0
+            if room_e8 is not None:
+                tape.room_e8 = room_e8 - told.qty_e8
+            self.filled(resting, told, ts_ns, reports)
+            return told.qty_e8
         px_e8 = round(px * SCALE)
         if self._slips and not resting.limit:
             px_e8 = self._slipped(order, px_e8, qty_e8, tape, bar, volume_e8)
