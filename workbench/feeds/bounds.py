@@ -40,14 +40,15 @@ def session_bounds(recording: Recording) -> tuple[Times, Times]:
         last = np.append(np.flatnonzero(np.diff(ts_ns // _DAY_NS)), len(ts_ns) - 1)
         return _from_close_to_close(ts_ns[last], recording.bar_ns), ts_ns[last]
     number = stored.numbers_of(ts_ns)
-    opens: list[int] = []
-    closes: list[int] = []
-    for k, day in enumerate(stored.days):
-        mine = ts_ns[number == k]
-        opens.append(day.open_ns)
-        whole = len(mine) and mine[-1] >= day.close_ns - recording.bar_ns
-        closes.append(int(mine[-1]) if whole else day.close_ns)
-    return np.array(opens, np.int64), np.array(closes, np.int64)
+    inside = number >= 0
+    within, number = ts_ns[inside], number[inside]  # now numbers rise with the rows
+    closing = np.array([day.close_ns for day in stored.days], np.int64)
+    first, behind = (
+        np.searchsorted(number, np.arange(len(closing)), side=side) for side in ("left", "right")
+    )
+    last = np.append(within, 0)[behind - 1]
+    whole = (behind > first) & (last >= closing - recording.bar_ns)
+    return np.array([day.open_ns for day in stored.days], np.int64), np.where(whole, last, closing)
 
 
 def _from_close_to_close(closes: Times, bar_ns: int) -> Times:
