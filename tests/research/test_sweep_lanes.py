@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import workbench as wb
 from workbench.config import SimSettings
+from workbench.engine.sizing import Sizing
 from workbench.feeds import Recording
 from workbench.feeds.columns import Columns
 from workbench.kernels import Bollinger, Indicator, Rsi, Sma, fills
@@ -65,7 +66,8 @@ def market(n: int = 900, *, seed: int = 3, px: float = 100.0, lot_e8: int = 10**
     ts = (1_607_955_060 + np.arange(n) // 390 * 86_400 + np.arange(n) % 390 * 60) * 10**9
     table = Columns("bars", ("XYZ",), ts, np.zeros(n, np.int32), values)
     made = Recording.merged("made", table, instruments=[Instrument(0, "XYZ", lot_e8=lot_e8)])
-    return Market(made, Terms(**{"sim": COSTS, **terms}))
+    sizing = Sizing.of(terms.pop("sizing", "quantity"))
+    return Market(made, Terms(**{"sim": COSTS, "sizing": sizing, **terms}))
 
 
 def lanes_of(cls: type[Strategy]) -> Lanes:
@@ -262,6 +264,8 @@ def test_a_raised_stop_word_ends_the_loop_early() -> None:
         ({"limits": {"allow_reversal": 0.0}}, "allow_reversal"),
         ({"options": {"later": 1}}, "later"),
         ({"cash": 8e10}, "cash"),
+        ({"sizing": Sizing("percent", rebalance=0.1)}, "single runs"),
+        ({"sizing": Sizing("kelly")}, "single runs"),
     ],
 )
 def test_terms_the_lanes_cannot_do_say_so(terms: Any, why: str) -> None:

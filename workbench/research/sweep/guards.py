@@ -6,7 +6,7 @@ research/montecarlo.py), when they are computed (result.py).
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -36,6 +36,7 @@ __all__ = ["Guards", "guards_of", "period_returns"]
 type Floats = npt.NDArray[np.float64]
 
 _AT_ONCE = 256
+_FEW_TRADES = 30
 
 
 class Guards(msgspec.Struct, frozen=True):
@@ -81,13 +82,32 @@ class Guards(msgspec.Struct, frozen=True):
                     "Monte Carlo of trades",
                     f"p = {mc.p_value:.3f}",
                     f"final equity {mc.final_equity[0]:,.0f} to {mc.final_equity[2]:,.0f}, drawdown to "
-                    f"{mc.max_drawdown[0]:.2%} (90 % of {mc.draws:,} draws of its {mc.trades:,} trades)",
+                    f"{mc.max_drawdown[0]:.2%} (90 % of {mc.draws:,} draws of its {mc.trades:,} trades)"
+                    + (": too few trades to say much" if mc.trades < _FEW_TRADES else ""),
                 )
             )
         return [*rows, *(("", "", note) for note in self.notes)]
 
+    def facts(self) -> dict[str, Any]:
+        """The figures as plain values; None where there is none."""
+        over, mc = self.overfitting, self.monte_carlo
+        return {
+            "deflated_sharpe": _known(self.deflated_sharpe),
+            "luck_sharpe": _known(self.luck_sharpe),
+            "trials": self.trials,
+            "effective_trials": _known(self.effective_trials),
+            "overfitting_probability": over.probability if over is not None else None,
+            "overfitting_sets": over.sets if over is not None else None,
+            "monte_carlo": msgspec.to_builtins(mc) if mc is not None else None,
+            "notes": list(self.notes),
+        }
+
     def __repr__(self) -> str:
         return "\n".join(f"{name:26} {figure:>10}  {text}".rstrip() for name, figure, text in self.lines())
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def guards_of(job: Job, store: Store, summary: Summary, backtest: "Callable[[], Result]") -> Guards:

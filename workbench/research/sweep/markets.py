@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.engine.risk import Risk
-from workbench.engine.sizing import PERCENT
 from workbench.feeds import Recording
 from workbench.model import to_e8
 from workbench.model.scale import SCALE
@@ -63,7 +62,7 @@ class Market:
         ):
             return "bars follow so closely that the throttles could refuse orders"
         lot = recording.instruments[0].lot_e8
-        full = to_e8(self.terms.quantity) if self.terms.sizing != PERCENT else 0
+        full = to_e8(self.terms.quantity) if not self.terms.by_percent else 0
         if full > MOST_QTY_E8 or 2 * full / lot > MOST_LOTS:
             return "positions have more lots than floats hold exactly"
         if full * high.max() * 2 > MOST_E8:
@@ -145,7 +144,7 @@ class Market:
         terms, risk, lot = self.terms, risk_of(self.terms), self.recording.instruments[0].lot_e8
         setup = np.zeros(s.SETUP_N)
         quantity = to_e8(terms.quantity)
-        if terms.sizing == PERCENT:
+        if terms.by_percent:
             setup[s.PERCENT_E8] = quantity
         else:
             setup[s.QUANTITY_E8] = quantity // lot * lot

@@ -34,6 +34,7 @@ _WORDS: Final = {
     "exposure": "time in the market",
 }
 _MOST_LABELS: Final = 40
+_FEW: Final = 12
 
 
 def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, title: str) -> "UIElement":
@@ -46,9 +47,10 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
     cells["x"], cells["y"] = cells[x].map(_word), cells[y].map(_word)
     rows = max(240, min(620, 26 * len(ys) + 110))
     shared = "" if len(cells) == len(frame) else f", {others} of the sets in each cell"
+    blank = "; grey: none there" if cells[value].isna().any() else ""
     plot = figure(
         width=WIDTH, height=rows, x_range=xs, y_range=ys, tools="save", toolbar_location="above", x_axis_label=x,
-        y_axis_label=y, title=f"{title}: {_WORDS.get(value, value)} by {x} and {y}{shared}",
+        y_axis_label=y, title=f"{title}: {_WORDS.get(value, value)} by {x} and {y}{shared}{blank}",
     )  # fmt: skip
     known = cells[value].dropna()
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
@@ -87,10 +89,9 @@ def _cells(frame: "pd.DataFrame", x: str, y: str, value: str, others: str) -> "p
     counts = groups[value].size().rename("sets")
     if others == "mean":
         return groups[value].mean().to_frame().join(counts).reset_index()
-    there = frame[value].notna().groupby([frame[x], frame[y]]).any()
-    best = frame.loc[groups[value].idxmax(skipna=True)[there]] if there.any() else frame.iloc[:0]
-    best = best.reset_index(names="set").set_index([x, y])
-    return counts.to_frame().join(best.drop(columns=["sets"], errors="ignore")).reset_index()
+    known = frame[frame[value].notna()]
+    best = known.loc[known.groupby([x, y])[value].idxmax()].reset_index(names="set").set_index([x, y])
+    return counts.to_frame().join(best).reset_index()
 
 
 def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, title: str) -> "UIElement":
@@ -137,6 +138,7 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
         plot.text(
             [float(k)] * len(marks), marks, words, text_font_size="11px", text_baseline="middle",
             text_align="left" if right else "right", x_offset=6 if right else -6, text_color="#222222",
+            background_fill_color="white", background_fill_alpha=0.85, padding=1,
         )  # fmt: skip
         plot.text(
             [float(k)], [1.06], [_WORDS.get(name, name)], text_align="center", text_font_size="12px",
@@ -148,7 +150,7 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
 
 
 class _Scale:
-    """Where values of one axis stand between 0 and 1: by size for numbers, by order for words and few values."""
+    """Where values of one axis stand between 0 and 1: by size for numbers, by order for words."""
 
     def __init__(self, values: Any, name: str) -> None:
         self.name = name
@@ -157,22 +159,24 @@ class _Scale:
         self.low, self.high = (
             (float(values.min()), float(values.max())) if numbers and len(values) else (0.0, 1.0)
         )
+        distinct = np.unique(values) if numbers else np.zeros(0)
+        self.marks = distinct if len(distinct) <= _FEW else np.linspace(self.low, self.high, 5)
+        if np.issubdtype(values.dtype, np.integer):
+            self.marks = np.unique(np.rint(self.marks))
 
     def at(self, values: Any) -> Any:
         if self.words is not None:
             place = {word: k for k, word in enumerate(self.words)}
             return (np.array([place[v] for v in values]) + 0.5) / len(self.words)
-        return (values.to_numpy(float) - self.low) / ((self.high - self.low) or 1.0)
+        return (np.asarray(values, float) - self.low) / ((self.high - self.low) or 1.0)
 
     def ticks(self) -> tuple[list[float], list[str]]:
+        """Places and words of the marks beside the axis."""
         if self.words is not None:
             return [(k + 0.5) / len(self.words) for k in range(len(self.words))], [
                 _word(w) for w in self.words
             ]
-        if self.high <= self.low:
-            return [0.0], [_shown(self.name, self.low)]
-        marks = np.linspace(0.0, 1.0, 5)
-        return marks.tolist(), [_shown(self.name, self.low + m * (self.high - self.low)) for m in marks]
+        return self.at(self.marks).tolist(), [_shown(self.name, float(m)) for m in self.marks]
 
 
 def _thinned(frame: "pd.DataFrame", value: str, most: int) -> "pd.DataFrame":

@@ -83,6 +83,20 @@ class SweepResult:
         more = [name for name in ("symbols", "span") if any(getattr(m, name) for m in markets)]
         return [*more, *self._job.space.names]
 
+    def facts(self) -> dict[str, Any]:
+        """What was run, as plain values."""
+        return {
+            "strategy": self.strategy,
+            "sets": len(self),
+            "axes": self.axes,
+            "method": self._job.space.method,
+            "loop": self.loop,
+            "objective": self.objective,
+            "refused": self.summary.refused,
+            "failed": self.summary.broken,
+            "file": str(self.path),
+        }
+
     # ------------------------------------------------------------------ rows
     def frame(self) -> "pd.DataFrame":
         """All sets as a DataFrame, by set number."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config import SimSettings, home_folder
+from workbench.engine.sizing import Sizing
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds import Recording, open_data
 from workbench.research.plan import NEXT_OPEN
@@ -52,7 +53,7 @@ def sweep(
     axes: Mapping[str, Any] | None = None,
     objective: str = "sharpe",
     quantity: float = 10.0,
-    sizing: str = "quantity",
+    sizing: str | Sizing = "quantity",
     cash: float = 1_000_000.0,
     fill: str = NEXT_OPEN,
     sim: SimSettings | None = None,
@@ -101,7 +102,7 @@ def sweep(
     how = _method(method, n, trials, sets, given)
     known_objective(objective)
     terms = Terms(
-        quantity=float(quantity), sizing=sizing, cash=float(cash), fill=fill, limits=dict(limits or {}),
+        quantity=float(quantity), sizing=Sizing.of(sizing), cash=float(cash), fill=fill, limits=dict(limits or {}),
         options=dict(options or {}), **({} if sim is None else {"sim": sim}),
     )  # fmt: skip
     fixed, axis_of, space = _space(cls, fixed, given, how, n, seed, sets)

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.brokers.sim import beyond_plain
 from workbench.config import SimSettings
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import PERCENT, UNITS, known_sizing
+from workbench.engine.sizing import PERCENT, UNITS, Sizing
 from workbench.errors import BadValue, UnknownName
 from workbench.model import to_e8
 from workbench.research.backtest import backtest
@@ -30,7 +30,7 @@ class Terms:
     """The arguments a sweep hands to every backtest, as `backtest` takes them; `options` are those it has besides."""
 
     quantity: float = 10.0
-    sizing: str = "quantity"
+    sizing: Sizing = field(default_factory=lambda: Sizing(UNITS))
     cash: float = 1_000_000.0
     fill: str = NEXT_OPEN
     sim: SimSettings = field(default_factory=_no_latency)
@@ -42,7 +42,6 @@ class Terms:
             raise BadValue("quantity", self.quantity, "give a finite number of units above 0")
         if not 0 < self.cash < 9e10:
             raise BadValue("cash", self.cash, "give a finite amount above 0")
-        known_sizing(self.sizing)
         if self.fill not in FILLS:
             raise UnknownName("fill", self.fill, FILLS)
         Limits().changed(self.limits.items())
@@ -51,6 +50,11 @@ class Terms:
     def all_limits(self) -> Limits:
         """The limits with their defaults."""
         return Limits().changed(self.limits.items())
+
+    @property
+    def by_percent(self) -> bool:
+        """Whether full size is a percentage of the equity."""
+        return self.sizing.name == PERCENT
 
     def backtest(self, strategy: Strategy, recording: Any) -> Result:
         """One set by itself."""
@@ -70,7 +74,7 @@ class Terms:
         """Everything above as plain values: part of what a results file is known by."""
         return {
             "quantity": self.quantity,
-            "sizing": self.sizing,
+            "sizing": [self.sizing.name, self.sizing.pairs],
             "cash": self.cash,
             "fill": self.fill,
             "sim": self.sim.model_dump(),
@@ -87,11 +91,11 @@ class Terms:
             return f"the venue has {beyond}"
         if self.sim.ack_median_us or self.sim.fill_median_us or self.sim.measured:
             return "the venue has latency"
-        if self.sizing not in (UNITS, PERCENT):
-            return f"sizing '{self.sizing}' is for single runs"
+        if self.sizing.name not in (UNITS, PERCENT) or self.sizing.watches_bars:
+            return f"{self.sizing!r} is for single runs"
         if self.all_limits.allow_reversal == 0:
             return "the limit allow_reversal = 0 splits orders"
-        if self.quantity > (1e5 if self.sizing == PERCENT else 1e7):
+        if self.quantity > (1e5 if self.by_percent else 1e7):
             return "the quantity is too large for exact floats"
         if to_e8(self.cash) > 4.5e15:
             return "the cash is too large for exact floats"
