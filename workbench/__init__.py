@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.api.session import Session
     from workbench.api.starting import attach, start
-    from workbench.research import backtest, parity, sweep
+    from workbench.research import backtest, parity, sweep, walk_forward
     from workbench.strategy import (
         AmendRequest,
         CancelRequest,
@@ -41,6 +41,7 @@ __all__ = [
     "start",
     "strategies",
     "sweep",
+    "walk_forward",
 ]
 
 _WHERE = {
@@ -58,6 +59,7 @@ _WHERE = {
     "start": "workbench.api.starting",
     "strategies": "workbench.strategy",
     "sweep": "workbench.research",
+    "walk_forward": "workbench.research",
 }
 
 

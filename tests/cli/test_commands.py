@@ -58,7 +58,7 @@ def answered(told: tuple[int, str, str], status: int = 0) -> Any:
                 "orders",
             ]
         ),
-        *((name,) for name in ["trace", "check", "query", "backtest", "data", "bench"]),
+        *((name,) for name in ["trace", "check", "query", "backtest", "sweep", "data", "bench"]),
         *(("data", name) for name in ("list", "check", "import")),
     ],
 )

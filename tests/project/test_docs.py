@@ -323,7 +323,9 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 # ---------------------------------------------------------------- examples
-@pytest.mark.parametrize("name", ["strategies.md", "examples.md", "indicators.md", "data.md", "matching.md"])
+@pytest.mark.parametrize(
+    "name", ["strategies.md", "examples.md", "indicators.md", "data.md", "matching.md", "sweeps.md"]
+)
 def test_every_python_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from workbench.research.parity import ParityReport, paired, parity
 from workbench.research.result import Decision, Result
 from workbench.research.statistics import FIGURES
 from workbench.research.sweep import SweepResult, sweep
+from workbench.research.walkforward import WalkForward, walk_forward
 
 __all__ = [
     "FIGURES",
@@ -22,10 +23,12 @@ __all__ = [
     "Part",
     "Result",
     "SweepResult",
+    "WalkForward",
     "backtest",
     "check",
     "compare",
     "paired",
     "parity",
     "sweep",
+    "walk_forward",
 ]

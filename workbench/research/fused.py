@@ -23,7 +23,7 @@ from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import is_event
 
-__all__ = ["fused_run"]
+__all__ = ["fused_run", "unfit"]
 
 _HIGHEST_PX = 9e7
 _LARGEST = {UNITS: 9e7, PERCENT: 1e5}
@@ -37,7 +37,7 @@ def fused_run(plan: Plan) -> Run | str:
     Raises:
         StrategyError, BadInput: the strategy's `indicators` or an indicator's `init` fails.
     """
-    why = _cannot(plan) or _unfit(plan.recording)
+    why = _cannot(plan) or unfit(plan.recording)
     if why:
         return why
     if len(plan.recording.instruments) == 1 and len(plan.placements) == 1:
@@ -76,7 +76,7 @@ def _cannot(plan: Plan) -> str:
     return ""
 
 
-def _unfit(recording: Recording) -> str:
+def unfit(recording: Recording) -> str:
     """Why compiled loops cannot run over this data; looked at once."""
     why = _looked_at.get(recording)
     if why is None:

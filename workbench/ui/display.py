@@ -7,6 +7,7 @@ picture everywhere else (a terminal, papermill, an exported page).
 
 import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -70,13 +71,11 @@ def rows_html(rows: Any) -> str | None:
     return draw() if draw else None
 
 
-def _researched(draw: str) -> Callable[[Any], str | None]:
-    """A drawing of `ui.research`, imported when the first one is shown."""
+def _researched(draw: str, file: str = "research") -> Callable[[Any], str | None]:
+    """A drawing of `ui.research` (or another file of this room), imported when the first one is shown."""
 
     def html(value: Any) -> str | None:
-        from workbench.ui import research
-
-        drawn: str | None = getattr(research, draw)(value)
+        drawn: str | None = getattr(import_module(f"workbench.ui.{file}"), draw)(value)
         return drawn
 
     return html
@@ -85,6 +84,9 @@ def _researched(draw: str) -> Callable[[Any], str | None]:
 _HTML: dict[tuple[str, str], Callable[[Any], str | None]] = {
     ("workbench.research.result", "Result"): _researched("result_html"),
     ("workbench.research.compare", "Comparison"): _researched("comparison_html"),
+    ("workbench.research.sweep.result", "SweepResult"): _researched("sweep_html", "sweeps"),
+    ("workbench.research.sweep.guards", "Guards"): _researched("guards_html", "sweeps"),
+    ("workbench.research.walkforward", "WalkForward"): _researched("walk_html", "sweeps"),
     ("bokeh.models.layouts", "Column"): _researched("picture_html"),
     ("workbench.api.session_views", "OrderView"): order_html,
     ("workbench.api.session_views", "Trace"): waterfall_html,

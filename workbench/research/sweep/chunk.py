@@ -16,7 +16,6 @@ import numpy.typing as npt
 from workbench.errors import StrategyError
 from workbench.kernels.layout import Layout
 from workbench.model import to_e8
-from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep import lane_state as s
 from workbench.research.sweep.lane_state import WIDTH
 from workbench.research.sweep.markets import Market
@@ -228,7 +227,7 @@ def _first_states(vectors: int, market: Market) -> Floats:
 
 
 def _figures(market: Market, lane: Floats, broken: Ints) -> npt.NDArray[np.void]:
-    n, sessions = len(market), market.sessions
+    sessions, seconds = market.sessions, float(market.ts_ns[-1] / 1e9 - market.ts_ns[0] / 1e9)
     rows = np.zeros(lane.shape[1], ROW)
     equity = lane[s.EQUITY]
     rows["final_equity"] = equity
@@ -236,10 +235,10 @@ def _figures(market: Market, lane: Floats, broken: Ints) -> npt.NDArray[np.void]
     deviation = np.sqrt(lane[s.SESSION_M2] / max(sessions - 1, 1))
     moved = (deviation > 0.0) & (sessions > 2)
     ratio = np.divide(lane[s.SESSION_MEAN], deviation, out=np.full(len(rows), np.nan), where=moved)
-    rows["sharpe"] = ratio * SESSIONS_PER_YEAR**0.5
+    rows["sharpe"] = ratio * market.sessions_a_year**0.5
     rows["fees"] = lane[s.FEES] / 1e8
-    still = np.where(lane[s.HELD] != 0.0, n - lane[s.SINCE], 0.0)
-    rows["exposure"] = (lane[s.BARS_HELD] + still) / n
+    still = np.where(lane[s.HELD] != 0.0, seconds - lane[s.SINCE], 0.0)
+    rows["exposure"] = (lane[s.TIME_HELD] + still) / seconds if seconds else 0.0
     rows["orders"] = lane[s.ORDERS]
     rows["code"] = broken
     return rows

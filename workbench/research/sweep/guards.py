@@ -22,7 +22,6 @@ from workbench.research.overfit import (
     moments,
     probability_of_overfitting,
 )
-from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep.job import CURVES_KEPT, Job
 from workbench.research.sweep.markets import BLOCKS
 from workbench.research.sweep.scores import Summary
@@ -80,7 +79,7 @@ class Guards(msgspec.Struct, frozen=True):
             rows.append(
                 (
                     "Monte Carlo of trades",
-                    f"p = {mc.p_value:.3f}",
+                    f"p = {mc.p_value:.3f}" if mc.p_value >= 0.001 else "p < 0.001",
                     f"final equity {mc.final_equity[0]:,.0f} to {mc.final_equity[2]:,.0f}, drawdown to "
                     f"{mc.max_drawdown[0]:.2%} (90 % of {mc.draws:,} draws of its {mc.trades:,} trades)"
                     + (": too few trades to say much" if mc.trades < _FEW_TRADES else ""),
@@ -121,14 +120,16 @@ def guards_of(job: Job, store: Store, summary: Summary, backtest: "Callable[[], 
     correlation = mean_correlation(returns) if returns.shape[1] > 1 else math.nan
     trials = max(summary.sharpe_n, 1)
     effective = trials if math.isnan(correlation) else effective_trials(trials, correlation)
-    variance = summary.sharpe_variance / SESSIONS_PER_YEAR
-    daily = session_returns(result)
+    year = job.markets[place // job.space.n].sessions_a_year
+    variance = summary.sharpe_variance / year
+    daily = result.returns.to_numpy()
+    daily = daily[~np.isnan(daily)]
     sharpe, skew, kurtosis = moments(daily) if len(daily) else (math.nan,) * 3
     deflated = luck = math.nan
     if math.isnan(sharpe) or math.isnan(variance):
         notes.append("no deflated Sharpe ratio: it takes three sessions and two sets that trade")
     else:
-        luck = expected_max_sharpe(effective, variance) * SESSIONS_PER_YEAR**0.5
+        luck = expected_max_sharpe(effective, variance) * year**0.5
         deflated = deflated_sharpe(
             sharpe, len(daily), trials=effective, variance=variance, skew=skew, kurtosis=kurtosis
         )
@@ -137,16 +138,11 @@ def guards_of(job: Job, store: Store, summary: Summary, backtest: "Callable[[], 
         notes.append("no probability of overfitting: it takes two sets and 64 bars")
     else:
         overfitting = probability_of_overfitting(returns, BLOCKS)
-    profits = trade_profits(result.run.fills)
+    profits = result.round_trips.profit[~result.round_trips.open]
     if len(profits) < 2:
         notes.append("no Monte Carlo: the best set has fewer than two finished trades")
     simulated = monte_carlo(profits, job.terms.cash) if len(profits) > 1 else None
     return Guards(deflated, luck, trials, float(effective), overfitting, simulated, tuple(notes))
-
-
-def session_returns(result: "Result") -> Floats:
-    """Return of each UTC day that holds data."""
-    return np.asarray(result.returns, np.float64)
 
 
 def period_returns(job: Job, store: Store, market: int) -> Floats:
@@ -174,26 +170,3 @@ def period_returns(job: Job, store: Store, market: int) -> Floats:
     full = np.concatenate([np.full((len(curves), 1), job.terms.cash), curves], axis=1)
     answer: Floats = (np.diff(full, axis=1) / full[:, :-1]).T
     return answer
-
-
-def trade_profits(fills: npt.NDArray[np.void]) -> Floats:
-    """What each round trip earned, fees included: from flat to flat, or to the other side."""
-    done: list[float] = []
-    held: dict[int, float] = {}
-    money: dict[int, float] = {}
-    for iid, side, px, qty, fee in zip(
-        *(fills[name].tolist() for name in ("iid", "side", "px", "qty", "fee")), strict=True
-    ):
-        before = held.get(iid, 0.0)
-        after = before + side * qty
-        if before * after < -1e-12:  # through zero: the part that closes, then the part that opens
-            share = abs(before) / qty
-            done.append(money.get(iid, 0.0) + before * px - fee * share)
-            money[iid] = -after * px - fee * (1.0 - share)
-        else:
-            money[iid] = money.get(iid, 0.0) - side * qty * px - fee
-            if abs(after) < 1e-12:
-                done.append(money.pop(iid))
-                after = 0.0
-        held[iid] = after
-    return np.array(done)

@@ -230,7 +230,7 @@ def _row(result: Result) -> tuple[float | int, ...]:
         stats["max_drawdown"],
         stats["sharpe"],
         stats["fees"],
-        stats.get("exposure", np.nan),
+        stats["exposure"],
         int(stats["orders"]),
         code | (s.ACTUAL if result.refusals else 0),
     )

@@ -149,9 +149,10 @@ def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Calla
             lane_floats(),
             lane_floats(),
         )
-        orders, fees, since, bars_held = lane_floats(), lane_floats(), lane_floats(), lane_floats()
+        orders, fees, since, time_held = lane_floats(), lane_floats(), lane_floats(), lane_floats()
         bad = lane_words()
         n, block, at_close = ts_ns.shape[0], int(setup[s.BLOCK]), setup[s.AT_CLOSE] != 0.0
+        begin_s = ts_ns[0] / 1e9
         lot_e8, columns, large = setup[s.LOT_E8], int(setup[s.COLUMNS]), setup[s.LARGE] != 0.0
         periods_n = periods.shape[0] // (vector_at[row_at.shape[0]] * WIDTH)
         for g in range(row_at.shape[0]):
@@ -183,7 +184,7 @@ def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Calla
                     fetch(orders, states, at + s.ORDERS * WIDTH)
                     fetch(fees, states, at + s.FEES * WIDTH)
                     fetch(since, states, at + s.SINCE * WIDTH)
-                    fetch(bars_held, states, at + s.BARS_HELD * WIDTH)
+                    fetch(time_held, states, at + s.TIME_HELD * WIDTH)
                     fetch(bad, broken, v * WIDTH)
                     for w in range(WIDTH):
                         cash_now[w], held_now[w] = cash[w] / 1e8, held[w] * lot_e8 / 1e8
@@ -205,8 +206,8 @@ def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Calla
                             keep(equity, states, at + s.DAY_EQUITY * WIDTH)
                         if pending and not at_close:
                             fill(
-                                float(i), prices, i, setup, cash, held, wanted, cash_now, held_now, fees, since,
-                                bars_held, booked, rated,
+                                bar.ts_s - begin_s, prices, i, setup, cash, held, wanted, cash_now, held_now, fees,
+                                since, time_held, booked, rated,
                             )  # fmt: skip
                             pending = False
                         if mark & s.NEW_DAY_AT_CLOSE:
@@ -257,8 +258,8 @@ def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Calla
                                 sizes(prices, i, setup, cash, held, wanted, bad, booked)
                             if pending and at_close:
                                 fill(
-                                    float(i + 1), prices, i, setup, cash, held, wanted, cash_now, held_now, fees, since,
-                                    bars_held, booked, rated,
+                                    bar.ts_s - begin_s, prices, i, setup, cash, held, wanted, cash_now, held_now, fees,
+                                    since, time_held, booked, rated,
                                 )  # fmt: skip
                                 pending = False
                                 for w in range(WIDTH):
@@ -281,7 +282,7 @@ def _lanes(pieces: Pieces, layout: Layout, own: bool, fractional: bool) -> Calla
                     keep(orders, states, at + s.ORDERS * WIDTH)
                     keep(fees, states, at + s.FEES * WIDTH)
                     keep(since, states, at + s.SINCE * WIDTH)
-                    keep(bars_held, states, at + s.BARS_HELD * WIDTH)
+                    keep(time_held, states, at + s.TIME_HELD * WIDTH)
                     keep(bad, broken, v * WIDTH)
 
     return lanes

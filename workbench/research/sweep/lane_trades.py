@@ -17,10 +17,10 @@ __all__ = ["fill_lanes", "order_lanes", "session_ends", "size_by_percent", "size
 
 
 def fill_lanes(
-    bar: float, prices: Any, i: int, setup: Any, cash: Any, held: Any, wanted: Any, cash_now: Any, held_now: Any,
-    fees: Any, since: Any, bars_held: Any, booked: Any, rated: Any,
+    now_s: float, prices: Any, i: int, setup: Any, cash: Any, held: Any, wanted: Any, cash_now: Any, held_now: Any,
+    fees: Any, since: Any, time_held: Any, booked: Any, rated: Any,
 ) -> None:  # fmt: skip
-    """Fill every working order at bar `i`'s prices. `bar` counts the bars seen so far."""
+    """Fill every working order at bar `i`'s prices. `now_s` is its time."""
     whole = element(prices, i * s.PRICES_N + s.LOT_TRADED)
     rest = element(prices, i * s.PRICES_N + s.LOT_TRADED + 1)
     lot_fee, lot_fee_rest = setup[s.LOT_FEE], setup[s.LOT_FEE_REST]
@@ -32,8 +32,8 @@ def fill_lanes(
         fee = booked(size, lot_fee, lot_fee_rest) + rated(value, rate_e8)
         cash[w] = cash[w] - ((value if buys else -value) + fee)
         fees[w] = fees[w] + fee
-        bars_held[w] = bars_held[w] + (bar - since[w] if held[w] != 0.0 else 0.0)
-        since[w] = bar
+        time_held[w] = time_held[w] + (now_s - since[w] if held[w] != 0.0 else 0.0)
+        since[w] = now_s
         held[w] = wanted[w]
         cash_now[w] = cash[w] / 1e8
         held_now[w] = held[w] * lot_e8 / 1e8
@@ -64,7 +64,7 @@ def session_ends(equity: Any, states: Any, at: int, sessions: float) -> None:
     """Take the session's return into the running mean and spread (B. P. Welford, 1962)."""
     for w in range(WIDTH):
         before, mean = states[at + s.SESSION_EQUITY * WIDTH + w], states[at + s.SESSION_MEAN * WIDTH + w]
-        gain = (equity[w] - before) / before
+        gain = (equity[w] - before) / before if before > 0.0 else np.nan  # nothing left: no return
         states[at + s.SESSION_EQUITY * WIDTH + w] = equity[w]
         off = gain - mean
         mean += off / sessions

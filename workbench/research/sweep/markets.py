@@ -17,6 +17,7 @@ from workbench.feeds import Recording
 from workbench.model import to_e8
 from workbench.model.scale import SCALE
 from workbench.research.plan import CLOSE
+from workbench.research.statistics import periods_of, session_ends
 from workbench.research.sweep import lane_state as s
 from workbench.research.sweep.lane_money import MOST_E8, MOST_LOTS, MOST_QTY_E8, lot_px
 from workbench.research.sweep.terms import Terms
@@ -28,7 +29,6 @@ type Floats = npt.NDArray[np.float64]
 
 _DAY_NS: Final = 86_400_000_000_000
 _SECOND_NS: Final = 1_000_000_000
-_HIGHEST_PX: Final = 9e7
 BLOCKS: Final = 16
 """Blocks of the overfitting test; the periods whose equity is kept are a multiple of it."""
 _MOST_PERIODS: Final = 256
@@ -46,16 +46,15 @@ class Market:
     @cached_property
     def not_in_lanes(self) -> str:
         """Why the lanes cannot run it, in one sentence; "" when they can."""
+        from workbench.research.fused import unfit
+
         recording, limits = self.recording, self.terms.all_limits
         if len(recording.instruments) != 1:
             return "several symbols share the account"
-        if (recording.kind != recording.kind[0]).any() or len(recording.bars(recording.symbols[0])[0]) == 0:
-            return "the data holds quotes or trades"
+        why = unfit(recording)
+        if why:
+            return why
         ts = recording.ts_ns
-        opened, high, low, close, volume = recording.values.T
-        sound = (low > 0) & (low <= opened) & (opened <= high) & (low <= close) & (close <= high)
-        if not (sound & (high < _HIGHEST_PX) & (volume >= 0) & (volume < np.inf)).all() or ts[0] <= 0:
-            return "the data holds a bar that the engine would drop"
         gap = int(np.diff(ts).min()) if len(ts) > 1 else _DAY_NS
         if gap * limits.max_repeats <= limits.repeat_window_s * _SECOND_NS or (
             gap * min(limits.orders_per_s_strategy, limits.orders_per_s_account) <= _SECOND_NS
@@ -65,7 +64,7 @@ class Market:
         full = to_e8(self.terms.quantity) if not self.terms.by_percent else 0
         if full > MOST_QTY_E8 or 2 * full / lot > MOST_LOTS:
             return "positions have more lots than floats hold exactly"
-        if full * high.max() * 2 > MOST_E8:
+        if full * recording.values[:, 1].max() * 2 > MOST_E8:
             return "orders are worth more than floats hold exactly"
         return ""
 
@@ -91,9 +90,19 @@ class Market:
         return len(self.instants)
 
     @cached_property
+    def session_ends(self) -> Ints:
+        """Places of the sessions' last instants, as the figures of a single backtest take them."""
+        return session_ends(self.recording, self.instants)
+
+    @property
     def sessions(self) -> int:
-        """UTC days that hold data."""
-        return int(np.count_nonzero(np.diff(self.instants // _DAY_NS))) + 1
+        """How many sessions hold data."""
+        return len(self.session_ends)
+
+    @property
+    def sessions_a_year(self) -> float:
+        """365 where the market never closes, else 252."""
+        return periods_of(self.recording)
 
     @cached_property
     def periods(self) -> Ints:
@@ -128,7 +137,7 @@ class Market:
         marks[first & ~on_print] |= s.NEW_DAY_AT_CLOSE
         # a bar that spans midnight: its print may itself begin a day without a bar of its own
         marks[~on_print & (printed // _DAY_NS != np.append(-1, day[:-1]))] |= s.NEW_DAY_AT_OPEN
-        marks[np.append(first[1:], True)] |= s.SESSION_END
+        marks[self.session_ends] |= s.SESSION_END
         marks[self.periods] |= s.PERIOD_END
         opened, close = self.bars[:, 0], self.bars[:, 3]
         if risk.max_jump:

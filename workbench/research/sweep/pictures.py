@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from workbench.errors import UnknownName
+from workbench.research.plot import TAG
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
         plot.scatter(
             "x", "y", source=_source(best), marker="star", size=16, color="white", line_color="black"
         )
-    return plot  # type: ignore[no-any-return]
+    return _page(plot)
 
 
 def _cells(frame: "pd.DataFrame", x: str, y: str, value: str, others: str) -> "pd.DataFrame":
@@ -146,7 +147,7 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
         )  # fmt: skip
     plot.xaxis.visible = plot.yaxis.visible = False
     _quiet(plot)
-    return plot  # type: ignore[no-any-return]
+    return _page(plot)
 
 
 class _Scale:
@@ -253,6 +254,13 @@ def _thin(axis: Any, labels: list[str]) -> None:
     axis.minor_tick_line_color = None
     if len(labels) > 12 and max(map(len, labels)) > 4:
         axis.major_label_orientation = 0.9
+
+
+def _page(plot: Any) -> "UIElement":
+    """The plot as a layout a notebook knows as ours."""
+    from bokeh.layouts import column
+
+    return column(plot, tags=[TAG])
 
 
 def _quiet(plot: Any) -> None:

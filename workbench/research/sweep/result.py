@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from bokeh.models.ui import UIElement
 
+    from workbench.research.crossval import CrossValidation
     from workbench.research.result import Result
     from workbench.research.sweep.guards import Guards
 
@@ -201,6 +202,20 @@ class SweepResult:
         from workbench.research.sweep.guards import guards_of
 
         return guards_of(self._job, self._store, self.summary, self.backtest)
+
+    def cross_validate(
+        self, groups: int = 6, test_groups: int = 2, *, horizon: int = 1, embargo: int = 1, market: int = 0
+    ) -> "CrossValidation":
+        """Choose among these sets by part of the time and test the choice by the rest, in every combination of
+        `groups` stretches, purged and with an embargo (`horizon` and `embargo` in periods: a 256th of the bars each,
+        where there are enough). Of more than 2,000 sets an even sample takes part; `market` is one of several."""
+        from workbench.research.crossval import cross_validated
+        from workbench.research.sweep.guards import period_returns
+
+        if not 0 <= market < len(self._job.markets):
+            raise BadValue("market", market, f"give a number from 0 to {len(self._job.markets) - 1}")
+        returns = period_returns(self._job, self._store, market)
+        return cross_validated(returns, groups, test_groups, horizon=horizon, embargo=embargo)
 
     def heatmap(self, x: str, y: str, value: str | None = None, *, others: str = "best") -> "UIElement":
         """A Bokeh heat map of two axes; where several sets share a cell, the best of them or their mean

@@ -19,14 +19,14 @@ def told(result: "SweepResult") -> str:
 
 def best_words(result: "SweepResult") -> tuple[str, str]:
     """(what the best set is, what it did)."""
+    from workbench.research.report_parts import shown
+
     frame = result.best(1)
     row: Any = frame.iloc[0]
     names = ", ".join(f"{name}={_short(row[name])}" for name in result.axes)
     limits = "" if row["limits"] == "ok" else f", {row['limits']}: {row['why']}"
-    figures = (
-        f"return {row['total_return']:+.3%}, drawdown {row['max_drawdown']:.3%}, Sharpe {row['sharpe']:.2f}, "
-        f"{row['orders']:.0f} orders{limits}"
-    )
+    return_, drawdown, sharpe = (shown(n, row[n]) for n in ("total_return", "max_drawdown", "sharpe"))
+    figures = f"return {return_}, drawdown {drawdown}, Sharpe {sharpe}, {row['orders']:.0f} orders{limits}"
     return f"set {frame.index[0]} ({names})", figures
 
 

@@ -1,0 +1,118 @@
+"""A sweep's pictures: the right sets in the right places, and nothing lost of what was asked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from tests.research.test_sweep_lanes import market
+from workbench.errors import UnknownName
+from workbench.research.sweep import SweepResult, sweep
+from workbench.ui.display import register
+
+RSI = wb.strategies.RsiReversion
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    out = tmp_path_factory.mktemp("sweep") / "pictures.sweep"
+    recording = market(2_000, seed=5).recording
+    return sweep(
+        RSI, recording, period=[4, 7, 60], low=[2.0, 30.0, 40.0], short=[False, True], out=out, progress=False
+    )
+
+
+def _source(picture: Any, kind: str) -> dict[str, Any]:
+    [plot] = picture.children
+    [drawn] = [r for r in plot.renderers if type(r.glyph).__name__ == kind][:1]
+    return {name: np.asarray(values) for name, values in drawn.data_source.data.items()}
+
+
+def test_every_cell_shows_the_best_of_its_sets(result: SweepResult) -> None:
+    frame = result.frame()
+    cells = _source(result.heatmap("period", "low"), "Rect")
+    assert len(cells["x"]) == 9
+    for x, y, value, number, sets in zip(
+        cells["x"], cells["y"], cells["sharpe"], cells["set"], cells["sets"], strict=True
+    ):
+        mine = frame[(frame["period"] == int(x)) & (frame["low"] == float(y))]
+        assert sets == len(mine) == 2
+        assert np.isnan(value) == mine["sharpe"].isna().all()
+        if not np.isnan(value):
+            assert value == mine["sharpe"].max()
+            assert frame.loc[int(number), "sharpe"] == value
+    means = _source(result.heatmap("low", "short", "total_return", others="mean"), "Rect")
+    for x, y, value in zip(means["x"], means["y"], means["total_return"], strict=True):
+        mine = frame[(frame["low"] == float(x)) & (frame["short"].astype(str) == y)]
+        assert value == pytest.approx(mine["total_return"].mean())
+
+
+def test_axes_keep_their_order_and_the_best_cell_is_marked(result: SweepResult) -> None:
+    [plot] = result.heatmap("period", "low").children  # type: ignore[attr-defined]
+    assert plot.x_range.factors == ["4", "7", "60"]
+    assert plot.y_range.factors == ["2", "30", "40"]
+    assert "grey: none there" in plot.title.text
+    star = _source(result.heatmap("period", "low"), "Scatter")
+    assert star["set"].tolist() == [result.best(1).index[0]]
+
+
+def test_every_set_with_a_value_is_a_line_the_best_on_top(result: SweepResult) -> None:
+    frame = result.frame()
+    lines = _source(result.parallel("total_return"), "MultiLine")
+    assert len(lines["set"]) == len(frame)
+    assert (np.diff(lines["total_return"]) >= 0).all()
+    heights = np.stack([np.asarray(ys) for ys in lines["ys"]])
+    assert heights.min() >= 0.0
+    assert heights.max() <= 1.0
+    low, high = frame["total_return"].min(), frame["total_return"].max()
+    assert np.allclose(heights[:, -1], (lines["total_return"] - low) / (high - low))
+    assert np.allclose(heights[:, 0], (frame.loc[lines["set"], "period"] - 4) / 56)
+    few = _source(result.parallel("total_return", most=6), "MultiLine")
+    assert len(few["set"]) <= 6
+    assert few["total_return"][-1] == high
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda r: r.heatmap("perod", "low"), "did you mean 'period'?"),
+        (lambda r: r.heatmap("period", "low", "sharp"), "did you mean 'sharpe'?"),
+        (lambda r: r.heatmap("period", "low", others="median"), "Known: best, mean"),
+        (lambda r: r.parallel("orderz"), "did you mean 'orders'?"),
+    ],
+)
+def test_unknown_names_are_told(result: SweepResult, call: Any, text: str) -> None:
+    with pytest.raises(UnknownName) as caught:
+        call(result)
+    assert text in str(caught.value)
+
+
+def test_it_shows_itself_with_its_guards(result: SweepResult) -> None:
+    drawn: dict[tuple[str, str], Any] = {}
+
+    class Shell:
+        def __init__(self) -> None:
+            self.display_formatter = self
+            self.formatters = {"text/html": self}
+            self.mimebundle_formatter = self
+
+        def for_type_by_name(self, module: str, name: str, draw: Any) -> None:
+            drawn[module, name] = draw
+
+    register(Shell())
+    html = drawn[type(result).__module__, "SweepResult"](result)
+    assert "probability of overfitting" in html
+    assert "18 sets by grid" in html
+    assert Path(result.path).name in html
+    assert drawn["workbench.research.sweep.guards", "Guards"](result.guards).count("<tr>") >= 3
+    picture = drawn["bokeh.models.layouts", "Column"](result.heatmap("period", "low"))
+    assert picture is not None
+    assert "<iframe" in picture
+
+
+def test_sets_are_cross_validated(result: SweepResult) -> None:
+    found = result.cross_validate(groups=4, test_groups=2)
+    assert len(found.frame()) == 6
+    assert set(found.chosen.tolist()) <= set(range(18))
