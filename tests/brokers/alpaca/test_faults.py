@@ -12,7 +12,7 @@ from workbench.brokers.contract import BrokerOrder
 from workbench.errors import KeysRefused
 from workbench.model.effects import Cancel
 from workbench.model.orders import BUY, FILLED
-from workbench.model.reports import Amended, Filled, Rejected, Unsent
+from workbench.model.reports import Filled, Rejected, Unsent
 from workbench.model.scale import SCALE
 from workbench.testbed import emulated
 
@@ -158,92 +158,6 @@ async def test_a_revoked_key_stops_the_account() -> None:
         await desk.submit(late)
         assert desk.kinds(late) == ["Rejected"]
         assert desk.broker.pool.snapshot().requests == numbers.requests  # more tries would invite a ban
-
-
-# -- cancels and amendments --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"what": "lost_reply", "seconds": 0.02},
-        {"what": "drop"},
-        {"what": "status", "status": 503},
-        {"what": "reset", "bytes": 0, "handled": True},
-    ],
-    ids=lambda fault: fault["what"],
-)
-async def test_a_cancel_is_repeated_until_it_is_answered(fault: dict[str, Any]) -> None:
-    async with trading() as desk:
-        order = desk.away()
-        await desk.submit(order)
-        desk.fault(where="rest:DELETE /v2/orders/{order_id}", count=1, **fault)
-        await desk.cancel(order)
-        assert desk.kinds(order) == ["Accepted", "Cancelled"]
-
-
-async def test_a_cancel_that_was_taken_and_never_confirmed_is_looked_up() -> None:
-    async with trading() as desk:
-        order = desk.away()
-        await desk.submit(order)
-        desk.fault("mute", "stream:*")
-        await desk.cancel(order)
-        assert desk.kinds(order) == ["Accepted", "Cancelled"]
-
-
-async def test_cancels_go_out_while_the_venue_refuses_orders() -> None:
-    async with trading() as desk:
-        resting = desk.away()
-        await desk.submit(resting)
-        desk.fault("status", POST, status=503)
-        for _ in range(6):
-            await desk.submit(desk.order())
-        assert desk.broker.pool.breakers["orders"].state == "open"
-        late = desk.order()
-        await desk.submit(late)
-        assert desk.kinds(late) == ["Unsent"]
-        await desk.cancel(resting)
-        assert desk.kinds(resting) == ["Accepted", "Cancelled"]
-
-
-@pytest.mark.parametrize("stream", ["heard", "mute"])
-async def test_an_amendment_whose_answer_is_lost_is_found(stream: str) -> None:
-    async with trading() as desk:
-        order = desk.away(0.9)
-        await desk.submit(order)
-        desk.fault("lost_reply", "rest:PATCH *", count=1, seconds=0.02)
-        if stream == "mute":
-            desk.fault("mute", "stream:*")
-        limit = round(desk.px * 0.91, 2)
-        await desk.amend(order, 12, limit)
-        [amended] = [r for r in desk.of(order) if isinstance(r, Amended)]
-        assert (amended.qty_e8, amended.limit_px_e8) == (12 * SCALE, round(limit * SCALE))
-        await desk.cancel(order)
-        assert desk.kinds(order) == ["Accepted", "Amended", "Cancelled"]
-
-
-async def test_an_amendment_that_never_arrived_is_refused_after_proof() -> None:
-    async with trading() as desk:
-        order = desk.away(0.9)
-        await desk.submit(order)
-        desk.fault("drop", "rest:PATCH *", count=1)
-        await desk.amend(order, 12, round(desk.px * 0.91, 2))
-        assert desk.kinds(order) == ["Accepted", "AmendRefused"]
-
-
-async def test_an_amendment_after_a_part_has_filled_never_buys_more() -> None:
-    async with trading() as desk:
-        order = desk.away(0.999, qty=10)
-        await desk.submit(order)
-        board = desk.venue.exchange.market.board("SPY")
-        desk.venue.exchange.print_at(board, order.limit_px_e8 / SCALE, 4.0)
-        await until(lambda: desk.filled(order) == 4)
-        await desk.amend(order, 12, round(desk.px * 0.99, 2))
-        desk.venue.exchange.print_at(board, round(desk.px * 0.9, 2), 1e6)
-        await until(lambda: not desk.broker.tracker.active)
-        said = desk.of(order)
-        amended = [r for r in said if isinstance(r, Amended)]
-        total = desk.filled(order)
-        assert total <= 12
-        assert not amended or amended[0].qty_e8 // SCALE == total
 
 
 # -- the stream --------------------------------------------------------------------------------------------------

@@ -234,6 +234,12 @@ class AlpacaBroker(VenueBroker):
     async def _withdraw(self, tracked: Tracked) -> None:
         await self.client.cancel(tracked.venue_id)
 
+    async def _withdraw_all(self) -> bool:
+        if self.finder.strangers:  # by hand, or another program's: they are not ours to cancel
+            return False
+        await self.client.cancel_all()
+        return True
+
     async def _change(self, tracked: Tracked, wanted: Amend) -> None:
         note = note_of(tracked)
         was = note.chain.get(tracked.venue_id)

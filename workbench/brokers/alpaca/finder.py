@@ -44,6 +44,7 @@ class Finder:
 
     def __init__(self, client: AlpacaClient, tracker: Tracker, leg_found: Callable[[Tracked], None]) -> None:
         self._client, self._tracker, self._leg_found = client, tracker, leg_found
+        self.strangers = 0  # open orders there that are not ours, when they were last listed
 
     def placed_as(self, tracked: Tracked, body: OrderBody) -> None:
         """The answer to a submit. Whatever its status is called, the venue holds the order, or tells how it ended."""
@@ -161,12 +162,15 @@ class Finder:
         return None
 
     async def list_open(self) -> list[Evidence]:
-        found = []
+        """Our open orders; others are counted."""
+        found, strangers = list[Evidence](), 0
         for body in await self._client.orders():
             for one in (body, *(body.legs or ())):
                 client_id = self.ours(one)
+                strangers += client_id is None
                 if client_id is not None and one.status not in ("replaced", "filled", *ENDS):
                     found.append(evidence_of([one], client_id))
+        self.strangers = strangers
         return found
 
     def ours(self, body: OrderBody) -> str | None:

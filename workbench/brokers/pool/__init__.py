@@ -19,7 +19,7 @@ Lives here: what venues have in common. Not here: any venue, deciding, risk.
 
 from workbench.brokers.pool.backoff import Backoff
 from workbench.brokers.pool.breaker import Breaker
-from workbench.brokers.pool.budgets import Bucket, Budget, Fixed, Rolling, Slots
+from workbench.brokers.pool.budgets import Bucket, Budget, Fixed, Rolling, Slots, shared
 from workbench.brokers.pool.credentials import Credentials, SignedHeaders, read_credentials
 from workbench.brokers.pool.health import ClockOffset, Health, Probed
 from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY, EXIT, HISTORY
@@ -69,6 +69,7 @@ __all__ = [
     "encode",
     "is_loopback",
     "read_credentials",
+    "shared",
     "snapshots",
     "tls_for",
 ]

@@ -16,12 +16,14 @@ Times are seconds of one monotonic clock, given by the caller: nothing here read
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
+from weakref import WeakValueDictionary
 
 from workbench.brokers.pool.lanes import CANCEL, DATA
 from workbench.errors import BadValue
 
-__all__ = ["Budget", "Bucket", "Fixed", "Rolling", "Slots"]
+__all__ = ["Budget", "Bucket", "Fixed", "Rolling", "Slots", "shared"]
 
 _GRAINS: Final = 1000  # a period is counted in this many steps at most: memory stays small
 _MOST_GUARD_S: Final = 0.25
@@ -34,6 +36,7 @@ class Budget:
     """
 
     __slots__ = (
+        "__weakref__",
         "_kept_data",
         "_kept_orders",
         "blocked_until_s",
@@ -124,6 +127,25 @@ class Budget:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.limit}/{self.period_s:g}s>"
+
+
+_SHARED: "WeakValueDictionary[str, Budget]" = WeakValueDictionary()
+
+
+def shared[B: Budget](key: str, make: Callable[[], B]) -> B:
+    """The allowance known as `key` in this process, made when nobody has it yet: for what a venue counts by address and
+    not by account.
+
+    >>> one = shared("example weight", lambda: Rolling("weight", 10, 60.0))
+    >>> one is shared("example weight", lambda: Rolling("weight", 10, 60.0))
+    True
+    """
+    found = _SHARED.get(key)
+    if found is None:
+        made = make()
+        _SHARED[key] = made
+        return made
+    return found  # type: ignore[return-value]  # one key, one kind
 
 
 def _guard_s(period_s: float, guard_s: float | None) -> float:

@@ -49,6 +49,11 @@ class VenueHooks:
         """Ask for a cancel. Returning means that the venue took the request; streams and looks tell of the end."""
         raise NotImplementedError
 
+    async def _withdraw_all(self) -> bool:
+        """Ask for a cancel of all that is open in one request; False when there is no such request, or when it would
+        take along what is not ours."""
+        return False
+
     async def _change(self, tracked: Tracked, wanted: Amend) -> None:
         """Ask for an amendment, and tell the tracker (`amended`) when it holds; returning without that means that the
         stream will tell."""

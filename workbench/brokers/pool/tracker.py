@@ -51,7 +51,7 @@ __all__ = ["Evidence", "Execution", "Tracked", "Tracker", "order_id_of"]
 
 logger = logging.getLogger(__name__)
 
-_KEPT: Final = 50_000  # ended orders remembered: what comes later is looked up at the venue
+_KEPT: Final = 10_000  # ended orders remembered: what comes later is looked up at the venue
 _SOUGHT_NS: Final = 86_400_000_000_000  # how far back an order of an earlier connection is looked for
 _PREFIX: Final = "wb-"
 
@@ -367,7 +367,7 @@ class Tracker:
             self.sink(report)
 
     def _over(self, tracked: Tracked, state: int, report: Report | None = None) -> None:
-        tracked.state, tracked.end = state, None
+        tracked.state, tracked.end, tracked.note = state, None, None
         self.active.pop(tracked.order_id, None)
         if report is not None:
             self._emit(tracked, report)

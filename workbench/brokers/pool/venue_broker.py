@@ -37,6 +37,7 @@ __all__ = ["VenueBroker"]
 logger = logging.getLogger(__name__)
 
 _CANCEL_TRIES: Final = 4
+_MANY: Final = 10  # cancels of all that is open, handed over at once, that make one request worth while
 _CLOSE_S: Final = 5.0
 
 
@@ -162,6 +163,11 @@ class VenueBroker(Follower):
     def _hand_over(self) -> None:
         """What one turn of the loop brought, in its order; the orders of a bracket stand side by side in it."""
         handed, self._handed = self._handed, []
+        if len(handed) >= _MANY and all(type(effect) is Cancel for effect in handed):
+            wanted = {effect.order_id: effect for effect in handed if type(effect) is Cancel}
+            if self.tracker.active.keys() <= wanted.keys():
+                self._run(self._withdrawn_all(wanted))
+                return
         run: list[Submit] = []
         for effect in handed:
             if type(effect) is Submit:
@@ -253,6 +259,41 @@ class VenueBroker(Follower):
         elif tracked.busy != "cancel":  # asked for again while it is under way: one is enough
             tracked.busy = "cancel"
             self.tracker.when_answered(tracked, lambda: self._run(self._withdrawn(tracked, effect)))
+
+    async def _withdrawn_all(self, wanted: dict[int, Cancel]) -> None:
+        """Everything is to be cancelled (a kill): by one request where the venue has one for it."""
+        covered = [
+            tracked for tracked in self.tracker.active.values() if tracked.answered and not tracked.busy
+        ]
+        try:
+            taken = await self._withdraw_all()
+        except WorkbenchError as error:
+            logger.warning("broker '%s': could not cancel everything at once (%s)", self.name, error)
+            taken = False
+        if taken:
+            for tracked in covered:
+                tracked.busy = "cancel"
+                self.tracker.when_ended(
+                    tracked, partial(self._cancel_ended, tracked, wanted[tracked.order_id])
+                )
+            self._loop.call_later(3 * self._look_first_s, self._confirm_all, covered)
+        done = {tracked.order_id for tracked in covered} if taken else set()
+        for order_id, effect in wanted.items():
+            if order_id not in done:
+                self._cancel(effect)
+
+    def _confirm_all(self, covered: list[Tracked]) -> None:
+        for tracked in covered:
+            if tracked.active:
+                tracked.busy = ""
+        if not self._closed and any(tracked.active for tracked in covered):
+            self._run(self._swept_once())
+
+    async def _swept_once(self) -> None:
+        try:
+            await self.sweep(settled_s=0.0)
+        except WorkbenchError as error:
+            logger.warning("broker '%s': sweep failed (%s)", self.name, error)
 
     async def _withdrawn(self, tracked: Tracked, effect: Cancel) -> None:
         backoff = Backoff(0.1, 1.0)

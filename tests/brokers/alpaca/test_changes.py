@@ -1,0 +1,132 @@
+"""Cancels and amendments while the venue misbehaves: repeated, found again, never more than was wanted."""
+
+from typing import Any
+
+import pytest
+
+from tests.brokers.alpaca.desk import trading
+from tests.brokers.pool.wires import until
+from workbench.model.effects import Cancel
+from workbench.model.reports import Amended
+from workbench.model.scale import SCALE
+
+POST = "rest:POST /v2/orders"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"what": "lost_reply", "seconds": 0.02},
+        {"what": "drop"},
+        {"what": "status", "status": 503},
+        {"what": "reset", "bytes": 0, "handled": True},
+    ],
+    ids=lambda fault: fault["what"],
+)
+async def test_a_cancel_is_repeated_until_it_is_answered(fault: dict[str, Any]) -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault(where="rest:DELETE /v2/orders/{order_id}", count=1, **fault)
+        await desk.cancel(order)
+        assert desk.kinds(order) == ["Accepted", "Cancelled"]
+
+
+async def test_a_cancel_that_was_taken_and_never_confirmed_is_looked_up() -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault("mute", "stream:*")
+        await desk.cancel(order)
+        assert desk.kinds(order) == ["Accepted", "Cancelled"]
+
+
+async def test_cancels_go_out_while_the_venue_refuses_orders() -> None:
+    async with trading() as desk:
+        resting = desk.away()
+        await desk.submit(resting)
+        desk.fault("status", POST, status=503)
+        for _ in range(6):
+            await desk.submit(desk.order())
+        assert desk.broker.pool.breakers["orders"].state == "open"
+        late = desk.order()
+        await desk.submit(late)
+        assert desk.kinds(late) == ["Unsent"]
+        await desk.cancel(resting)
+        assert desk.kinds(resting) == ["Accepted", "Cancelled"]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_everything_is_cancelled_by_one_request_unless_something_is_not_ours(by_hand: bool) -> None:
+    from workbench.brokers.alpaca.parse import order_body
+
+    async with trading() as desk:
+        orders = [desk.away(0.9) for _ in range(30)]
+        await desk.submit(*orders)
+        if by_hand:
+            await desk.broker.client.place(
+                {**order_body([desk.away(0.8)], "SPY"), "client_order_id": "by-hand"}
+            )
+            await desk.broker.sweep()
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
+        assert desk.broker.pool.snapshot().requests["cancel"] == (30 if by_hand else 1)
+        left = [o.ticket.client_id for o in desk.venue.exchange.open.values()]
+        assert left == (["by-hand"] if by_hand else [])
+
+
+@pytest.mark.parametrize("what", ["status", "mute"])
+async def test_when_cancelling_everything_at_once_fails_it_is_done_one_by_one(what: str) -> None:
+    async with trading() as desk:
+        orders = [desk.away(0.9) for _ in range(12)]
+        await desk.submit(*orders)
+        if what == "status":
+            desk.fault("status", "rest:DELETE /v2/orders", status=503)
+        else:
+            desk.fault("mute", "stream:*")  # a sweep finds that they are gone
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
+
+
+@pytest.mark.parametrize("stream", ["heard", "mute"])
+async def test_an_amendment_whose_answer_is_lost_is_found(stream: str) -> None:
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        desk.fault("lost_reply", "rest:PATCH *", count=1, seconds=0.02)
+        if stream == "mute":
+            desk.fault("mute", "stream:*")
+        limit = round(desk.px * 0.91, 2)
+        await desk.amend(order, 12, limit)
+        [amended] = [r for r in desk.of(order) if isinstance(r, Amended)]
+        assert (amended.qty_e8, amended.limit_px_e8) == (12 * SCALE, round(limit * SCALE))
+        await desk.cancel(order)
+        assert desk.kinds(order) == ["Accepted", "Amended", "Cancelled"]
+
+
+async def test_an_amendment_that_never_arrived_is_refused_after_proof() -> None:
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        desk.fault("drop", "rest:PATCH *", count=1)
+        await desk.amend(order, 12, round(desk.px * 0.91, 2))
+        assert desk.kinds(order) == ["Accepted", "AmendRefused"]
+
+
+async def test_an_amendment_after_a_part_has_filled_never_buys_more() -> None:
+    async with trading() as desk:
+        order = desk.away(0.999, qty=10)
+        await desk.submit(order)
+        board = desk.venue.exchange.market.board("SPY")
+        desk.venue.exchange.print_at(board, order.limit_px_e8 / SCALE, 4.0)
+        await until(lambda: desk.filled(order) == 4)
+        await desk.amend(order, 12, round(desk.px * 0.99, 2))
+        desk.venue.exchange.print_at(board, round(desk.px * 0.9, 2), 1e6)
+        await until(lambda: not desk.broker.tracker.active)
+        said = desk.of(order)
+        amended = [r for r in said if isinstance(r, Amended)]
+        total = desk.filled(order)
+        assert total <= 12
+        assert not amended or amended[0].qty_e8 // SCALE == total
