@@ -259,7 +259,8 @@ def test_a_followed_size_goes_through_the_engine() -> None:
     data = market(120, 4)
     result = backtest(Steps(), data, sizing=Sizing("percent", rebalance=0.01), quantity=10)
     assert result.run.loop == "engine"
-    assert backtest(Steps(), data, sizing="notional", quantity=5_000).run.loop == "engine"
+    assert backtest(Steps(), data, sizing="volatility", quantity=10).run.loop == "engine"
+    assert backtest(Steps(), data, sizing="notional", quantity=5_000).run.loop == "compiled"
 
 
 def test_a_result_names_its_loop(tmp_path: Path) -> None:

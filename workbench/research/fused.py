@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.brokers.sim import beyond_plain
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import PERCENT, UNITS
+from workbench.engine.sizing import NOTIONAL, PERCENT, UNITS
 from workbench.feeds import Recording
 from workbench.research.fused_many import many
 from workbench.research.fused_one import one
@@ -26,7 +26,7 @@ from workbench.strategy import is_event
 __all__ = ["fused_run", "unfit"]
 
 _HIGHEST_PX = 9e7
-_LARGEST = {UNITS: 9e7, PERCENT: 1e5}
+_LARGEST = {UNITS: 9e7, PERCENT: 1e5, NOTIONAL: 9e9}
 
 _looked_at: "WeakKeyDictionary[Recording, str]" = WeakKeyDictionary()
 

@@ -25,7 +25,7 @@ _built: dict[str, Call | str] = {}
 @functools.cache
 def _sources() -> str:
     digest = hashlib.sha256()
-    for name in ("fused_loop.py", "fused_panel.py", "fused_rules.py"):
+    for name in ("fused_books.py", "fused_loop.py", "fused_panel.py", "fused_rules.py"):
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()
 

@@ -22,8 +22,8 @@ __all__ = ["ACCOUNT", "NUMBERS", "SIGNATURE", "loop_over"]
 
 # what the loop is told and what it answers, in one int64 array; the first six go on where the last call left off
 CASH, HELD, PENDING, N_ORDERS, N_FILLS, STATUS = range(6)
-FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, TICK, WORSE = range(6, 15)
-ACCOUNT: Final = 15
+FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, TICK, WORSE, FIXED = range(6, 16)
+ACCOUNT: Final = 16
 # the same in floats: the target held; slippage as a fraction (as a distance it is `WORSE`)
 POS, SLIP = range(2)
 NUMBERS: Final = 2
@@ -107,6 +107,8 @@ def loop_over(pieces: Pieces) -> Callable[..., Any]:
                             status = TOO_LARGE
                             break
                         worth = cash + _over_e8(mark, held)[0]
+                        if worth > 0 and account[FIXED] != 0:  # an amount is so many percent of a hundred
+                            worth = account[FIXED]
                         if float(worth) * account[PERCENT] > 9e19 * mark:  # the quantity would leave them too
                             status = TOO_LARGE
                             break

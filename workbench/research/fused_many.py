@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import PERCENT
+from workbench.engine.sizing import NOTIONAL, PERCENT
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
+from workbench.model.scale import SCALE
 from workbench.research.fused_build import layout_and_indicators, loop_call
 from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
@@ -53,13 +54,14 @@ class _State(NamedTuple):
 
 def many(plan: Plan) -> Run | str:
     """The run, or one sentence why the engine must do it."""
-    from workbench.research import fused_panel as at
+    from workbench.research import fused_books as at
+    from workbench.research import fused_panel as panel
     from workbench.research.fused_rules import DOUBTS, limit_arrays
 
     recording, limits = plan.recording, Limits().changed(plan.limits.items())
     strategy = plan.placements[0].strategy
     layout, _ = layout_and_indicators(strategy)
-    call = loop_call(layout, type(strategy).decide, "panel", at.panel_over, at.PANEL_SIGNATURE)  # type: ignore[attr-defined]
+    call = loop_call(layout, type(strategy).decide, "panel", panel.panel_over, panel.PANEL_SIGNATURE)  # type: ignore[attr-defined]
     if isinstance(call, str):
         return call
     memory = RowMemory(layout)
@@ -127,8 +129,9 @@ def _state(plan: Plan, at: Any, limits: Limits) -> _State:
         quantity = to_e8(placement.quantity)
         for iid in placement.iids:
             seats[r, at.IID], seats[r, at.PLACED] = iid, number
-            if placement.sizing == PERCENT:
+            if placement.sizing in (PERCENT, NOTIONAL):
                 seats[r, at.PERCENT] = quantity
+                seats[r, at.FIXED] = 100 * SCALE if placement.sizing == NOTIONAL else 0
             else:
                 seats[r, at.FULL] = exact.floor_lot(quantity, int(lines[iid, at.LOT]))
             r += 1

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.engine.limits import Limits
-from workbench.engine.sizing import PERCENT
+from workbench.engine.sizing import NOTIONAL, PERCENT
 from workbench.feeds import Recording, Series
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
+from workbench.model.scale import SCALE
 from workbench.research.fused_build import audit_call, layout_and_indicators, loop_call
 from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
@@ -103,8 +104,9 @@ def account_of(plan: Plan, at: Any, reversal: bool) -> Ints:
     quantity = to_e8(placement.quantity)
     account = np.zeros(at.ACCOUNT, np.int64)
     account[at.CASH], account[at.LOT] = to_e8(plan.cash), lot
-    if placement.sizing == PERCENT:
+    if placement.sizing in (PERCENT, NOTIONAL):
         account[at.PERCENT] = quantity
+        account[at.FIXED] = 100 * SCALE if placement.sizing == NOTIONAL else 0
     else:
         account[at.FULL] = exact.floor_lot(quantity, lot)
     account[at.FEE_UNIT], account[at.FEE_RATE] = to_e8(plan.sim.fee_per_unit), round(plan.sim.fee_rate * 1e8)
