@@ -198,3 +198,40 @@ def test_up_leaves_to_the_configuration_what_was_not_said() -> None:
     assert silent.argv[1:] == ["-m", "workbench.api.serve", "--name", "d", "--config", "my.toml"]
     told, _, _ = desk_children("d", "SPY", 0.0, 5e5, True, None)
     assert told.argv[5:] == ["--data", "SPY", "--speed", "0.0", "--cash", "500000.0", "--play"]
+
+
+def test_a_report_is_written_and_its_path_told(cli: Cli, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    told = answered(cli("report", "RsiReversion", *DAY, "-o", str(page), "--fees", "0.001", "--json"))
+    assert told["report"] == str(page)
+    assert told["fees"] > 0
+    assert "RsiReversion" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--fees", "ibrk-fixed"], "did you mean 'ibkr-fixed'"),
+        (["--slippage", "many"], "--slippage = 'many'"),
+        (["--slippage", "tcks=1"], "did you mean 'ticks'"),
+        (["--limit", "max_ordr_qty=1"], "did you mean 'max_order_qty'"),
+        (["--fill", "clos"], "did you mean 'close'"),
+        (["--loop", "engin"], "did you mean 'engine'"),
+        (["--symbol", "SPX"], "did you mean 'SPY'"),
+    ],
+)
+def test_costs_and_limits_that_cannot_be(cli: Cli, options: list[str], said: str) -> None:
+    code, out, err = cli("backtest", "RsiReversion", *DAY, *options)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_costs_and_limits_reach_the_backtest(cli: Cli) -> None:
+    plain = answered(cli("backtest", "RsiReversion", *DAY, "--json"))
+    slipped = answered(cli("backtest", "RsiReversion", *DAY, "--slippage", "ticks=2", "--json"))
+    assert slipped["final_equity"] < plain["final_equity"]
+    refused = answered(cli("backtest", "RsiReversion", *DAY, "--limit", "max_order_qty=1", "--json"))
+    assert refused["refusals"] > 0
+    free = answered(cli("backtest", "RsiReversion", *DAY, "-q", "90000", "--no-limits", "--json"))
+    assert (free["refusals"], free["fills"]) == (0, plain["fills"])

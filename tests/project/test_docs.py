@@ -4,6 +4,7 @@ What files and make targets they name is checked by `tools/check_drift.py`.
 """
 
 import functools
+import inspect
 import re
 import shlex
 import tomllib
@@ -34,6 +35,8 @@ from workbench.engine.match.slippage import SLIPPAGE
 from workbench.kernels import __all__ as kernel_names
 from workbench.model.orders import STATE_NAMES, TIF_NAMES, TYPE_NAMES
 from workbench.model.stages import STAGES
+from workbench.research import FIGURES
+from workbench.research.loops import LOOPS
 from workbench.warehouse.schema import TABLES, VIEWS, ddl
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -305,6 +308,14 @@ def test_the_venues_words_are_those_of_the_code() -> None:
         assert SECTION_31_E8.at(day_ns(day)) == round(rate * 100), amount
 
 
+def test_backtests_arguments_figures_and_loops_are_those_of_the_code() -> None:
+    page = text_of("backtests.md")
+    arguments = [name for cell in rows(page, "argument") for name in re.findall(r"[a-z_]+", cell)]
+    assert arguments == list(inspect.signature(wb.backtest).parameters)
+    assert {name: said for name, (said, *_) in rows(page, "figure").items()} == FIGURES
+    assert {"auto", *rows(page, "loop")} == set(LOOPS)
+
+
 def test_warehouse_tables_are_those_of_the_code() -> None:
     page = text_of("warehouse.md")
     assert list(rows(page, "table")) == list(TABLES)
@@ -324,7 +335,8 @@ def test_every_dependency_has_its_reason() -> None:
 
 # ---------------------------------------------------------------- examples
 @pytest.mark.parametrize(
-    "name", ["strategies.md", "examples.md", "indicators.md", "data.md", "matching.md", "sweeps.md"]
+    "name",
+    ["strategies.md", "backtests.md", "examples.md", "indicators.md", "data.md", "matching.md", "sweeps.md"],
 )
 def test_every_python_example_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -189,7 +189,7 @@ def test_every_rule_that_says_no_sends_the_run_to_the_engine(more: dict[str, Any
 def test_the_audit_knows_every_rule() -> None:
     """Whoever adds a rule to the engine says here why a compiled run need not ask it, or lets the audit ask it."""
     asked = {name for name in rules.first_no.__code__.co_names if callable(getattr(rules, name, None))}
-    cannot_say_no = {"killed", "paused", "grid", "stale", "duplicate", "self_cross"}
+    cannot_say_no = {"killed", "frozen", "paused", "grid", "stale", "duplicate", "self_cross"}
     to_the_engine = {"hours"}
     assert asked == cannot_say_no | to_the_engine | {code.lower() for code in DOUBTS if code}
 

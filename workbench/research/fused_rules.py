@@ -31,9 +31,9 @@ FINE, SIZE, NOTIONAL, COLLAR, POSITION, GROSS, CREDIT, DAILY_LOSS, REPEAT, RATE 
 DOUBTS: Final = (
     "", "SIZE", "NOTIONAL", "COLLAR", "POSITION", "GROSS", "CREDIT", "DAILY_LOSS", "REPEAT", "RATE",
 )  # fmt: skip
-"""Rules by the number `audit` answers. The other rules cannot say no in a compiled run: nobody kills or pauses, sized
-orders are on the grid and no duplicates, market orders meet no order of ours, a price just seen is not stale; a daily
-window (HOURS) goes to the engine at once."""
+"""Rules by the number `audit` answers. The other rules cannot say no in a compiled run: nobody kills, freezes or
+pauses, sized orders are on the grid and no duplicates, market orders meet no order of ours, a price just seen is not
+stale; a daily window (HOURS) goes to the engine at once."""
 
 # limits in whole units of 1e-8 and in counts ...
 MAX_QTY, MAX_POSITION, CREDIT_E8, SHORT, REPEAT_NS, MAX_REPEATS, MAX_RATE, BAR_NS = range(8)
