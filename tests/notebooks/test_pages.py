@@ -15,7 +15,6 @@ import pytest
 
 from tools.notebooks import drift
 from tools.tracked_files import unwanted_in
-from workbench.strategy import find_strategies
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = sorted((ROOT / "notebooks" / "text").glob("*.py"))
@@ -64,11 +63,15 @@ def test_pages_are_what_their_texts_say() -> None:
     assert drift(ROOT) == []
 
 
-def test_every_strategy_has_its_page() -> None:
-    files = {path.stem for path in (ROOT / "strategies").glob("[!_]*.py")}
-    assert set(NAMES) == files
-    text = "".join(text.read_text("utf-8") for text in TEXTS)
-    assert [name for name in find_strategies(ROOT / "strategies") if f"strategies.{name}(" not in text] == []
+def test_every_example_has_its_page() -> None:
+    listed = re.findall(
+        r"^\| \[`(\w+)`\]\(\.\./strategies/(\w+)\.py\).*\(\.\./notebooks/(\w+)\.ipynb\) \|$",
+        (ROOT / "docs" / "examples.md").read_text("utf-8"), re.MULTILINE,
+    )  # fmt: skip
+    assert sorted(page for _, _, page in listed) == NAMES
+    for name, file, page in listed:
+        assert file == page
+        assert f"strategies.{name}(" in (ROOT / "notebooks" / "text" / f"{page}.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
