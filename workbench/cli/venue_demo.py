@@ -30,11 +30,13 @@ def chosen_venues(asked: Sequence[str]) -> list[str]:
     """The venues of `--broker`, "all" among them; each once.
 
     Raises:
-        UnknownName: no emulator of that name, with the nearest.
+        UnknownName: no emulator of that name that an adapter trades at, with the nearest.
     """
+    from workbench.brokers import find_brokers
     from workbench.testbed import find_venues
 
-    known = find_venues()
+    adapters = find_brokers()
+    known = [name for name in find_venues() if name in adapters]
     for name in asked:
         if name not in (*known, ALL):
             raise UnknownName("emulated venue", name, [*known, ALL])

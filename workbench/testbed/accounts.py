@@ -30,6 +30,10 @@ def account_at(facts: Mapping[str, Any], credentials: str, *, limited: bool = Tr
     """A section of `[brokers]` for the venue that printed `facts` (`workbench emulate VENUE --json`); not `limited`
     when the emulator's limits are lifted as well."""
     venue = str(facts["venue"])
-    addresses = venue_package(venue).adapter_addresses(facts)
+    package = venue_package(venue)
+    addresses = package.adapter_addresses(facts)
     account: dict[str, Any] = {"venue": venue, "credentials": credentials, "addresses": addresses}
+    options = getattr(package, "adapter_options", None)
+    if options is not None and (chosen := options(facts)):
+        account["options"] = chosen
     return account if limited else {**account, "limits": {"*": UNLIMITED}}

@@ -89,6 +89,7 @@ class Emulator:
             "secret": venue.secret,
             "account": venue.account,
             "symbols": [board.listing.symbol for board in self.exchange.market.boards.values()],
+            "speed": self.settings.speed,
             **venue.addresses(root),
             "console": root + CONSOLE,
             "console_token": self.server.console.token,

@@ -9,6 +9,7 @@ A fault strikes at points. Points have names, and `where` is a pattern over them
     connect:trade_updates         a client opens a stream
     stream:trade_updates:fill     a message on a stream, by stream and event
     order:accept, order:fill, order:cancel        an order at the exchange
+    quirk:sor_refused             something a venue is known to do (its folder's quirks)
 """
 
 import asyncio
@@ -62,6 +63,7 @@ WHAT: Final[dict[str, tuple[str, str]]] = {
     "reject": ("order", "the order is rejected after it was taken in; a cancel is refused"),
     "partial": ("order", "an arriving order gets `fraction` of what it could; trading halts for `seconds`"),
     "overfill": ("order", "an arriving order that fills gets `fraction` more than it asked for"),
+    "quirk": ("quirk", "the venue does what it is known to do now and then; `where` names it: `quirk:NAME`"),
     "clock_skew": ("", "the venue's clock shows `seconds` more, for as long as the fault is there"),
     "outage": (
         "rest stream connect",
