@@ -222,6 +222,26 @@ async def test_what_happens_while_the_stream_is_away_is_caught_up() -> None:
         assert desk.filled(filling) == desk.filled(market) == 10
 
 
+async def test_health_tells_of_a_stream_that_is_away_and_of_orders_that_fail() -> None:
+    async with trading() as desk:
+        health = desk.broker.pool.health
+        assert health.state == "healthy"
+        desk.fault("status", "connect:trade_updates", status=503)
+        for link in list(desk.venue.venue.trades._listening):  # type: ignore[attr-defined]
+            link.cut()
+        await until(lambda: desk.broker.stream.state == "waiting")
+        await health.check()
+        assert (health.state, "stream 'trade_updates' is" in health.reason) == ("degraded", True)
+        desk.venue.faults.clear()
+        await until(lambda: desk.broker.stream.state == "live", 20)
+        await health.check()
+        assert health.state == "healthy"
+        desk.fault("status", POST, status=503)
+        await desk.submit(*(desk.order() for _ in range(6)))
+        await health.check()
+        assert (health.state, "'orders' are left alone" in health.reason) == ("degraded", True)
+
+
 async def test_unknown_events_are_counted_and_the_order_is_looked_up() -> None:
     async with trading() as desk:
         desk.fault("mutate", "stream:trade_updates:fill", set={"data.event": "teleported"})

@@ -82,6 +82,7 @@ class Health:
         self.probe = probe
         self._every_s, self._slow_s, self._tick_ns = every_s, slow_s, tick_ns
         self._changed = changed
+        self.trouble: Callable[[], str] | None = None  # what else is wrong while probes are answered
         self._failed = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -132,7 +133,10 @@ class Health:
             wall_ns = time_ns() - monotonic_ns()  # what turns our monotonic stamps into wall time
             sent_ns, came_ns = probed.called_ns + wall_ns, probed.came_ns + wall_ns
             self.clock.measured(probed.venue_ns, sent_ns, came_ns, self._tick_ns)
-        if took_ns > self._slow_s * 1e9:
+        trouble = self.trouble() if self.trouble is not None else ""
+        if trouble:
+            self.say("degraded", trouble)
+        elif took_ns > self._slow_s * 1e9:
             self.say("degraded", f"a probe took {took_ns / 1e9:.1f} s")
         else:
             self.say("healthy", f"a probe took {took_ns / 1e6:.1f} ms")

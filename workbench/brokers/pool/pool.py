@@ -52,6 +52,7 @@ class Pool:
         self.limiter = Limiter(budgets, clock=clock)
         self.meters = Meters()
         self.health = Health(latency=self.meters.probe)
+        self.health.trouble = self._trouble
         self.breakers: dict[str, Breaker] = {}
         self.streams: list[Stream] = []
         self.keys_refused = 0  # one after another
@@ -138,6 +139,14 @@ class Pool:
         stream = Stream(self, name, url, script, **more)
         self.streams.append(stream)
         return stream
+
+    def _trouble(self) -> str:
+        """A stream that is not live, or a class of requests that is left alone."""
+        for stream in self.streams:
+            if stream.state not in ("live", "syncing"):
+                return f"stream '{stream.name}' is {stream.state} ({stream.reason})"
+        shut = [breaker for breaker in self.breakers.values() if breaker.state == "open"]
+        return f"'{shut[0].name}' are left alone ({shut[0].reason})" if shut else ""
 
     def snapshot(self) -> PoolSnapshot:
         """All its numbers now."""
