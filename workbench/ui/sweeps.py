@@ -44,9 +44,14 @@ def sweep_html(result: SweepResult) -> str:
 
 
 def guards_html(guards: Any) -> str:
-    """One row a guard."""
-    rows = [(name, figure, text) for name, figure, text in guards.lines()]
-    return table_html(("guard", "", "what it says"), rows, words=3, empty="no guards")
+    """One row a guard; the sentences wrap."""
+    cell = "padding:2px 10px;text-align:left;vertical-align:top"
+    rows = "".join(
+        f'<tr><td style="{cell};white-space:nowrap">{escape(name)}</td><td style="{cell};white-space:nowrap">'
+        f'<b>{escape(figure)}</b></td><td style="{cell};white-space:normal">{escape(text)}</td></tr>'
+        for name, figure, text in guards.lines()
+    )
+    return f'<table style="border-collapse:collapse"><tbody>{rows}</tbody></table>'
 
 
 def _word(value: Any) -> str:

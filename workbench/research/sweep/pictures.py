@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["heatmap", "parallel"]
 
-WIDTH: Final = 900
 _FORMATS: Final = {
     "total_return": "0.00%",
     "max_drawdown": "0.00%",
@@ -34,7 +33,8 @@ _WORDS: Final = {
     "sharpe": "Sharpe ratio",
     "exposure": "time in the market",
 }
-_MOST_LABELS: Final = 40
+_MOST_LABELS: Final = 32
+_ROOM: Final = 110  # characters beside each other under a heat map
 _FEW: Final = 12
 
 
@@ -44,13 +44,15 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
     if others not in ("best", "mean"):
         raise UnknownName("others", others, ["best", "mean"])
     cells = _cells(frame, x, y, value, others)
-    xs, ys = _labels(frame[x]), _labels(frame[y])
-    cells["x"], cells["y"] = cells[x].map(_word), cells[y].map(_word)
+    words_x, words_y = _labels(frame[x]), _labels(frame[y])
+    cells["x"], cells["y"] = cells[x].map(words_x), cells[y].map(words_y)
+    xs, ys = list(words_x.values()), list(words_y.values())
     rows = max(240, min(620, 26 * len(ys) + 110))
     shared = "" if len(cells) == len(frame) else f", {others} of the sets in each cell"
     blank = "; grey: none there" if cells[value].isna().any() else ""
     plot = figure(
-        width=WIDTH, height=rows, x_range=xs, y_range=ys, tools="save", toolbar_location="above", x_axis_label=x,
+        height=rows, x_range=xs, y_range=ys, tools="save", sizing_mode="stretch_width", toolbar_location="above",
+        x_axis_label=x,
         y_axis_label=y, title=f"{title}: {_WORDS.get(value, value)} by {x} and {y}{shared}{blank}",
     )  # fmt: skip
     known = cells[value].dropna()
@@ -69,8 +71,8 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
             tooltips=_tips({x: "x", y: "y"}, value, cells, ["set"] if others == "best" else ["sets"]),
         )
     )
-    _thin(plot.xaxis[0], xs)
-    _thin(plot.yaxis[0], ys)
+    _thin(plot.xaxis[0], xs, _ROOM // (1 + max(map(len, xs))))
+    _thin(plot.yaxis[0], ys, _MOST_LABELS)
     bar = m.ColorBar(
         color_mapper=mapper, ticker=m.BasicTicker(desired_num_ticks=8), width=14, title=_WORDS.get(value, value),
         formatter=m.NumeralTickFormatter(format=_format(value, low, high)), title_text_font_style="normal",
@@ -116,7 +118,8 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
     }
     mapper = m.LinearColorMapper(palette="Viridis256", low=low, high=high if high > low else low + 1e-9)
     plot = figure(
-        width=WIDTH, height=440, x_range=(-0.35, len(names) - 0.65), y_range=(-0.08, 1.12), tools="save",
+        height=440, x_range=(-0.35, len(names) - 0.65), y_range=(-0.08, 1.12), tools="save",
+        sizing_mode="stretch_width",
         title=f"{title}: every set through its parameters to its {_WORDS.get(value, value)}"
         + (f" ({len(shown):,} of {len(frame):,} sets)" if len(shown) < len(frame) else ""),
     )  # fmt: skip
@@ -191,15 +194,16 @@ def _thinned(frame: "pd.DataFrame", value: str, most: int) -> "pd.DataFrame":
     return pd.concat([rest.iloc[np.unique(step)], best])
 
 
-def _labels(values: Any) -> list[str]:
-    """Each value once, as a word, in order of size (of appearance, where they have none)."""
-    if values.dtype == object or values.dtype.kind in "OUT" or str(values.dtype).startswith("str"):
-        return [_word(v) for v in dict.fromkeys(values)]
-    return [_word(v) for v in sorted(values.unique())]
+def _labels(values: Any) -> dict[Any, str]:
+    """Each value with its word, in order of size (of appearance, where they have none)."""
+    numbers = np.issubdtype(values.dtype, np.number) and values.dtype != bool
+    distinct = sorted(values.unique()) if numbers else list(dict.fromkeys(values))
+    short = {value: f"{value:.4g}" if isinstance(value, float) else str(value) for value in distinct}
+    return short if len(set(short.values())) == len(distinct) else {value: _word(value) for value in distinct}
 
 
 def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def _shown(name: str, value: float) -> str:
@@ -245,22 +249,21 @@ def _source(frame: "pd.DataFrame") -> Any:
     return m.ColumnDataSource({name: list(frame[name]) for name in frame.columns})
 
 
-def _thin(axis: Any, labels: list[str]) -> None:
+def _thin(axis: Any, labels: list[str], most: int) -> None:
     """Keep every n-th label where there are more than the axis has room for."""
-    step = -(-len(labels) // _MOST_LABELS)
+    step = -(-len(labels) // most)
     if step > 1:
-        axis.major_label_overrides = {label: "" for k, label in enumerate(labels) if k % step}
+        models, _ = _bokeh()
+        axis.formatter = models.CustomJSTickFormatter(code=f"return index % {step} ? '' : tick")
     axis.major_tick_line_color = None
     axis.minor_tick_line_color = None
-    if len(labels) > 12 and max(map(len, labels)) > 4:
-        axis.major_label_orientation = 0.9
 
 
 def _page(plot: Any) -> "UIElement":
     """The plot as a layout a notebook knows as ours."""
     from bokeh.layouts import column
 
-    return column(plot, tags=[TAG])
+    return column(plot, sizing_mode="stretch_width", tags=[TAG])
 
 
 def _quiet(plot: Any) -> None:
