@@ -45,17 +45,20 @@ class Lag:
         self._watched = program is not None and program.wants_bars
         self._cursor = [0] * len(table.prices)
         self._quote_cursor = [0] * len(table.prices)
-        self._before: tuple[int, Clock] | None = None  # where the engine stood before it peeked
+        self._before: tuple[int, Clock] | None = (
+            None  # where the engine stood before it peeked, and its clock there
+        )
 
     def engine_to(self, unit: int) -> None:
-        """Let the engine stand right before a unit. Back goes only from where `peek` has led."""
+        """Let the engine stand right before a unit. Back goes only into what `peek` has led over."""
         if self._before is not None:
             at, clock = self._before
             self._before = None
-            if unit <= at:
+            if unit < self.engine_at:
                 self._count(at)
                 set_clock(self.engine, clock)
-                self._prices_to(at)
+                if unit == at:
+                    self._prices_to(unit)
         at = self.engine_at
         if unit == at:
             return
@@ -74,10 +77,10 @@ class Lag:
         """Let the engine stand as a hook called in this unit sees it: the unit's prices are known."""
         if self._before is not None and self.engine_at == unit + 1:
             return
-        self.engine_to(unit)
-        clock = clock_of(self.engine)
+        before = (self.engine_at, clock_of(self.engine))
+        self._before = None
         self.engine_to(unit + 1)
-        self._before = (unit, clock)
+        self._before = before
 
     def handled(self, unit: int) -> None:
         """The engine has handled this unit itself."""
