@@ -239,6 +239,41 @@ async def test_a_certificate_nobody_vouches_for_is_refused(pool: Pool) -> None:
         assert (await open_eyed.ask(route, "/x")).status == 200
 
 
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"days": (-10, -1)},  # expired
+        {"days": (1, 10)},  # not valid yet
+        {"ip": "127.0.0.9"},  # of another host
+        {"authority": "another"},  # of an authority nobody asked for
+    ],
+    ids=lambda server: "-".join(map(str, server.values())),
+)
+async def test_certificates_are_checked_in_every_respect(pool: Pool, server: dict[str, Any]) -> None:
+    from tests.brokers.pool.certificates import Authority, tls_server
+
+    trusted = Authority()
+    async with tls_server(trusted) as (root, _):
+        rest, route = rest_of(pool, root, tls=trusted.trusting())
+        assert (await rest.ask(route, "/x")).body == b"over TLS"
+    signer = Authority(server.pop("authority")) if "authority" in server else trusted
+    async with tls_server(signer, **server) as (root, _):
+        rest, route = rest_of(pool, root, tls=trusted.trusting(), breaker="other")
+        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
+            await rest.send("POST", route, "/x")
+        assert pool.meters.requests["call"] == 2
+
+
+async def test_a_plain_server_behind_https_is_refused(pool: Pool) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        return web.Response()
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root.with_scheme("https"))
+        with pytest.raises((UnsafeVenue, VenueDown)):
+            await rest.send("POST", route, "/x")
+
+
 async def test_the_breaker_spares_a_venue_that_fails_and_lets_cancels_through(pool: Pool) -> None:
     well = False
 

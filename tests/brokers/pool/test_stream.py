@@ -347,3 +347,14 @@ async def test_waiting_for_a_state_has_an_end(pool: Pool) -> None:
     with pytest.raises(VenueDown, match=r"not live after 0\.05 s"):
         await stream.until("live", within_s=0.05)
     await stream.close()
+
+
+async def test_a_certificate_nobody_vouches_for_is_refused(pool: Pool) -> None:
+    from tests.brokers.pool.certificates import tls_server
+
+    async with tls_server() as (root, _):
+        stream = pool.stream("orders", root.with_scheme("wss"), Talk(), backoff=Backoff(0.001, 0.01))
+        stream.start()
+        await until(lambda: stream.state == "waiting")
+        assert "cannot be trusted" in stream.reason
+        await stream.close()
