@@ -141,7 +141,8 @@ class EventLoop:
     def _freely(self, upcoming: Iterator[Any]) -> tuple[int, Any] | None:
         """Call hooks until one answers something new: its number and the answer; None at the end."""
         new, positions, targets, orders = self._context, self._positions, self._targets, self._orders
-        alone, ctx = _ALONE, new(orders)
+        ctx = new(orders)
+        alone = getrefcount(ctx)
         for at, event, hook, symbol, iid, px, x in upcoming:
             ctx.ts_ns = event.ts_ns
             ctx.symbol = symbol
@@ -170,11 +171,12 @@ class EventLoop:
         ctx = self._context(self._orders)
         ctx.ts_ns, ctx.symbol, ctx.last_px, ctx.x, ctx.at = event.ts_ns, symbol, px, x, at
         ctx.position = self._positions[iid]
+        alone = getrefcount(ctx)
         try:
             answer = hook(ctx, event)
         except Exception as error:  # noqa: BLE001 - as above
             return Raised(error)
-        if getrefcount(ctx) > _ALONE:
+        if getrefcount(ctx) > alone:
             ctx.positions  # noqa: B018 - as above
         if type(answer) is Signal and answer.target == self._targets[iid] and answer.symbol in ("", symbol):
             return None
@@ -279,12 +281,3 @@ class EventLoop:
         return context_of(
             self.engine, self.placed, int(self.desk.plan.recording.iid[row]) if ctx.symbol else -1
         )
-
-
-def _alone() -> int:
-    """What `getrefcount` says of an object that one local name holds."""
-    probe = object()
-    return getrefcount(probe)
-
-
-_ALONE: Final = _alone()
