@@ -130,8 +130,8 @@ def moves(figure: Locator) -> None:
 def press_stop(stop: Locator) -> None:
     """Press STOP twice, as a person does: the second press is for the confirmation that appeared."""
     stop.click()
-    assert "again" in stop.inner_text()
     until(lambda: stop.get_attribute("data-phase") == "armed", "STOP to ask for confirmation")
+    until(lambda: "again" in stop.inner_text(), "STOP to say so")
     stop.page.wait_for_timeout(350)  # what is pressed sooner counts as the same double click
     stop.click()
 

@@ -4,14 +4,17 @@ from collections import deque
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.feeds import Recording, synthetic
 from workbench.model.dtypes import FILL, ORDER
+from workbench.research import backtest
 from workbench.research.run import Run
 from workbench.research.trades import Trades, trades_of
+from workbench.strategy import OrderRequest, Strategy
 
 MARKET = synthetic(2, 50, seed=1)
 
@@ -139,3 +142,37 @@ def test_what_is_still_held_is_valued_at_the_last_close() -> None:
 
 def test_no_fill_no_trade() -> None:
     assert all(len(column) == 0 for column in trades_of(run_of([])))
+
+
+def test_splits_are_reckoned_in() -> None:
+    """Ten bought at 100 are seventy after 7 for 1; sold at 15 they have gained 50, and one round trip it is."""
+    ts = pd.date_range("2020-01-06 21:00", periods=6, freq="D", tz="UTC")
+    px = np.array([100.0, 100.0, 100.0, 14.0, 15.0, 15.0])
+    frame = pd.DataFrame(
+        {"ts": ts, "open": px, "high": px + 0.5, "low": px - 0.5, "close": px, "volume": 1e6}
+    )
+    frame["split"] = [1, 1, 1, 7, 1, 1]
+
+    result = backtest(BuysThenSells(), frame, limits="off")
+    trades = result.trades
+    assert len(trades) == 1
+    assert trades["quantity"].tolist() == [70.0]
+    assert trades["entry_px"].tolist() == pytest.approx([100 / 7])
+    assert trades["profit"].tolist() == pytest.approx([50.0])
+    assert result.stats["final_equity"] - result.cash == pytest.approx(50.0)
+    assert result.held("DATA").tolist()[:3] == [0.0, 10.0, 10.0]
+    assert trades["mae"].iloc[0] == pytest.approx(13.5 / (100 / 7) - 1)
+    assert result.stats["benchmark_return"] == pytest.approx(15 * 7 / 100 - 1)
+    held_value = (result.exposure * result.equity).to_numpy()
+    assert held_value[1] == pytest.approx(1_000.0)
+    assert held_value.max() == pytest.approx(1_000.0)
+
+
+class BuysThenSells(Strategy):
+    """Ten on the first bar; all of it after the fourth."""
+
+    def on_bar(self, ctx: Any, bar: Any) -> Any:
+        self.seen = getattr(self, "seen", 0) + 1
+        if self.seen == 1:
+            return OrderRequest("buy", 10)
+        return OrderRequest("sell", ctx.position) if self.seen == 4 else None

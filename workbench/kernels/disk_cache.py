@@ -22,7 +22,7 @@ import numba
 import numba.core.caching
 import numpy as np
 
-__all__ = ["cache_folder", "library_versions", "remember"]
+__all__ = ["cache_folder", "is_kept", "library_versions", "remember"]
 
 # private classes, used as they are in the pinned version; tests fail when they change
 _CompileResultCacheImpl: Any = numba.core.caching.CompileResultCacheImpl
@@ -152,6 +152,14 @@ def remember(function: Any, key: str) -> None:
     except OSError:
         return
     function._cache = _SoundCache(function.py_func, folder, function.py_func.__name__, key)
+
+
+def is_kept(name: str) -> bool:
+    """Whether a function called `name` (which holds its key) is on disk."""
+    try:
+        return (cache_folder() / f"{name}.nbi").exists()
+    except OSError:
+        return False
 
 
 def _forget_oldest(folder: Path) -> None:

@@ -49,14 +49,17 @@ def loop_call(
     signature: tuple[Any, ...],
 ) -> Call | str:
     """The machine code of a loop (no type dispatch: exactly `signature`), or one sentence why there is none."""
+    from workbench.kernels.disk_cache import is_kept
     from workbench.strategy.compiled import built_loop, loop_key  # numba loads here, not before
 
     key, complete = loop_key(layout, decide)
     key = hashlib.sha256(f"{kind} {key} {_sources()}".encode()).hexdigest()
     if complete and key in _built:
         return _built[key]
-    with telling(f"compiling {layout.owner} (once)..."):
-        made = built_loop(layout, decide, over, f"{kind}_{key[:24]}", signature, key if complete else "")
+    name = f"{kind}_{key[:24]}"
+    quiet = complete and is_kept(name)
+    with telling(f"compiling {layout.owner} (once)...", quiet=quiet):
+        made = built_loop(layout, decide, over, name, signature, key if complete else "")
     if complete:
         _built[key] = made
     return made

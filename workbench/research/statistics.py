@@ -116,13 +116,23 @@ def exposure_of(run: Run) -> Floats:
     gross = np.zeros(len(ts_ns))
     for iid in range(len(recording.instruments)):
         if (run.fills["iid"] == iid).any():
-            gross += np.abs(held_of(run, iid)) * last_at(*prices_of(recording, iid), ts_ns, 0.0)
+            times, prices = prices_of(recording, iid)
+            if recording.has_actions:
+                prices = prices / units_at_end(recording, iid, times)
+            gross += np.abs(_held_at_end(run, iid)) * last_at(times, prices, ts_ns, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(gross > 1e-9, gross / run.equity, 0.0)
 
 
 def held_of(run: Run, iid: int) -> Floats:
     """What was held of an instrument at each instant, signed, in the units of that time, float64[n]."""
+    held = _held_at_end(run, iid)
+    recording = run.recording
+    return held / units_at_end(recording, iid, run.ts_ns) if recording.has_actions else held
+
+
+def _held_at_end(run: Run, iid: int) -> Floats:
+    """The same in the units of the end of the recording."""
     recording, ts_ns = run.recording, run.ts_ns
     fills = run.fills[run.fills["iid"] == iid]
     at = np.minimum(np.searchsorted(ts_ns, fills["ts_ns"], side="left"), len(ts_ns) - 1)
@@ -130,7 +140,7 @@ def held_of(run: Run, iid: int) -> Floats:
     moved = np.zeros(len(ts_ns))
     np.add.at(moved, at, np.rint(units * 1e8))
     held: Floats = np.cumsum(moved) / 1e8
-    return held / units_at_end(recording, iid, ts_ns) if recording.has_actions else held
+    return held
 
 
 def benchmark_returns(run: Run, ends: Ints) -> tuple[float, Floats]:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.kernels.compose import OPTIONS, Pieces, compiling_freezer, njit, types
+from workbench.kernels.disk_cache import is_kept
 from workbench.kernels.fills import floor_lot, over_e8, percent_qty_e8
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Ohlcv
@@ -90,9 +91,10 @@ def lane_loop(
     if form in _built and complete:
         return _built[form]
     digest = hashlib.sha256(f"lanes {form} {_own_text()}".encode()).hexdigest()
-    with telling(f"compiling {layout.owner} for the sweep (once)..."):
+    name = f"lanes_{digest[:24]}"
+    with telling(f"compiling {layout.owner} for the sweep (once)...", quiet=complete and is_kept(name)):
         made = built_loop(
-            layout, decide, lambda pieces: _lanes(pieces, layout, own, fractional), f"lanes_{digest[:24]}",
+            layout, decide, lambda pieces: _lanes(pieces, layout, own, fractional), name,
             _ARGUMENTS, digest if complete else "", nogil=True, _nrt=False,
         )  # fmt: skip
     if complete:
