@@ -29,6 +29,7 @@ from workbench.brokers.alpaca.trades import TradeUpdates
 from workbench.brokers.alpaca.words import VENUE, e8, ts_ns_of
 from workbench.brokers.contract import BrokerAccount
 from workbench.brokers.pool import CANCEL, DATA, Pool, Stream, read_credentials
+from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
 from workbench.brokers.pool.venue_broker import VenueBroker
 from workbench.config import BrokerSettings
@@ -181,24 +182,7 @@ class AlpacaBroker(VenueBroker):
         return self.rules.complaint(order)
 
     def _batches(self, orders: Sequence[Submit]) -> Iterable[list[Submit]]:
-        batch: list[Submit] = []
-        for order in orders:
-            if batch and (
-                order.parent_id == batch[0].order_id
-                or (
-                    order.group
-                    and not order.parent_id
-                    and order.group == batch[0].group
-                    and not batch[0].parent_id
-                )
-            ):
-                batch.append(order)
-                continue
-            if batch:
-                yield batch
-            batch = [order]
-        if batch:
-            yield batch
+        return linked(orders)
 
     async def _place(self, batch: list[Tracked]) -> None:
         orders = [tracked.order for tracked in batch if tracked.order is not None]

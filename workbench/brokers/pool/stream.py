@@ -143,6 +143,12 @@ class Stream:
         if gone and self._ws is not None and self.state in ("syncing", "live"):
             self._ask_soon([], gone)
 
+    async def send(self, frame: Frame) -> None:
+        """Send a frame of the venue's own. Raises VenueDown when there is no connection: nothing was sent."""
+        if self._ws is None:
+            raise VenueDown(self._pool.venue, f"stream '{self.name}' is {self.state}", "nothing was sent")
+        await Wire(self._pool.venue, self._ws).send(frame)
+
     def doubt(self, reason: str) -> None:
         """Somebody knows that this stream misses data: connect anew."""
         self._doubt = self._doubt or reason

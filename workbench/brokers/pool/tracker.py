@@ -285,8 +285,10 @@ class Tracker:
             tracked.qty_e8 = evidence.qty_e8
         if evidence.state != REJECTED:
             self.accept(tracked, first_id, evidence.ts_ns)
-        if evidence.terms is not None and tracked.active and tracked.venue_id != evidence.venue_id:
-            self.amended(tracked, evidence.venue_id, evidence.ts_ns, *evidence.terms)
+        terms = evidence.terms
+        if terms is not None and tracked.active:
+            if tracked.venue_id != evidence.venue_id or tracked.qty_e8 != terms[0]:
+                self.amended(tracked, evidence.venue_id, evidence.ts_ns, *terms)
         for execution in evidence.fills or ():
             self.fill(tracked, execution, first_id)
         if evidence.state in TERMINAL and (evidence.state != FILLED or tracked.active):

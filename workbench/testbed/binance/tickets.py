@@ -216,7 +216,7 @@ class Rules:
             filters.check_price(stop_e8)
         if trail:
             filters.check_trail(trail)
-        market = kind not in ALWAYS_LIMIT
+        market = kind == "MARKET"
         if quote_e8:
             filters.check_value(quote_e8, market=True)
         filters.check_quantity(qty_e8, market=market)

@@ -48,7 +48,7 @@ class UserStream:
         self.balances, self.exchange = balances, balances.exchange
         self.subscriptions: dict[tuple[Link, int], Subscription] = {}
         self._held: list[tuple[str, Body]] | None = None
-        self._reports = 0
+        self.reports = 0  # execution reports so far
         self.exchange.sinks.append(self._told)
 
     # -- who hears ---------------------------------------------------------------------------------------------------
@@ -120,8 +120,8 @@ class UserStream:
 
     def report(self, order: VenueOrder, kind: str, execution: Execution | None = None) -> None:
         """An execution report."""
-        self._reports += 1
-        number, now_ns = self._reports, self._now_ns()
+        self.reports += 1
+        number, now_ns = self.reports, self._now_ns()
         self.tell("executionReport", lambda time: _report(order, kind, execution, number, now_ns, time))
 
     def placed(self, order: VenueOrder) -> None:

@@ -1,0 +1,371 @@
+"""What Binance takes and what not, checked before anything is sent: symbols, filters, words, lists.
+
+Lives here: the rules that need no account (its means are judged by the venue) and no market (how far a price may be
+from the last minutes' is judged there too). Not here: sending (broker.py).
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from workbench.brokers.binance.bodies import SymbolBody
+from workbench.brokers.binance.client import BinanceClient
+from workbench.brokers.binance.config import addresses_of, budgets, options_of
+from workbench.brokers.binance.signer import signer_of
+from workbench.brokers.binance.words import KINDS, VENUE, Number, e8, whole
+from workbench.brokers.pool import Pool, read_credentials
+from workbench.config import BrokerSettings
+from workbench.errors import BadInput, VenueRefused
+from workbench.model.effects import Submit
+from workbench.model.instrument import Instrument
+from workbench.model.orders import (
+    BUY,
+    CLS,
+    FOK,
+    IOC,
+    LIMIT,
+    MARKET,
+    OPG,
+    STOP,
+    STOP_LIMIT,
+    TIF_NAMES,
+    TRAILING,
+    TYPE_NAMES,
+)
+from workbench.model.scale import SCALE, from_e8, notional_e8
+
+__all__ = ["Listing", "Rules", "instruments_of", "listing_of"]
+
+logger = logging.getLogger(__name__)
+
+_BIPS_E8: Final = SCALE // 10_000
+_NO_END_E8: Final = 10**26
+
+type Complaint = tuple[str, str] | None
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """One instrument as Binance lists it, in 1e-8 units. A step or a bound of 0 means that there is none."""
+
+    instrument: Instrument
+    symbol: str
+    base: str
+    quote: str
+    trading: bool
+    order_types: frozenset[str]
+    tick_e8: int
+    least_px_e8: int
+    most_px_e8: int
+    step_e8: int
+    least_qty_e8: int
+    most_qty_e8: int
+    market_step_e8: int
+    least_market_e8: int
+    most_market_e8: int
+    least_value_e8: int
+    most_value_e8: int
+    value_of_market: bool
+    trail: tuple[int, int]
+    oco: bool
+    oto: bool
+    amend: bool
+
+
+def listing_of(instrument: Instrument, body: SymbolBody) -> Listing:
+    """What exchangeInfo says of an instrument."""
+    filters = {str(one.get("filterType", "")): one for one in body.filters}
+
+    def amount(name: str, field: str) -> int:
+        value = filters.get(name, {}).get(field, 0)
+        return e8(_number(value), field)
+
+    value_filter = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
+    value = filters.get(value_filter, {})
+    trail = filters.get("TRAILING_DELTA", {})
+    bounds = [whole(_text(trail.get(field, 0)), field) for field in _TRAILS]
+    return Listing(
+        instrument,
+        body.symbol,
+        body.base_asset,
+        body.quote_asset,
+        body.status == "TRADING" and body.is_spot_trading_allowed,
+        frozenset(body.order_types),
+        amount("PRICE_FILTER", "tickSize"),
+        amount("PRICE_FILTER", "minPrice"),
+        amount("PRICE_FILTER", "maxPrice"),
+        amount("LOT_SIZE", "stepSize"),
+        amount("LOT_SIZE", "minQty"),
+        amount("LOT_SIZE", "maxQty"),
+        amount("MARKET_LOT_SIZE", "stepSize"),
+        amount("MARKET_LOT_SIZE", "minQty"),
+        amount("MARKET_LOT_SIZE", "maxQty"),
+        amount(value_filter, "minNotional"),
+        amount(value_filter, "maxNotional"),
+        bool(value.get("applyMinToMarket", value.get("applyToMarket", False))),
+        (max(bounds[0], bounds[2]), min(bounds[1], bounds[3])) if body.allow_trailing_stop else (0, 0),
+        body.oco_allowed,
+        body.oto_allowed,
+        body.amend_allowed,
+    )
+
+
+_TRAILS: Final = (
+    "minTrailingAboveDelta", "maxTrailingAboveDelta", "minTrailingBelowDelta", "maxTrailingBelowDelta",
+)  # fmt: skip
+
+
+def _number(value: Number | bool) -> Number:
+    return value
+
+
+def _text(value: Number | bool) -> str:
+    return str(value)
+
+
+class Rules:
+    """The instruments of one account, and what may be ordered of them. `last_px_e8` is the newest price somebody told,
+    by `iid`: market orders are valued by it, where there is one."""
+
+    def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
+        self.instruments = {instrument.iid: instrument for instrument in instruments}
+        self.listings: dict[int, Listing] = {}
+        self.last_px_e8: dict[int, int] = {}
+        self._iids: dict[str, int] = {}
+        self.bases: dict[str, int] = {}
+        self.quote = ""
+
+    async def learn(self, client: BinanceClient) -> None:
+        """Ask what each instrument is there. One that is not listed stays unknown, and orders in it are rejected.
+
+        Raises:
+            BadInput: instruments are paid in several assets, or two have the same base.
+        """
+        listed: dict[str, SymbolBody] = {}
+        for symbol in [one.symbol for one in self.instruments.values()]:
+            try:
+                info = await client.info([symbol])
+            except VenueRefused as error:
+                if error.code not in ("-1121", "-1100"):
+                    raise
+                logger.warning("binance: '%s' is not listed: orders in it will be rejected", symbol)
+                continue
+            client.limits.told(info.rate_limits, 0.0, counts=False)
+            listed |= {body.symbol: body for body in info.symbols}
+        for instrument in self.instruments.values():
+            body = listed.get(instrument.symbol)
+            if body is not None:
+                self._add(listing_of(instrument, body))
+
+    def _add(self, listing: Listing) -> None:
+        iid = listing.instrument.iid
+        if self.quote and listing.quote != self.quote:
+            text = f"{listing.symbol} is paid in {listing.quote} and others in {self.quote}"
+            raise BadInput(f"binance: {text}: one account here has one cash; open another for it")
+        if listing.base in self.bases:
+            raise BadInput(f"binance: two instruments hold {listing.base}: its balance could be either's")
+        self.quote = listing.quote
+        self.listings[iid] = listing
+        self._iids[listing.symbol] = self.bases[listing.base] = iid
+
+    def iid_of(self, symbol: str) -> int | None:
+        """Our number of a symbol; None when it is not one of ours."""
+        return self._iids.get(symbol)
+
+    # -- one order ---------------------------------------------------------------------------------------------------
+
+    def complaint(self, order: Submit) -> Complaint:
+        """Why an order would be refused, as code and text; None when there is no reason."""
+        listing = self.listings.get(order.iid)
+        if listing is None:
+            known = self.instruments.get(order.iid)
+            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
+            return "UNKNOWN_SYMBOL", f"instrument {name} is not listed at binance"
+        if not listing.trading:
+            return "NOT_TRADING", f"{listing.symbol} is not traded at binance now"
+        return (
+            self._words(order, listing)
+            or self._prices(order, listing)
+            or self._quantity(order, listing)
+            or self._value(order, listing)
+        )
+
+    def _words(self, order: Submit, listing: Listing) -> Complaint:
+        kind, tif = order.kind, order.tif
+        words = f"{TYPE_NAMES[kind]} order {TIF_NAMES[tif]}"
+        if tif in (OPG, CLS):
+            return "TIF", f"binance has no auctions: it takes no {words}"
+        if tif in (IOC, FOK) and kind not in (LIMIT, STOP_LIMIT) and not (kind == MARKET and tif == IOC):
+            return "TIF", f"binance takes no {words}"
+        if KINDS[kind] not in listing.order_types:
+            return "TYPE", f"{listing.symbol} takes no {TYPE_NAMES[kind]} orders"
+        return self._trail(order, listing) if kind == TRAILING else None
+
+    @staticmethod
+    def _trail(order: Submit, listing: Listing) -> Complaint:
+        if order.trail_e8 or order.trail_rate_e8 <= 0:
+            return "TRAIL", "binance trails by a share of the price, not by a distance: give a rate"
+        if order.trail_rate_e8 % _BIPS_E8:
+            return "TRAIL", "binance trails by hundredths of a percent: round the rate to 0.0001"
+        low, high = listing.trail
+        bips = order.trail_rate_e8 // _BIPS_E8
+        if not low <= bips <= high:
+            return (
+                "TRAILING_DELTA",
+                f"a trail of {bips} is not between {low} and {high} hundredths of a percent",
+            )
+        return None
+
+    @staticmethod
+    def _prices(order: Submit, listing: Listing) -> Complaint:
+        kind = order.kind
+        wanted = (
+            ("price", order.limit_px_e8, kind in (LIMIT, STOP_LIMIT)),
+            ("stopPrice", order.stop_px_e8, kind in (STOP, STOP_LIMIT)),
+        )
+        for field, px_e8, needed in wanted:
+            if not needed:
+                continue
+            if px_e8 <= 0:
+                return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
+            for tick_e8 in (listing.instrument.tick_e8, listing.tick_e8):
+                if tick_e8 and px_e8 % tick_e8:
+                    return (
+                        "PRICE_FILTER",
+                        f"{field} {from_e8(px_e8):g} is no multiple of {from_e8(tick_e8):g}",
+                    )
+            if not listing.least_px_e8 <= px_e8 <= (listing.most_px_e8 or _NO_END_E8):
+                low, high = from_e8(listing.least_px_e8), from_e8(listing.most_px_e8)
+                return "PRICE_FILTER", f"{field} {from_e8(px_e8):g} is not between {low:g} and {high:g}"
+        return None
+
+    @staticmethod
+    def _quantity(order: Submit, listing: Listing) -> Complaint:
+        qty_e8 = order.qty_e8
+        if qty_e8 <= 0:
+            return "QTY", f"quantity {from_e8(qty_e8):g} is not above 0"
+        checks = [
+            ("LOT_SIZE", listing.instrument.lot_e8, 0, 0),
+            ("LOT_SIZE", listing.step_e8, listing.least_qty_e8, listing.most_qty_e8),
+        ]
+        if order.kind == MARKET:
+            checks.append(
+                (
+                    "MARKET_LOT_SIZE",
+                    listing.market_step_e8,
+                    listing.least_market_e8,
+                    listing.most_market_e8,
+                )
+            )
+        for name, step_e8, low_e8, high_e8 in checks:
+            if step_e8 and qty_e8 % step_e8:
+                return name, f"quantity {from_e8(qty_e8):g} is no multiple of {from_e8(step_e8):g}"
+            if not low_e8 <= qty_e8 <= (high_e8 or _NO_END_E8):
+                low, high = from_e8(low_e8), from_e8(high_e8)
+                return name, f"quantity {from_e8(qty_e8):g} is not between {low:g} and {high:g}"
+        return None
+
+    def _value(self, order: Submit, listing: Listing) -> Complaint:
+        market = order.kind in (MARKET, STOP, TRAILING)
+        px_e8 = order.limit_px_e8 or order.stop_px_e8 or self.last_px_e8.get(order.iid, 0)
+        if not px_e8 or (market and not listing.value_of_market):
+            return None
+        value_e8 = notional_e8(px_e8, order.qty_e8)
+        if value_e8 < listing.least_value_e8 and order.kind != MARKET:
+            least = from_e8(listing.least_value_e8)
+            return (
+                "NOTIONAL",
+                f"a value of {from_e8(value_e8):g} is below the least, {least:g} {listing.quote}",
+            )
+        if value_e8 > (listing.most_value_e8 or _NO_END_E8) and not market:
+            most = from_e8(listing.most_value_e8)
+            return "NOTIONAL", f"a value of {from_e8(value_e8):g} is above the most, {most:g} {listing.quote}"
+        return None
+
+    # -- several orders ----------------------------------------------------------------------------------------------
+
+    def together(self, orders: Sequence[Submit]) -> Complaint:
+        """Why orders cannot go as a bracket or a pair."""
+        listing = self.listings[orders[0].iid]
+        head, others = orders[0], orders[1:]
+        if (
+            len(orders) == 1
+            or len(orders) > 3
+            or any(o.iid != head.iid or o.qty_e8 != head.qty_e8 for o in others)
+        ):
+            return (
+                "TOGETHER",
+                "a bracket is an entry with one or two exits of its quantity, a pair two such orders",
+            )
+        bracket = bool(others[0].parent_id)
+        exits = others if bracket else orders
+        sides = {order.side for order in exits}
+        if any(order.kind not in (LIMIT, STOP, STOP_LIMIT) for order in exits) or len(sides) != 1:
+            return "TOGETHER", "exits are limit, stop or stop-limit orders on one side"
+        if len(exits) == 2 and sorted(LIMIT if o.kind == LIMIT else STOP for o in exits) != [LIMIT, STOP]:
+            return "TOGETHER", "of two exits one takes profit (limit), the other stops a loss"
+        if bracket:
+            if head.kind != LIMIT or sides == {head.side}:
+                return (
+                    "TOGETHER",
+                    "a bracket's entry at binance is a limit order on the other side of its exits",
+                )
+            if not listing.oto or (len(exits) == 2 and not listing.oco):
+                return "TOGETHER", f"{listing.symbol} takes no brackets"
+        elif len(orders) != 2:
+            return "TOGETHER", "a pair is two orders"
+        elif not listing.oco:
+            return "TOGETHER", f"{listing.symbol} takes no pairs"
+        if len(exits) == 2 and not _stands(exits):
+            return (
+                "TOGETHER",
+                "the limit order stands on the far side of the market, the stop on the near one",
+            )
+        return None
+
+
+def _stands(exits: Sequence[Submit]) -> bool:
+    """Whether a limit order and a stop have the market between them: sold above and stopped below, or the reverse."""
+    limit, stop = sorted(exits, key=lambda order: order.kind != LIMIT)
+    above = limit.limit_px_e8 > stop.stop_px_e8
+    return above == (limit.side != BUY)
+
+
+async def instruments_of(
+    settings: BrokerSettings, symbols: Sequence[str], secrets: Path, environ: Mapping[str, str] | None = None
+) -> list[Instrument]:
+    """The instruments behind symbols, asked for one by one, so that an unknown one is named.
+
+    Raises:
+        VenueRefused: one is not listed, or not traded.
+    """
+    keys = read_credentials(settings.credentials, secrets, environ=environ)
+    options = options_of(settings)
+    pool = Pool(VENUE, budgets(), name="instruments", mode=settings.mode, limits=settings.limits)
+    pool.open()
+    try:
+        client = BinanceClient(pool, addresses_of(settings), keys, signer_of(keys, secrets), options)
+        found = []
+        for iid, symbol in enumerate(symbols):
+            try:
+                info = await client.info([symbol])
+            except VenueRefused as error:
+                if error.code in ("-1121", "-1100"):
+                    text, advice = f"'{symbol}' is not listed", "check its spelling: BTCUSDT"
+                    raise VenueRefused(VENUE, text, advice, code=error.code, field="symbol") from error
+                raise
+            found.append(_instrument(iid, info.symbols[0]))
+        return found
+    finally:
+        await pool.close()
+
+
+def _instrument(iid: int, body: SymbolBody) -> Instrument:
+    listing = listing_of(Instrument(iid, body.symbol), body)
+    if not listing.trading:
+        text = f"'{body.symbol}' is not traded now ({body.status})"
+        raise VenueRefused(VENUE, text, "take another symbol, or wait", field="symbol", code="NOT_TRADING")
+    grid = max(1, listing.tick_e8), max(1, listing.step_e8)
+    return Instrument(iid, body.symbol, VENUE.upper(), listing.quote, *grid, "24/7")
