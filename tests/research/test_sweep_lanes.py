@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import workbench as wb
 from workbench.config import SimSettings
 from workbench.engine.sizing import Sizing
 from workbench.feeds import Recording
@@ -341,6 +340,12 @@ def test_the_machine_code_moves_lanes_side_by_side(own: bool) -> None:
     assert "NRT_incref" not in code
 
 
-def test_the_bundled_strategies_fly() -> None:
-    for name in ("RsiReversion", "MovingAverageCross", "BollingerBreakout"):
-        assert lanes_of(getattr(wb.strategies, name)).why == ""
+def test_a_strategy_that_cannot_be_compiled_says_why() -> None:
+    class Worded(Strategy):
+        mode: str = "long"
+
+        def decide(p: Any, x: Any, pos: Any) -> Any:
+            return 1.0 if p.mode == "long" else pos
+
+    lanes = Lanes(Worded, {"mode": "long"}, {})
+    assert "reads the text parameter 'mode'" in lanes.why

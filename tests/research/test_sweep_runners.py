@@ -89,7 +89,7 @@ SCRIPT = """
         n: int = 1
         def on_bar(self, ctx, bar):
             import time
-            time.sleep(0.0004)
+            time.sleep(0.0002)
             if ctx.flat and self.n > 0:
                 return wb.OrderRequest("buy", self.n)
 

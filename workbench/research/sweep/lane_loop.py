@@ -93,10 +93,14 @@ def lane_loop(
     digest = hashlib.sha256(f"lanes {form} {_own_text()}".encode()).hexdigest()
     name = f"lanes_{digest[:24]}"
     with telling(f"compiling {layout.owner} for the sweep (once)...", quiet=complete and is_kept(name)):
-        made = built_loop(
-            layout, decide, lambda pieces: _lanes(pieces, layout, own, fractional), name,
-            _ARGUMENTS, digest if complete else "", nogil=True, _nrt=False,
-        )  # fmt: skip
+        made: Callable[..., None] | str = ""
+        for options in ({"_nrt": False}, {}):  # memory management costs a little; what makes lists needs it
+            made = built_loop(
+                layout, decide, lambda pieces: _lanes(pieces, layout, own, fractional), name,
+                _ARGUMENTS, digest if complete else "", nogil=True, **options,
+            )  # fmt: skip
+            if not isinstance(made, str) or not made.startswith("the loop around"):
+                break
     if complete:
         _built[form] = made
     return made
