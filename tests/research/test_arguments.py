@@ -271,3 +271,37 @@ def test_a_result_names_its_loop(tmp_path: Path) -> None:
     with pytest.raises(BadValue, match="loop = 'events'"):
         backtest(Turns(), data, loop="events")
     assert isinstance(events.recording, Recording)
+
+
+class AllIn(Strategy):
+    """As many whole shares as nine tenths of the cash buy, sold again five bars later; notes what it was shown."""
+
+    def on_bar(self, ctx: Any, bar: Any) -> Any:
+        self.seen = getattr(self, "seen", 0) + 1
+        if self.seen % 10 == 1 and ctx.flat:
+            return OrderRequest(
+                "buy", int(0.9 * ctx.cash / bar.close), why=f"{ctx.cash:.6f} {ctx.equity:.6f}"
+            )
+        if self.seen % 10 == 6 and not ctx.flat:
+            return OrderRequest("sell", ctx.position, why=f"{ctx.cash:.6f} {ctx.equity:.6f}")
+        return None
+
+
+@pytest.mark.parametrize("loop", ["events", "engine"])
+def test_a_hook_knows_the_accounts_cash_and_equity(loop: str) -> None:
+    data = market(60, 5)
+    result = backtest(AllIn(), data, loop=loop, cash=10_000, fees=0.001, **LOOSE)
+    assert len(result.fills) > 8
+    cash, held = 10_000.0, 0.0
+    closes = dict(zip(data.ts_ns.tolist(), data.values[:, 3].tolist(), strict=True))
+    fills = iter(result.run.fills.tolist())
+    for order in result.run.orders.tolist():
+        ts_ns, qty = order[0], order[8]
+        if not held:
+            assert qty == int(0.9 * cash / closes[ts_ns])
+        fill = next(fills, None)
+        if fill is not None:
+            side, px, units, fee = fill[4], fill[5], fill[6], fill[7]
+            cash -= side * px * units + fee
+            held += side * units
+    assert result.stats["final_cash"] == pytest.approx(cash)

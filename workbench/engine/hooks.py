@@ -71,14 +71,16 @@ def context_of(engine: "Engine", placed: Placed, iid: int) -> Context:
     """What a hook called now sees. `iid` is the event's instrument, -1 for a timer."""
     book, seats = engine.book, placed.seats
     orders = orders_of(placed) if placed.open_orders else None
+    cash, equity = engine.ledger.cash_e8 / SCALE, engine.risk.equity_e8 / SCALE
     if len(seats) == 1 and iid >= 0:
         position, last_px = seats[0].held_e8 / SCALE, book.last_px[iid] or _NAN
-        return Context(engine.ts_ns, seats[0].instrument.symbol, position, last_px, orders=orders)
+        symbol = seats[0].instrument.symbol
+        return Context(engine.ts_ns, symbol, position, last_px, None, None, None, orders, cash, equity)
     positions = {seat.instrument.symbol: seat.held_e8 / SCALE for seat in seats}
     prices = {seat.instrument.symbol: book.last_px[seat.iid] or _NAN for seat in seats}
     symbol = book.symbol(iid) if iid >= 0 else ""
     position, last_px = positions.get(symbol, 0.0), prices.get(symbol, _NAN)
-    return Context(engine.ts_ns, symbol, position, last_px, positions, prices, orders=orders)
+    return Context(engine.ts_ns, symbol, position, last_px, positions, prices, None, orders, cash, equity)
 
 
 def orders_of(placed: Placed) -> Callable[[str], tuple[OpenOrder, ...]]:

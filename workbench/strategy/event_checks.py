@@ -108,7 +108,9 @@ def _answers(cls: type[Strategy], bars: Bars) -> list[list[str]]:
 def _call(program: EventProgram, row: int, call: Call) -> list[str]:
     hook, symbol, event, prices = call
     flat = dict.fromkeys(prices, 0.0)
-    ctx = Context(event.ts_ns, symbol, 0.0, prices.get(symbol, float("nan")), flat, dict(prices))
+    ctx = Context(
+        event.ts_ns, symbol, 0.0, prices.get(symbol, float("nan")), flat, dict(prices), cash=1e6, equity=1e6
+    )
     return [repr(answer) for answer in program.call(row, hook, ctx, event)]
 
 

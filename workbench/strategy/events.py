@@ -225,10 +225,22 @@ class Context:
 
     `symbol` is the event's own ("" for a timer), `position` what this strategy holds of it (units, signed), `last_px`
     its last price (NaN before the first), `x` the declared indicators by name (None until all are warm).
-    `positions` and `prices` are the same for every symbol of the strategy.
+    `positions` and `prices` are the same for every symbol of the strategy. `cash` and `equity` (cash plus everything
+    held at the last prices) are the account's, whoever else trades in it.
     """
 
-    __slots__ = ("_orders", "last_px", "position", "positions", "prices", "symbol", "ts_ns", "x")
+    __slots__ = (
+        "_orders",
+        "cash",
+        "equity",
+        "last_px",
+        "position",
+        "positions",
+        "prices",
+        "symbol",
+        "ts_ns",
+        "x",
+    )
 
     def __init__(
         self,
@@ -240,6 +252,8 @@ class Context:
         prices: dict[str, float] | None = None,
         x: Any = None,
         orders: "Orders | None" = None,
+        cash: float = 0.0,
+        equity: float = 0.0,
     ) -> None:
         self.ts_ns = ts_ns
         self.symbol = symbol
@@ -248,6 +262,8 @@ class Context:
         self.positions = MappingProxyType(positions if positions is not None else {symbol: position})
         self.prices = MappingProxyType(prices if prices is not None else {symbol: last_px})
         self.x = x
+        self.cash = cash
+        self.equity = equity
         self._orders: Orders | tuple[OpenOrder, ...] = orders if orders is not None else ()
 
     @property
