@@ -12,6 +12,7 @@ from workbench.model import (
     Bar,
     Filled,
     Freeze,
+    OutcomeLost,
     PauseStrategy,
     PlaceOrder,
     Refusal,
@@ -34,7 +35,10 @@ class Desk:
         self.cash_e8 = self.engine.ledger.cash_e8
         self.broken = False
         self.asked: list[tuple[str, ...]] = []
-        self.watch = TruthWatch(self.engine, self.account, self.freeze, self.thaw, self.tell)
+        self.now_s = 0.0
+        self.watch = TruthWatch(
+            self.engine, self.account, self.freeze, self.thaw, self.tell, lambda: self.now_s
+        )
 
     async def account(self) -> BrokerAccount:
         if self.broken:
@@ -134,6 +138,20 @@ async def test_a_person_may_thaw_and_what_a_person_froze_stays_frozen(desk: Desk
     assert desk.engine.risk.frozen == {0: "mine"}
     desk.engine.handle(Thaw(61, 0, "me"))
     assert isinstance(desk.engine.handle(Thaw(61, 0, "me"))[0], Refusal)
+
+
+async def test_an_order_that_stays_unknown_freezes_its_symbol(desk: Desk) -> None:
+    submit = desk.order(BUY, 1)
+    desk.engine.handle(OutcomeLost(62, submit.order_id, "the answer was lost"))
+    assert await looks(desk, 2) == []
+    desk.now_s = 59.0
+    assert await looks(desk, 1) == []
+    desk.now_s = 61.0
+    assert [asked[:2] for asked in await looks(desk, 1)] == [("tell", "order 1"), ("freeze", "SPY")]
+    desk.fill(submit)
+    desk.theirs = {0: to_e8(1)}
+    assert await looks(desk, 1) == []
+    assert await looks(desk, 1) == [("thaw", "SPY")]
 
 
 async def test_no_answer_is_no_difference(desk: Desk) -> None:

@@ -2,7 +2,8 @@
 
     equal                        -> nothing
     different, twice, in quiet   -> an alert, and the symbol is frozen: nothing there that could enlarge a position
-    equal again, twice           -> thawed (only what was frozen here)
+    an order unknown for 60 s    -> the same: what it may have done is not known
+    equal and known again, twice -> thawed (only what was frozen here)
 
 "In quiet": between the two looks nothing of that symbol was traded or under way, so that a report still on its way is
 no difference. Books are never mended here. Lives here: when to look and what follows. Not here: the comparison
@@ -10,11 +11,13 @@ no difference. Books are never mended here. Lives here: when to look and what fo
 """
 
 from collections.abc import Awaitable, Callable, Collection
+from time import monotonic
 from typing import Final
 
 from workbench.brokers.contract import BrokerAccount
 from workbench.engine import Engine
 from workbench.errors import WorkbenchError
+from workbench.model.orders import UNKNOWN
 from workbench.orchestrator.truth import Difference, differences
 
 __all__ = ["BY", "TruthWatch"]
@@ -22,6 +25,7 @@ __all__ = ["BY", "TruthWatch"]
 BY: Final = "reconciliation"
 _CASH: Final = "cash"
 _POSITION: Final = "position "
+UNKNOWN_S: Final = 60.0
 
 
 class TruthWatch:
@@ -34,7 +38,10 @@ class TruthWatch:
         freeze: Callable[[str, str], Awaitable[object]],
         thaw: Callable[[str], Awaitable[object]],
         tell: Callable[[str, str], object],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clock = clock
+        self._unknown_s: dict[int, float] = {}  # by order: since when its outcome is not known
         self._engine, self._account = engine, account
         self._freeze, self._thaw, self._tell = freeze, thaw, tell
         self._seen: dict[str, tuple[Difference, int]] = {}  # by figure: what was seen, and the trades by then
@@ -57,8 +64,24 @@ class TruthWatch:
             self._seen[what] = (difference, mark)
             if seen.get(what) == (difference, mark) and not self._under_way(what):
                 await self._consequences(difference)
-        await self._thaw_what_agrees({difference.what for difference in found})
+        doubtful = {difference.what for difference in found} | await self._unknown_orders()
+        await self._thaw_what_agrees(doubtful)
         return found
+
+    async def _unknown_orders(self) -> set[str]:
+        """Freeze where an order has been unknown for too long; the figures it makes doubtful."""
+        now_s, engine = self._clock(), self._engine
+        unknown = [order for order in engine.orders.active.values() if order.state == UNKNOWN]
+        self._unknown_s = {o.order_id: self._unknown_s.get(o.order_id, now_s) for o in unknown}
+        doubtful = set()
+        for order in unknown:
+            if now_s - self._unknown_s[order.order_id] >= UNKNOWN_S:
+                symbol = engine.book.symbol(order.iid)
+                doubtful.add(f"{_POSITION}{symbol}")
+                text = f"order {order.order_id} has been unknown for {UNKNOWN_S:.0f} s ({order.reason})"
+                self._tell(f"order {order.order_id}", f"{text}: {symbol} is frozen until the broker tells")
+                await self._freeze_here(symbol, text)
+        return doubtful
 
     async def _consequences(self, difference: Difference) -> None:
         what = difference.what
@@ -68,7 +91,10 @@ class TruthWatch:
             return
         symbol = what.removeprefix(_POSITION)
         self._tell(what, f"{text}: {symbol} is frozen until they agree or a person thaws it")
-        if symbol not in self._frozen and self._iid(what) not in self._engine.risk.frozen:
+        await self._freeze_here(symbol, text)
+
+    async def _freeze_here(self, symbol: str, text: str) -> None:
+        if symbol not in self._frozen and self._iid(symbol) not in self._engine.risk.frozen:
             self._frozen[symbol] = 0
             await self._freeze(symbol, text)
 
