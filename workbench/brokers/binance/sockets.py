@@ -115,6 +115,7 @@ class OrderSocket:
         self._pool, self._requests, self._dialect = pool, requests, dialect
         self._limiter, self._meters = pool.limiter, pool.meters
         self.stream: Stream
+        self.answer_s = _ANSWER_S  # longest wait for an answer
         self.late = 0  # answers that nobody waited for any more
         self._waiting: dict[int, asyncio.Future[WsAnswer]] = {}
         self._number = 0
@@ -236,11 +237,11 @@ class OrderSocket:
             text = f"{VENUE}: the connection broke while sending ({error})"
             raise OutcomeUnknown(f"{text}: the venue is asked about it") from error
         try:
-            return await asyncio.wait_for(waiting, _ANSWER_S)
+            return await asyncio.wait_for(waiting, self.answer_s)
         except TimeoutError:
             self._waiting.pop(number, None)
-            self.stream.doubt(f"'{method}' was not answered in {_ANSWER_S:g} s")
-            text = f"{VENUE}: no answer in {_ANSWER_S:g} s"
+            self.stream.doubt(f"'{method}' was not answered in {self.answer_s:g} s")
+            text = f"{VENUE}: no answer in {self.answer_s:g} s"
             raise OutcomeUnknown(f"{text}: the venue is asked what became of the request") from None
 
 
