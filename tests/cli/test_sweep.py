@@ -98,3 +98,16 @@ def test_names_complete() -> None:
     assert "RsiReversion" in command._strategies()
     assert {"SPY", "spy_1m_2020-12"} <= set(command._data())
     assert "sharpe" in command._objectives()
+
+
+def test_axes_complete_with_the_strategys_parameters() -> None:
+    from types import SimpleNamespace
+
+    from workbench.cli import sweep as command
+
+    names = ["period=", "low=", "high=", "short="]
+    for read, unread in (({"strategy": "RsiReversion"}, []), ({"strategy": None}, ["RsiReversion"])):
+        typed: Any = SimpleNamespace(params=read, args=unread)
+        assert command._axes(typed) == names
+    nothing: Any = SimpleNamespace(params={}, args=[])
+    assert command._axes(nothing) == []

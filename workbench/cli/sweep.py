@@ -7,7 +7,7 @@ import typer
 
 from workbench.cli.desk import SIZING, pairs
 from workbench.cli.output import AsJson, emit, say, table
-from workbench.errors import BadValue
+from workbench.errors import BadValue, WorkbenchError
 
 __all__ = ["axis_of", "register"]
 
@@ -65,6 +65,20 @@ def _data() -> list[str]:
     return [facts.name for facts in list_data()] + [s for facts in list_data() for s in facts.symbols]
 
 
+def _axes(ctx: typer.Context) -> list[str]:
+    """The parameters of the strategy that was typed before, ready for their values."""
+    from workbench.strategy import find_strategy
+
+    typed = ctx.params.get("strategy") or next(
+        iter(ctx.args), ""
+    )  # unread while an option still lacks its value
+    try:
+        cls = find_strategy(typed)
+    except WorkbenchError:  # not typed yet, or not to be found: nothing to offer
+        return []
+    return [f"{name}=" for name in cls.parameters_declared]
+
+
 def _objectives() -> list[str]:
     from workbench.research.sweep.scores import OBJECTIVES
 
@@ -79,7 +93,9 @@ def register(app: typer.Typer) -> None:
         strategy: Annotated[
             str, typer.Argument(autocompletion=_strategies, help="a class in strategies/, or FILE.py:CLASS")
         ],
-        axis: Annotated[list[str], typer.Option("--axis", "-a", help=f"{AXIS}; repeat")] = [],  # noqa: B006
+        axis: Annotated[
+            list[str], typer.Option("--axis", "-a", autocompletion=_axes, help=f"{AXIS}; repeat")
+        ] = [],  # noqa: B006
         data: Annotated[
             str,
             typer.Option(
