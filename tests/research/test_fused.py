@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.research.same import MINUTE_NS, assert_same, market
 from workbench.config import SimSettings
 from workbench.engine import rules
-from workbench.errors import BadValue, StrategyError, UnknownName
+from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
 from workbench.kernels import Ema, Rsi
 from workbench.research import Result, backtest
 from workbench.research.fused_rules import DOUBTS
@@ -266,3 +266,67 @@ def test_the_last_decision_is_left_open_or_cancelled() -> None:
     assert [d.state for d in flat.decisions[-2:]] == ["cancelled", "filled"]
     assert flat.run.fills["side"] @ flat.run.fills["qty"] == 0
     assert flat.decisions[-1].average_px == float(np.round(data.values[-1, 3], 8))
+
+
+EDGE = 0.0
+
+
+def above(x: Any) -> Any:
+    return x.close > x.open + EDGE
+
+
+class Edged(Strategy):
+    """Reaches a constant through a helper."""
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return 1.0 if above(x) else 0.0
+
+
+class Edgy(Strategy):
+    """The same with a parameter."""
+
+    edge: float = 0.0
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return 1.0 if x.close > x.open + p.edge else 0.0
+
+
+def test_an_edited_helper_is_never_answered_with_old_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = market(300, 7)
+    seen = []
+    for edge in (0.0, 0.15, -0.15, 0.0):
+        monkeypatch.setattr("tests.research.test_fused.EDGE", edge)
+        run = backtest(Edged(), data, loop="compiled", limits="off").run
+        assert_same(run, backtest(Edgy(edge=edge), data, limits="off").run)
+        seen.append(len(run.orders))
+    assert len(set(seen)) == 3
+    assert seen[0] == seen[3]
+
+
+class Broken(Strategy):
+    def indicators(self) -> dict[str, Any]:
+        return {"mean": Ema(self.perod)}  # type: ignore[attr-defined]
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return pos
+
+
+class Many(Strategy):
+    """Declares other indicators for other parameters."""
+
+    second: bool = False
+    other: bool = False
+
+    def indicators(self) -> dict[str, Any]:
+        return {"one": Rsi(3) if self.other else Ema(3), **({"two": Ema(5)} if self.second else {})}
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return 1.0 if x.close > x.one else 0.0
+
+
+def test_what_a_strategy_declares_wrongly_is_told() -> None:
+    with pytest.raises(StrategyError, match=r"Broken\.indicators raised AttributeError: .*perod"):
+        backtest(Broken(), market(20, 1))
+    for odd in (Many(second=True), Many(other=True)):
+        with pytest.raises((StrategyError, BadInput), match="declare all of them always"):
+            backtest([Many(), odd], market(20, 1))

@@ -14,6 +14,7 @@ from workbench.kernels.layout import Layout, layout_of
 from workbench.kernels.start import sample_states
 from workbench.research.telling import telling
 from workbench.strategy import Strategy
+from workbench.strategy.program import indicators_of
 
 __all__ = ["audit_call", "layout_and_indicators", "loop_call"]
 
@@ -37,7 +38,7 @@ def layout_and_indicators(strategy: Strategy) -> tuple[Layout, dict[str, Any]]:
         StrategyError, BadInput: `indicators` or an indicator's `init` fails.
     """
     owner = type(strategy).__name__
-    indicators = strategy.indicators()
+    indicators = indicators_of(strategy)
     return layout_of(owner, strategy.parameters, indicators, sample_states(owner, indicators)), indicators
 
 

@@ -66,7 +66,10 @@ def many(plan: Plan) -> Run | str:
         return call
     memory = RowMemory(layout)
     for placement in plan.placements:
-        indicators = placement.strategy.indicators()
+        own, indicators = layout_and_indicators(placement.strategy)
+        kinds = [(part.name, part.indicator) for part in own.parts]
+        if own.key != layout.key or kinds != [(part.name, part.indicator) for part in layout.parts]:
+            return "its variants declare different indicators"
         for _ in placement.iids:
             memory.fill(memory.take(), placement.strategy, indicators)
     state = _state(plan, at, limits)

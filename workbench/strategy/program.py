@@ -22,7 +22,7 @@ from workbench.strategy.base import Strategy, is_event
 from workbench.strategy.interpreted import Rows
 from workbench.strategy.rows import RowMemory
 
-__all__ = ["Program", "Programs", "code_hash", "program_for"]
+__all__ = ["Program", "Programs", "code_hash", "indicators_of", "program_for"]
 
 type Floats = NDArray[np.float64]
 type OnCompile = Callable[[str, float | None], None]
@@ -213,7 +213,7 @@ class Program:
         return self._held
 
     def _settle(self, strategy: Strategy) -> None:
-        indicators = _indicators(strategy)
+        indicators = indicators_of(strategy)
         layout = layout_of(self.name, strategy.parameters, indicators, sample_states(self.name, indicators))
         why = self._compile(layout) if self._wanted else "that was asked for"
         self.form = "interpreted" if why else "compiled"
@@ -239,7 +239,7 @@ class Program:
     def _fitting(self, strategy: Strategy) -> dict[str, Indicator]:
         if self._held is None:
             self._settle(strategy)
-        indicators = _indicators(strategy)
+        indicators = indicators_of(strategy)
         expected = [(part.name, part.indicator.__name__) for part in self._memory.layout.parts]
         given = [(name, type(indicator).__name__) for name, indicator in indicators.items()]
         if expected != given:
@@ -303,7 +303,12 @@ class Programs:
 program_for = Programs()
 
 
-def _indicators(strategy: Strategy) -> dict[str, Indicator]:
+def indicators_of(strategy: Strategy) -> dict[str, Indicator]:
+    """The indicators a strategy declares, by name.
+
+    Raises:
+        StrategyError: its own code raised (the message quotes the user's line), or answered something else.
+    """
     name = type(strategy).__name__
     try:
         indicators = strategy.indicators()
