@@ -211,6 +211,33 @@ def test_sets_that_fail_are_told_and_stop_nobody() -> None:
     assert result.summary.broken == 4
 
 
+def test_a_compiled_decision_that_raises_fails_its_set_alone() -> None:
+    frame = sweep(
+        Picky, market(200).recording, harm=[0, 3, 0], period=[2, 4], objective="total_return", **QUIET
+    ).frame()
+    assert frame["limits"].tolist() == ["ok", "ok", "failed", "failed"]
+    assert "ValueError: three" in str(frame.loc[2, "why"])
+    own = backtest(Picky(period=4), market(200).recording, sim=market(9).terms.sim).stats
+    assert frame.loc[1, "orders"] == own["orders"] > 0
+
+
+def test_a_disk_that_is_full_or_closed_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+    import os
+
+    out = tmp_path / "mine.sweep"
+    sweep(RSI, "SPY", period=[5], out=out, **QUIET)
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(Refused, match="No space left on device"):
+        sweep(RSI, "SPY", period=[5], out=out, resume=False, **QUIET)
+    with pytest.raises(Refused, match="give another out="):
+        sweep(RSI, "SPY", period=[5], out=out / "below" / "x.sweep", **QUIET)
+
+
 def test_sets_the_rules_would_have_refused_come_last() -> None:
     limits = {"max_order_qty": 15.0}
     result = sweep(Reverses, market().recording, limits=limits, period=[3, 7], part=[1.0, 0.2], **QUIET)

@@ -221,6 +221,8 @@ class Picky(Strategy):
             return float("nan")
         if p.harm == 2 and x.count == 1.0:
             return float("inf")
+        if p.harm == 3 and x.count == 1.0:
+            raise ValueError("three")
         return 1.0 if x.count == 0.0 else 0.0
 
 

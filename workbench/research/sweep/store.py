@@ -44,7 +44,7 @@ class Store:
     makes a new file under the same name, so that results of an earlier sweep stay readable while somebody holds them.
 
     Raises:
-        Refused: another process writes it. BadInput: the file is something else.
+        Refused: another process writes it, or it cannot be written. BadInput: the file is something else.
     """
 
     def __init__(self, path: Path, header: dict[str, Any], resume: bool = True) -> None:
@@ -54,8 +54,11 @@ class Store:
         self.sets: dict[int, list[dict[str, Any]]] = {}
         self._lock = threading.Lock()
         self._where: dict[int, tuple[int, int]] = {}  # chunk: offset and length of its payload
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._fd = _opened(path, os.O_CREAT)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = _opened(path, os.O_CREAT)
+        except OSError as error:
+            raise Refused(f"{path} cannot be written ({error.strerror}): give another out=") from error
         self._end = os.fstat(self._fd).st_size
         try:
             anew = not self._end or not self._fits(resume)
@@ -89,7 +92,12 @@ class Store:
         fresh.unlink(missing_ok=True)
         fd = _opened(fresh, os.O_CREAT | os.O_EXCL)
         text = json.dumps(self.header, sort_keys=True).encode()
-        self._end = os.pwrite(fd, _MAGIC + struct.pack("<I", len(text)) + text, 0)
+        try:
+            self._end = self._written(fd, _MAGIC + struct.pack("<I", len(text)) + text, 0)
+        except Refused:
+            os.close(fd)
+            fresh.unlink()
+            raise
         fresh.replace(self.path)
         os.close(self._fd)
         self._fd = fd
@@ -122,12 +130,25 @@ class Store:
             self.sets[number] = sets
 
     def _append(self, kind: bytes, payload: bytes) -> None:
-        record = memoryview(_HEAD.pack(kind, len(payload), zlib.crc32(payload)) + payload)
         at = self._end
-        while record:
-            written = os.pwrite(self._fd, record, self._end)
-            self._end, record = self._end + written, record[written:]
+        record = _HEAD.pack(kind, len(payload), zlib.crc32(payload)) + payload
+        self._end = self._written(
+            self._fd, record, at
+        )  # what fails halfway is written over, or cut off later
         self._note(kind, payload, at + _HEAD.size)
+
+    def _written(self, fd: int, data: bytes, at: int) -> int:
+        """Write all of `data`; answers where it ends."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                done = os.pwrite(fd, rest, at)
+                at, rest = at + done, rest[done:]
+        except OSError as error:
+            raise Refused(
+                f"{self.path} cannot be written ({error.strerror}); what it holds is kept"
+            ) from error
+        return at
 
     def add(self, number: int, first: int, figures: Figures, kept: Ints | None = None) -> bool:
         """Append chunk `number`, whose first set is `first`; False (and nothing written) when it is there already.

@@ -110,6 +110,8 @@ def sweep(
     if how == "optuna":
         from workbench.research.sweep.search import optuna_search
 
+        if cluster is not None:
+            raise BadInput('method="optuna" runs here, batch after batch: leave cluster= out')
         if len(markets) > 1:
             raise BadInput('method="optuna" searches one market: give one symbol and one span')
         return optuna_search(
