@@ -6,8 +6,8 @@ median of the turns. `cpu_us` is what an order costs this process; the account s
 Then 10,000 orders a minute with limits lifted, counting what was lost; and with the venue's real limits on, how much of
 the allowance is used and how many answers were 429.
 
-A venue is one file in benchmarks/venues. BENCH_SECONDS=60 makes the last two as long as they should be;
-BENCH_VENUES=alpaca takes one venue.
+A venue is one file in benchmarks/venues (`limited_order` where resting orders would meet another limit).
+BENCH_SECONDS=60 makes the last two as long as they should be; BENCH_VENUES=alpaca takes one venue.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from workbench.brokers.pool import Fixed
 from workbench.model import Accepted, Filled, OutcomeLost, Rejected, Report, Unsent
 
 IN_FLIGHT = (1, 10, 100)
@@ -225,13 +226,17 @@ async def limited(bench: Any, say: Callable[[str], None]) -> dict[str, Any]:
         budget = broker.pool.limiter.budgets[bench.ALLOWANCE]
         spent_before = budget.limit - budget.free(broker.pool.limiter.clock())
         periods = max(1.0, LIMITED_S / budget.period_s)
-        await asyncio.sleep(max(0.0, budget.period_s - 1.0) if spent_before and periods >= 1 else 0.0)
+        if isinstance(budget, Fixed):  # its windows are the clock's: begin with one
+            await asyncio.sleep(budget.period_s - time.time() % budget.period_s)
+        else:
+            await asyncio.sleep(max(0.0, budget.period_s - 1.0) if spent_before and periods >= 1 else 0.0)
         loop = asyncio.get_running_loop()
+        order = getattr(bench, "limited_order", bench.order)
         begun, sent_before = loop.time(), sum(broker.pool.limiter.passed)
         wanted, step_s = 0, budget.period_s / budget.limit / 2  # twice as many as may pass
         while loop.time() < begun + periods * budget.period_s:
             wanted += 1
-            broker.submit(bench.order(wanted, 7))
+            broker.submit(order(wanted, 7))
             await asyncio.sleep(max(0.0, begun + wanted * step_s - loop.time()))
         took_s = loop.time() - begun
         passed = sum(broker.pool.limiter.passed) - sent_before

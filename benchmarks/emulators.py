@@ -1,6 +1,7 @@
 """Order posts a second an emulated venue takes, one to a hundred in flight, against a bare aiohttp server's.
 
 The bare server answers the same bytes to the same posts and does nothing; both run in processes of their own, in turn.
+A venue is one file in benchmarks/venues (brokers.py tells what it offers); BENCH_VENUES=alpaca takes one.
 """
 
 import asyncio
@@ -13,10 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 import aiohttp
+from brokers import venues
 
 IN_FLIGHT = (1, 10, 100)
 POSTS = 3_000
-ORDER = {"symbol": "AAPL", "qty": "1", "side": "buy", "type": "market", "time_in_force": "day"}
 _BARE = """
 import asyncio, sys
 from aiohttp import web
@@ -29,33 +30,28 @@ async def main():
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    print('{"rest": "http://127.0.0.1:%d", "key": "", "secret": ""}' % runner.addresses[0][1], flush=True)
+    print('{"rest": "http://127.0.0.1:%d"}' % runner.addresses[0][1], flush=True)
     await asyncio.Event().wait()
 import uvloop
 uvloop.run(main())
 """
 
+type Post = tuple[str, dict[str, str], bytes]
 
-async def _measured(facts: dict[str, Any], in_flight: int) -> dict[str, float]:
+
+async def _measured(posts: list[Post], in_flight: int) -> dict[str, float]:
     """Posts a second, and the median and 99th percentile of one, in microseconds."""
-    headers = {
-        "APCA-API-KEY-ID": facts["key"],
-        "APCA-API-SECRET-KEY": facts["secret"],
-        "Content-Type": "application/json",
-    }
-    body, url = json.dumps(ORDER).encode(), facts["rest"] + "/v2/orders"
     took: list[float] = []
-    left = iter(range(POSTS))
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+    left = iter(posts)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
         async def worker() -> None:
-            for _ in left:
+            for url, headers, body in left:
                 start = time.perf_counter()
-                async with session.post(url, data=body) as answer:
+                async with session.post(url, headers=headers, data=body) as answer:
                     await answer.read()
                     if answer.status != 200:
-                        raise RuntimeError(f"status {answer.status}")
+                        raise RuntimeError(f"status {answer.status}: {await answer.text()}")
                 took.append(time.perf_counter() - start)
 
         begin = time.perf_counter()
@@ -63,7 +59,7 @@ async def _measured(facts: dict[str, Any], in_flight: int) -> dict[str, float]:
         seconds = time.perf_counter() - begin
     cuts = statistics.quantiles(took, n=100)
     return {
-        "per_s": round(POSTS / seconds),
+        "per_s": round(len(posts) / seconds),
         "p50_us": round(statistics.median(took) * 1e6),
         "p99_us": round(cuts[98] * 1e6),
     }
@@ -81,41 +77,36 @@ async def _started(*command: str, given: bytes = b"") -> tuple[asyncio.subproces
     return process, facts
 
 
-async def _compare(say: Callable[[str], None]) -> dict[str, Any]:
-    command = (
-        sys.executable,
-        "-m",
-        "workbench.cli",
-        "emulate",
-        "alpaca",
-        "--json",
-        "--no-limits",
-        "--speed",
-        "0",
-    )
-    venue, facts = await _started(*command)
-    bare = None
+async def _compare(bench: Any, say: Callable[[str], None]) -> dict[str, Any]:
+    options = ("--json", "--no-limits", "--speed", "0", "--cash", "9000000000")
+    venue, facts = await _started(sys.executable, "-m", "workbench.cli", "emulate", bench.NAME, *options)
+    bare, epoch = None, 0
+
+    def posts(rest: str = "") -> list[Post]:
+        """Market orders; each has an id of its own."""
+        nonlocal epoch
+        epoch += 1
+        made = [bench.bare(facts, bench.market_order(n + 1, epoch)) for n in range(POSTS)]
+        return [(rest or url, headers, body) for url, headers, body in made]
+
     try:
-        headers = {"APCA-API-KEY-ID": facts["key"], "APCA-API-SECRET-KEY": facts["secret"]}
+        [(url, headers, body), *_] = posts()
         async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            session.post(facts["rest"] + "/v2/orders", json=ORDER) as answer,
+            aiohttp.ClientSession() as session,
+            session.post(url, headers=headers, data=body) as answer,
         ):
             sample = await answer.read()
         bare, bare_facts = await _started(sys.executable, "-c", _BARE, given=sample)
         figures: dict[str, Any] = {"posts": POSTS, "answer_bytes": len(sample)}
         for in_flight in IN_FLIGHT:
-            limit = await _measured(bare_facts, in_flight)
-            mine = await _measured(facts, in_flight)
+            limit = await _measured(posts(bare_facts["rest"]), in_flight)
+            mine = await _measured(posts(), in_flight)
             ratio = round(mine["per_s"] / limit["per_s"], 3)
             figures[f"in_flight_{in_flight}"] = {"emulator": mine, "bare": limit, "ratio": ratio}
-            say(
-                f"{in_flight} in flight: {mine['per_s']:,} orders/s, bare server {limit['per_s']:,} (ratio {ratio})"
-            )
-        figures["orders_a_minute"] = 60 * min(
-            figures[f"in_flight_{n}"]["emulator"]["per_s"] for n in IN_FLIGHT
-        )
-        return figures
+            both = f"{mine['per_s']:,} orders/s, bare server {limit['per_s']:,} (ratio {ratio})"
+            say(f"{bench.NAME} {in_flight} in flight: {both}")
+        slowest = min(figures[f"in_flight_{n}"]["emulator"]["per_s"] for n in IN_FLIGHT)
+        return {**figures, "orders_a_minute": 60 * slowest}
     finally:
         for process in (venue, bare):
             if process is not None:
@@ -124,5 +115,5 @@ async def _compare(say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def run(say: Callable[[str], None]) -> dict[str, Any]:
-    """Orders a second by number in flight, the bare server's beside them."""
-    return asyncio.run(_compare(say))
+    """By venue, orders a second by number in flight, the bare server's beside them."""
+    return {bench.NAME: asyncio.run(_compare(bench, say)) for bench in venues()}
