@@ -328,5 +328,6 @@ def test_what_a_strategy_declares_wrongly_is_told() -> None:
     with pytest.raises(StrategyError, match=r"Broken\.indicators raised AttributeError: .*perod"):
         backtest(Broken(), market(20, 1))
     for odd in (Many(second=True), Many(other=True)):
-        with pytest.raises((StrategyError, BadInput), match="declare all of them always"):
-            backtest([Many(), odd], market(20, 1))
+        for strategies in (odd, [Many(), odd]):
+            with pytest.raises((StrategyError, BadInput), match="declare all of them always"):
+                backtest(strategies, market(20, 1))

@@ -75,3 +75,23 @@ def test_a_notebook_shows_it_and_keeps_nothing(program: str, tmp_path: Path) -> 
     assert len(told) == 1
     assert told[0].data["text/html"] == ""
     assert not [output for output in cell.outputs if output.get("name") == "stderr"]
+
+
+LONG = """
+import time
+from workbench.research import telling
+telling._PATIENCE_S = 0.0
+telling._EVERY_S = 0.0
+with telling.counting("Slow") as tell:
+    for done in (0, 50, 100):
+        tell and tell(done, 100)
+"""
+
+
+def test_long_runs_count_on_a_terminal_and_nowhere_else() -> None:
+    said = on_a_terminal(LONG)
+    assert "Slow: 50%, 0 s left" in said
+    assert said.endswith("\r")
+    assert said.split("\r")[-2].strip() == ""  # wiped
+    run = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
+    assert run.stderr == ""

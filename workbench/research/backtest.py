@@ -1,6 +1,7 @@
 """`backtest`: a strategy over recorded bars, by the fastest loop that answers as the live engine would."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from workbench.model import from_e8, to_e8
 from workbench.research.loops import run_plan
 from workbench.research.plan import CLOSE, NEXT_OPEN, Placement, Plan, Progress, limits_of, venue_of
 from workbench.research.result import Result
+from workbench.research.telling import counting
 from workbench.strategy import Strategy, is_event, parameters_of
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def backtest(
         sim: everything else about the venue (`workbench.config.SimSettings`); no latency when omitted.
         loop: "auto" takes the fastest loop that answers as the live engine would; "compiled", "events" and "engine"
             ask for one. `result.run.loop` names the one that ran, `result.run.why` what kept it from a faster one.
-        progress: called about a hundred times with (events done, events in all).
+        progress: called about a hundred times with (events done, events in all), instead of the line that shows it.
 
     Raises:
         UnknownName, BadValue: unknown data, symbol, limit or date, or an impossible figure. DataRefused: rows that
@@ -111,9 +113,9 @@ def backtest(
         fees=own_fees,
         fill=fill or (CLOSE if venue.fill_at == "close" else NEXT_OPEN),
         flat_at_end=flat_at_end,
-        progress=progress,
     )
-    run = run_plan(plan, loop)
+    with counting(" + ".join(parts)) as tell:
+        run = run_plan(replace(plan, progress=progress or tell), loop)
     placed = [placement.strategy for placement in plan.placements]
     parameters: dict[str, Any] = dict(parameters_of(placed[0]))
     if len(placed) > 1:

@@ -22,6 +22,7 @@ from workbench.research.fused_one import one
 from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import is_event
+from workbench.strategy.program import indicators_of
 
 __all__ = ["fused_run", "unfit"]
 
@@ -37,7 +38,7 @@ def fused_run(plan: Plan) -> Run | str:
     Raises:
         StrategyError, BadInput: the strategy's `indicators` or an indicator's `init` fails.
     """
-    why = _cannot(plan) or unfit(plan.recording)
+    why = _cannot(plan) or unfit(plan.recording) or _declares(plan)
     if why:
         return why
     if len(plan.recording.instruments) == 1 and len(plan.placements) == 1:
@@ -73,6 +74,18 @@ def _cannot(plan: Plan) -> str:
     limits = Limits().changed(plan.limits.items())
     if limits.hours_from_s > 0 or limits.hours_to_s < 86_400:
         return "orders may only be sent within a daily window"
+    return ""
+
+
+def _declares(plan: Plan) -> str:
+    """A class must declare the same indicators whatever its parameters: the engine, which refuses it, says so."""
+    kind = type(plan.placements[0].strategy)
+    if any(parameter.required for parameter in kind.parameters_declared.values()):
+        return ""  # there is no default to compare with
+    usual = {name: type(indicator) for name, indicator in indicators_of(kind()).items()}
+    for placement in plan.placements:
+        if {name: type(indicator) for name, indicator in indicators_of(placement.strategy).items()} != usual:
+            return "its parameters change which indicators it declares"
     return ""
 
 
