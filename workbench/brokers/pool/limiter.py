@@ -160,8 +160,10 @@ class Limiter:
                     queue.popleft().granted.set_result(None)
                 else:
                     waits = [(budget.wait_s(cost, lane, now_s), budget) for budget, cost in route.costs]
-                    soonest_s = min(soonest_s, max(wait_s for wait_s, _ in waits))
-                    held.update(budget for wait_s, budget in waits if wait_s > 0)
+                    longest_s = max(wait_s for wait_s, _ in waits)
+                    soonest_s = min(soonest_s, longest_s)
+                    # what it lacks for a shorter time others may use meanwhile
+                    held.update(budget for wait_s, budget in waits if wait_s > 0 and wait_s >= longest_s)
                     break
             if not queue:
                 del self._queues[key]
