@@ -36,6 +36,7 @@ type Floats = npt.NDArray[np.float64]
 
 _AT_ONCE = 256
 _FEW_TRADES = 30
+_SET_BARS, _FEWEST = 2e9, 200
 
 
 class Guards(msgspec.Struct, frozen=True):
@@ -147,17 +148,19 @@ def guards_of(job: Job, store: Store, summary: Summary, backtest: "Callable[[], 
 
 def period_returns(job: Job, store: Store, market: int) -> Floats:
     """Returns float64[periods, sets] of a market's sets over equal stretches of its bars: of all sets, or of an even
-    sample of 2,000. Sets that failed are left out."""
+    sample of 2,000 (fewer over a million bars and more: they are run once more for this). Sets that failed are left
+    out."""
     if job.why_single:
         kept = [
             (number, curves) for number, _, curves in store.curves() if job.chunk(number).market == market
         ]
         curves = np.concatenate([c for _, c in kept]) if kept else np.empty((0, 0))
     else:
-        n = job.space.n
+        n, bars = job.space.n, len(job.markets[market])
+        most = min(CURVES_KEPT, max(_FEWEST, int(_SET_BARS / bars)))
         places = np.arange(n)
-        if n > CURVES_KEPT:
-            places = np.sort(np.random.default_rng(n).choice(n, CURVES_KEPT, replace=False))
+        if n > most:
+            places = np.sort(np.random.default_rng(n).choice(n, most, replace=False))
         parts = []
         for low in range(0, len(places), _AT_ONCE):
             some = places[low : low + _AT_ONCE]
