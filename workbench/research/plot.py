@@ -43,7 +43,7 @@ return apart > 0.8 * 86400e3 ? text.slice(0, 10) : text.slice(11, 16) + '\\n' + 
 
 
 def result_plot(result: "Result", symbol: str = "") -> Any:
-    """A column of three linked figures, as wide as its page.
+    """A column of three linked figures, as wide as its page; without a symbol, of the one with the most fills.
 
     Raises:
         UnknownName: a symbol that is not in the data.
@@ -53,7 +53,8 @@ def result_plot(result: "Result", symbol: str = "") -> Any:
     symbols = result.recording.symbols
     if symbol and symbol not in symbols:
         raise UnknownName("symbol", symbol, symbols)
-    iid = symbols.index(symbol) if symbol else 0
+    traded = np.bincount(result.run.fills["iid"], minlength=len(symbols))
+    iid = symbols.index(symbol) if symbol else int(traded.argmax())
     ts_ns = result.run.ts_ns
     price = base_figure(f"{symbols[iid]} price", 340)
     shown = _draw_prices(price, result, iid)

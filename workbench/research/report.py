@@ -34,7 +34,7 @@ table { border-collapse: collapse; font-size: 13px; } td, th { padding: 3px 12px
 th { color: #5b6678; font-weight: 600; } td:first-child, th:first-child { text-align: left; }
 td { font-variant-numeric: tabular-nums; } tr + tr td { border-top: 1px solid #eef1f6; }
 .columns { display: flex; flex-wrap: wrap; gap: 8px 40px; align-items: flex-start; }
-.small table { font-size: 12px; } .small td, .small th { padding-right: 9px; }
+.small { gap: 8px 24px; } .small table { font-size: 11.5px; } .small td, .small th { padding-right: 7px; }
 .months td { padding: 4px 8px; } .months th { padding: 4px 8px; }
 .up { color: #00785a; } .down { color: #b93a06; } .note { color: #5b6678; font-size: 12px; }
 """

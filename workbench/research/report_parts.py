@@ -82,15 +82,19 @@ def head(result: "Result") -> str:
     first, last = (
         str(result.run.ts_ns[at].astype("datetime64[ns]").astype("datetime64[m]")) for at in (0, -1)
     )
-    data = f"{', '.join(result.recording.symbols[:8])} of {result.recording.name}"
+    symbols = result.recording.symbols
+    listed = (
+        ", ".join(symbols) if len(symbols) <= 8 else f"{len(symbols)} symbols ({', '.join(symbols[:5])}, ...)"
+    )
+    data = f"{listed} of {result.recording.name}"
     told = f"{data}, {first.replace('T', ' ')} to {last.replace('T', ' ')} UTC; {words}"
     refused = ""
     if result.refusals:
         codes: dict[str, int] = {}
         for refusal in result.refusals:
             codes[refusal.code] = codes.get(refusal.code, 0) + 1
-        listed = ", ".join(f"{code} {count}" for code, count in codes.items())
-        refused = f'<p class="down">The risk rules refused orders: {escape(listed)}.</p>'
+        counted = ", ".join(f"{code} {count}" for code, count in codes.items())
+        refused = f'<p class="down">The risk rules refused orders: {escape(counted)}.</p>'
     return f'<h1>{escape(result.name)}</h1><p class="lead">{escape(told)}</p>{refused}'
 
 
@@ -142,7 +146,7 @@ def _month(value: float | None, largest: float) -> str:
         return "<td></td>"
     colour = COLOURS["up"] if value >= 0 else COLOURS["down"]
     depth = int(70 * abs(value) / largest)
-    return f'<td style="background:{colour}{depth:02x}">{shown("total_return", value)}</td>'
+    return f'<td style="background:{colour}{depth:02x}">{value:.2%}</td>'
 
 
 def sessions_picture(result: "Result") -> Any:

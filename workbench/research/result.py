@@ -258,7 +258,8 @@ class Result:
     # -- pictures --------------------------------------------------------------------------------------------------
 
     def plot(self, symbol: str = "") -> "UIElement":
-        """Price with fills, equity and drawdown, linked and zoomable (a Bokeh layout); the first symbol by default."""
+        """Price with fills, equity and drawdown, linked and zoomable (a Bokeh layout). Without a symbol it is the one
+        with the most fills."""
         from workbench.research.plot import result_plot
 
         picture: UIElement = result_plot(self, symbol)
