@@ -150,6 +150,18 @@ def test_a_size_below_the_lot_is_told() -> None:
     with pytest.raises(BadValue, match=r"quantity = 0\.5: give at least 1, the lot of S0"):
         backtest(Turns(), market(20, 1), quantity=0.5)
     assert len(backtest(Turns(), market(20, 1, lot_e8=1), quantity=0.5).fills) > 5
+    halves = backtest(Turns(), market(20, 1), quantity=0.5, lot=0.5)
+    assert set(halves.fills["quantity"]) == {0.5, 1.0}
+    assert halves.run.loop == "compiled"
+    assert_same(halves.run, backtest(Turns(), market(20, 1), quantity=0.5, lot=0.5, loop="engine").run)
+
+
+def test_prices_lie_on_the_tick_that_is_said() -> None:
+    data = market(40, 3)
+    fine = backtest(Turns(), data, slippage=0.0003, tick=0.0001)
+    coarse = backtest(Turns(), data, slippage=0.0003)
+    assert (fine.fills["px"] - fine.fills["px"].round(2)).abs().max() > 1e-4
+    assert (coarse.fills["px"] - coarse.fills["px"].round(2)).abs().max() < 1e-9
 
 
 def test_fees_by_fraction_by_name_and_of_ones_own() -> None:
@@ -207,6 +219,8 @@ def test_the_venues_settings_may_say_the_fill() -> None:
         ({"slippage": 1.5}, "slippage amount = 1.5"),
         ({"limits": "of"}, "'off'"),
         ({"fill": "next_opn"}, "'next_open'"),
+        ({"lot": -1}, "lot = -1: give a step"),
+        ({"tick": 1e-9}, "tick = 1e-09: give a step"),
         ({"loop": "compild"}, "'compiled'"),
         ({"cash": "many"}, "cash = 'many': give a number"),
         ({"quantity": True}, "quantity = True"),

@@ -39,6 +39,8 @@ Zone = Annotated[str, typer.Option(help="zone of a file's times, when they name 
 Stamp = Annotated[
     str, typer.Option(help="a file's times are the end or start of a bar, or the date of a session")
 ]
+Tick = Annotated[float, typer.Option(help="step of prices (default: the data's)")]
+Lot = Annotated[float, typer.Option(help="step of quantities (default: the data's)")]
 Loop = Annotated[str, typer.Option(help="auto, compiled, events or engine: which loop runs it")]
 
 _NONE: list[str] = []
@@ -69,6 +71,8 @@ def register(app: typer.Typer) -> None:
         adjusted: Adjusted = False,
         tz: Zone = "",
         stamp: Stamp = "end",
+        tick: Tick = 0.0,
+        lot: Lot = 0.0,
         loop: Loop = "auto",
         plot: Annotated[Path | None, typer.Option(help="write the picture to this HTML file")] = None,
         as_json: AsJson = False,
@@ -115,6 +119,8 @@ def register(app: typer.Typer) -> None:
         adjusted: Adjusted = False,
         tz: Zone = "",
         stamp: Stamp = "end",
+        tick: Tick = 0.0,
+        lot: Lot = 0.0,
         loop: Loop = "auto",
         as_json: AsJson = False,
     ) -> None:
@@ -141,7 +147,19 @@ def _run(asked: dict[str, Any], *, hidden: bool) -> "Result":
     from workbench.strategy import find_strategy
 
     chosen = find_strategy(asked["strategy"])(**pairs(asked["settings"]))
-    names = ("quantity", "cash", "fill", "fee_per_unit", "flat_at_end", "adjusted", "tz", "stamp", "loop")
+    names = (
+        "quantity",
+        "cash",
+        "fill",
+        "fee_per_unit",
+        "flat_at_end",
+        "adjusted",
+        "tz",
+        "stamp",
+        "loop",
+        "tick",
+        "lot",
+    )
     same: dict[str, Any] = {name: asked[name] for name in names}
     same |= {name: asked[name] or None for name in ("start", "end")}
     with Progress(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import structs
 
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds.actions import (
@@ -248,7 +249,9 @@ class Recording:
         iid, ts = iid[rows], self.ts_ns[low:high][rows]
         kind, values = self.kind[low:high][rows], self.values[low:high][rows]
         sort = _in_order(ts, iid, kind)
-        instruments = [_renumbered(self.instruments[self.symbols.index(s)], i) for i, s in enumerate(chosen)]
+        instruments = [
+            structs.replace(self.instruments[self.symbols.index(s)], iid=i) for i, s in enumerate(chosen)
+        ]
         kept = (
             self._sessions.between(int(ts[0]), int(ts[-1]))
             if self._sessions is not None and len(ts)
@@ -264,6 +267,19 @@ class Recording:
             bar_ns=self.bar_ns,
             sessions=kept,
         )
+
+    def on_grid(self, tick_e8: int = 0, lot_e8: int = 0) -> "Recording":
+        """The same rows with another price step or quantity step for every instrument (0 keeps what they have)."""
+        instruments = [
+            structs.replace(i, tick_e8=tick_e8 or i.tick_e8, lot_e8=lot_e8 or i.lot_e8)
+            for i in self.instruments
+        ]
+        made = Recording(
+            self.name, instruments, self.ts_ns, self.iid, self.kind, self.values,
+            bar_ns=self.bar_ns, sessions=self._sessions,
+        )  # fmt: skip
+        made._units, made._series = self._units, self._series  # the rows are the same
+        return made
 
     def columns(self, kind: str = "bars") -> Columns:
         """All rows of one kind ("bars", "quotes", "trades") as a table, in stream order."""
@@ -377,10 +393,6 @@ def _in_order(
 
 def _actions(table: Columns) -> npt.NDArray[np.float64]:
     return table.actions if table.actions is not None else np.tile(np.array(NO_ACTION), (len(table), 1))
-
-
-def _renumbered(was: Instrument, iid: int) -> Instrument:
-    return Instrument(iid, was.symbol, was.venue, was.currency, was.tick_e8, was.lot_e8, was.calendar)
 
 
 def _utc(ts_ns: int) -> str:

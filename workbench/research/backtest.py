@@ -56,6 +56,8 @@ def backtest(
     tz: str = "",
     stamp: str = "end",
     calendar: str = "",
+    tick: float = 0.0,
+    lot: float = 0.0,
     sim: SimSettings | None = None,
     loop: str = "auto",
     progress: Progress | None = None,
@@ -84,6 +86,7 @@ def backtest(
         adjusted: scale the prices of a file or frame by its column `adj_close`.
         tz, stamp, calendar: what a file or frame does not say itself: the zone of its times; whether they are the "end"
             or the "start" of a bar or the date of a "session"; its exchange.
+        tick, lot: the step of prices and of quantities; 0 takes the data's (a lot of 1 where volumes are whole).
         sim: everything else about the venue (`workbench.config.SimSettings`); no latency when omitted.
         loop: "auto" takes the fastest loop that answers as the live engine would; "compiled", "events" and "engine"
             ask for one. `result.run.loop` names the one that ran, `result.run.why` what kept it from a faster one.
@@ -102,6 +105,8 @@ def backtest(
     if names is not None and not names:
         raise BadValue("symbols", names, "name at least one symbol of the data")
     recording = _opened(data, names, start, end, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted)
+    if tick or lot:
+        recording = recording.on_grid(_step_e8("tick", tick), _step_e8("lot", lot))
     venue, own_fees = venue_of(sim, fees, fee_per_unit, slippage)
     parts = _parts(strategy)
     plan = Plan(
@@ -206,6 +211,13 @@ def _opened(
 
 
 _FILES = (".parquet", ".csv", ".csv.gz", ".csv.zip")
+
+
+def _step_e8(field: str, value: Any) -> int:
+    step = _number(field, value)
+    if not (step == 0 or 1e-8 <= step < 1e9):
+        raise BadValue(field, value, "give a step of 0.00000001 or more")
+    return to_e8(step)
 
 
 def _number(field: str, value: Any) -> float:
