@@ -64,6 +64,9 @@ class FakeDesk:
         self._seq = 0
         self.killed = ""
         self.frozen: dict[str, str] = {}
+        self.accounts: list[rows.VenueAccountRow] = []
+        self.differences: list[rows.DifferenceRow] = []
+        self.history: list[rows.AccountHistoryRow] = []
         self.market, self.speed, self.epoch = "playing", 60.0, 1
         self.stopped = False
         self._cached: rows.Snapshot | None = None
@@ -225,6 +228,9 @@ class FakeDesk:
         starts = [sum(lengths[:n]) for n in range(len(lengths))]
         budgets = list(STAGE_BUDGETS.values())
         return rows.TraceRow(order_id, order.client_id, stages, starts, lengths, budgets, sum(lengths))
+
+    def account_history(self, since_ns: int = 0) -> list[rows.AccountHistoryRow]:
+        return [row for row in self.history if row.ts_ns[-1] > since_ns]
 
     async def add_strategy(
         self,

@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -70,7 +70,7 @@ def build_snapshot(desk: "FakeDesk") -> rows.Snapshot:
         now_ns,
         rows.SessionRow(
             desk.name, "paper", state, desk.market, desk.epoch, desk._started_ns, desk._market_ns, desk.speed,
-            min(done, 1.0), "SPY", os.getpid(), "0.1.0", desk.killed,
+            min(done, 1.0), "SPY", os.getpid(), "0.1.0", desk.killed, dict(desk.frozen),
         ),
         rows.AccountRow(
             "SIM-1", "USD", 1e6, desk._cash, desk._cash + value, realized, unrealized, fees,
@@ -88,7 +88,23 @@ def build_snapshot(desk: "FakeDesk") -> rows.Snapshot:
         ),
         desk._alerts[-200:],
         desk._equity[-2000:],
+        list(desk.accounts),
+        list(desk.differences),
     )  # fmt: skip
+
+
+def account_row(account: str, **changes: Any) -> rows.VenueAccountRow:
+    """An account at a venue that is well."""
+    streams = [
+        rows.VenueStreamRow("trade_updates", "orders", "live", "", 0.4, 0, 0),
+        rows.VenueStreamRow("iex", "data", "live", "", 0.1, 1, 0),
+    ]
+    row = rows.VenueAccountRow(
+        account, "alpaca", "paper", "healthy", "a probe took 1.2 ms", ["SPY"], 90_000.0, 100_250.5, 2,
+        1_700_000_000 * 10**9, 3, 0, 410, {}, 0, {"trading": 0.82, "data": 0.97}, 0, 4, 1_500.0, 900.0,
+        {"orders": "closed"}, streams, 3.5, 1_200.0, 2_500.0, 1_900.0, 8_000.0,
+    )  # fmt: skip
+    return msgspec.structs.replace(row, **changes)
 
 
 def _latency_row(stage: str, values: list[float]) -> rows.LatencyRow:

@@ -11,7 +11,8 @@ from workbench import errors
 from workbench.api.address import Address
 from workbench.api.answers import RiskRefusal, error_body
 from workbench.api.bodies import ErrorBody
-from workbench.api.client import Client, error_from
+from workbench.api.client import Client
+from workbench.api.raised import error_from
 from workbench.api.server import ServerLimits
 from workbench.errors import BadValue, Busy, NotRunning, OutcomeUnknown, Refused, UnknownName, Unreachable
 from workbench.model import snapshot as rows

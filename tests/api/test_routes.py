@@ -1,12 +1,16 @@
 """Routes: what they answer, how they refuse, what every answer carries."""
 
 import logging
+import math
 
+import msgspec
 import pytest
 
 from tests.api.conftest import Serve, Served, eventually
+from tests.api.fake_snapshot import account_row
 from workbench.api.server import ServerLimits, free_socket
 from workbench.errors import Refused
+from workbench.model.snapshot import AccountHistoryRow, DifferenceRow
 
 ORDER = {"symbol": "SPY", "side": "buy", "quantity": 10}
 
@@ -84,6 +88,25 @@ async def test_flatten_says_what_it_did(served: Served) -> None:
     status, told, _ = await served.ask("POST", "/api/v1/flatten", json={})
     assert (status, told["code"]) == (409, "Refused")
     assert "arm the desk, then flatten" in told["text"]
+
+
+async def test_accounts_at_venues_and_what_differs(served: Served) -> None:
+    assert (await served.ask("GET", "/api/v1/accounts"))[1] == []
+    served.desk.accounts = [account_row("paper")]
+    served.desk.differences = [DifferenceRow("SPY", 0.0, 3.0, 1)]
+    served.desk.history = [
+        AccountHistoryRow("paper", [5, 6], [1.0, 0.9], [0, 2], [0.0, 9.0], [1, 2], [math.nan, 2.0])
+    ]
+    served.desk.changed()
+    _, told, _ = await served.ask("GET", "/api/v1/accounts")
+    assert told == msgspec.to_builtins(served.desk.accounts)
+    _, told, _ = await served.ask("GET", "/api/v1/differences")
+    assert told == [{"symbol": "SPY", "ours": 0.0, "theirs": 3.0, "since_ns": 1}]
+    _, told, _ = await served.ask("GET", "/api/v1/accounts/history?since_ns=5")
+    assert told[0]["wire_us"] == [None, 2.0]
+    assert (await served.ask("GET", "/api/v1/accounts/history?since_ns=6"))[1] == []
+    status, told, _ = await served.ask("GET", "/api/v1/accounts/history?since=6")
+    assert (status, "since_ns" in told["text"]) == (400, True)
 
 
 async def test_a_risk_refusal_has_code_text_and_numbers(served: Served) -> None:

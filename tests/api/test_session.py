@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.fake_desk import FakeDesk
+from tests.api.fake_snapshot import account_row
 from workbench.api.address import Address, desk_folder, remove_address, write_address
 from workbench.api.loop_thread import LoopThread
 from workbench.api.server import Server, ServerLimits, free_socket
@@ -192,6 +194,27 @@ def test_an_order_is_amended_and_everything_flattened(session: Session) -> None:
     session.kill("enough")
     with pytest.raises(Refused, match="arm the desk"):
         session.flatten()
+
+
+def test_accounts_at_venues_and_what_differs(engine: Engine, session: Session) -> None:
+    assert session.accounts == []
+    assert session.differences == []
+    assert repr(session.differences) == "[] (none yet)"
+    engine.desk.accounts = [account_row("paper"), account_row("other", state="down", reason="no answer")]
+    engine.desk.differences = [rows.DifferenceRow("SPY", 0.0, 3.0, 1)]
+    engine.desk.history = [rows.AccountHistoryRow("paper", [5], [0.5], [1], [9.0], [2], [math.nan])]
+    engine.on_loop(engine.desk.changed)
+    assert session.accounts["other"].reason == "no answer"
+    assert "position SPY: the desk says 0, the broker 3" in repr(session.differences)
+    assert math.isnan(session.account_history()[0].wire_us[0])
+    second = session.account_history().df().iloc[0]
+    assert (second["account"], second["headroom"], str(second.name)[-6:]) == ("paper", 0.5, "+00:00")
+    engine.desk.history = []
+    assert session.account_history().df().empty
+    assert session.accounts.df()["state"].tolist() == ["healthy", "down"]
+    engine.on_loop(lambda: setattr(engine.desk, "market", "live"))
+    engine.on_loop(engine.desk.changed)
+    assert repr(session.market) == "<market SPY: live; it has no pace to set>"
 
 
 def test_kill_arm_market_and_check(engine: Engine, session: Session) -> None:

@@ -141,5 +141,5 @@ def test_frames_of_every_length_are_well_formed() -> None:
 
 def test_topics_are_fields_of_the_snapshot() -> None:
     assert set(TOPICS) <= set(Snapshot.__struct_fields__)
-    assert len(set(TOPICS)) == len(TOPICS) == 11
+    assert len(set(TOPICS)) == len(TOPICS) == 13
     assert msgspec.structs.fields(Snapshot)[0].name == "seq"

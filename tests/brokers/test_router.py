@@ -104,7 +104,7 @@ async def test_new_orders_go_to_the_first_account_that_is_well(two: Two) -> None
     ill(two.one)
     assert health_of(two.one) == ("down", "no answer")
     assert await two.trade(two.order(BUY)) == "two"
-    assert two.router.moved == 1
+    assert two.router.moved == {"two": 1}
     ill(two.two)
     assert await two.trade(two.order(BUY)) == "one"  # nobody is well: the first named has the word
 

@@ -15,6 +15,7 @@ from workbench.model import from_e8
 from workbench.orchestrator import Desk
 from workbench.testbed import Emulator, emulated, find_venues
 from workbench.testbed.accounts import account_at, write_keys
+from workbench.testbed.faults import Fault
 
 SPEED = 1_200.0  # a candle of a minute in 50 ms
 
@@ -157,6 +158,27 @@ async def test_paper_trading_on_live_data_touches_no_account(house: House) -> No
     assert traded(venue) == set()
     assert all_true(await desk.reconcile())
     assert desk.snapshot().account.start_cash == 1_000_000.0
+    desk.accounts.refresh()
+    (row,) = desk.accounts.rows
+    assert (row.mode, row.state, row.books_ns) == ("data", "healthy", 0)
+    assert {stream.carries for stream in row.streams} == {"data"}
+
+
+async def test_a_venue_that_goes_away_is_seen_at_once_and_again_when_it_is_back(house: House) -> None:
+    venue = await house.venue("alpaca")
+    desk = await house.desk(["SPY"])
+
+    def row() -> Any:
+        return desk.snapshot().accounts[0]
+
+    await eventually(lambda: row().state == "healthy")
+    number = venue.console.server.faults.add(Fault(what="outage"))
+    await eventually(lambda: row().state != "healthy")
+    assert "stream" in row().reason
+    assert any(stream.state != "live" for stream in row().streams)
+    venue.console.server.faults.remove(number)
+    await eventually(lambda: row().state == "healthy")
+    assert sum(stream.reconnects for stream in row().streams) >= 1
 
 
 async def test_one_line_for_every_mistake(house: House) -> None:
@@ -190,6 +212,19 @@ async def test_two_venues_on_one_desk(house: House) -> None:
     assert set(books(second)) <= {"SPY"}
     assert traded(first) == {"AAPL"}
     assert traded(second) == {"SPY"}
+    desk.accounts.refresh()
+    by_name = {row.account: row for row in desk.accounts.rows}
+    assert {name: (row.state, row.symbols) for name, row in by_name.items()} == {
+        "alpaca": ("healthy", ["AAPL"]),
+        "second": ("healthy", ["SPY"]),
+    }
+    cash = sum(row.cash for row in by_name.values())
+    assert cash == pytest.approx(from_e8(desk.engine.ledger.cash_e8), abs=1e-6)
+    assert all(row.requests > 0 and 0 < min(row.headroom.values()) <= 1 for row in by_name.values())
+    for order in desk.orders():
+        assert order.account == {"AAPL": "alpaca", "SPY": "second"}[order.symbol]
+        assert desk.trace(order.order_id).account == order.account
+    assert {fill.account for fill in desk.snapshot().fills} == {"alpaca", "second"}
 
 
 def traded(venue: Emulator) -> set[str]:
@@ -208,6 +243,8 @@ async def test_a_position_edited_at_the_venue_freezes_its_symbol(house: House) -
     assert {alert.code for alert in desk.snapshot().alerts} >= {"DIFFERENCE"}
     refused = await desk.place("SPY", "buy", 1)
     assert getattr(refused, "code", "") == "FROZEN"
+    (differs,) = desk.snapshot().differences
+    assert (differs.symbol, differs.ours, differs.theirs) == ("SPY", 0.0, 3.0)
     assert isinstance(await desk.place("AAPL", "buy", 1), int)
     venue.exchange.match.positions[spy] = 0
     await eventually(lambda: not desk.engine.risk.frozen)

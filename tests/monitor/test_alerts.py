@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.api.fake_snapshot import account_row
 from workbench.model.commands import Arm, Kill
 from workbench.model.effects import Refusal, StrategyHalted
 from workbench.model.snapshot import LatencyRow, Snapshot
@@ -48,6 +49,24 @@ def test_each_condition_is_said_once_and_again_only_after_it_ended(
     assert alerts.open == frozenset()
     assert [row.code for row in alerts.observe(make_snapshot(3, **bad))] == [code]
     assert [row.ts_ns for row in alerts.rows] == [0, 3 * 10**9]
+
+
+def test_an_account_that_is_not_well_is_told_when_it_stays_so(alerts: Alerts, make_snapshot: Make) -> None:
+    def told(second: float, state: str) -> list[tuple[str, str]]:
+        accounts = [account_row("paper", state=state, reason="why"), account_row("other")]
+        new = alerts.observe(make_snapshot(second, orders=[], accounts=accounts))
+        return [(row.severity, row.text) for row in new]
+
+    assert told(0, "degraded") == []
+    assert told(2, "degraded") == []
+    assert told(3, "stale") == [("warning", "account 'paper' is stale: why")]
+    assert told(4, "stale") == []
+    assert told(5, "down") == [("critical", "account 'paper' is down: why")]  # worse than before: said again
+    assert told(6, "down") == []
+    assert told(7, "healthy") == []
+    assert told(8, "degraded") == []  # a break that is short is no news
+    assert told(9, "healthy") == []
+    assert told(10, "unauthorised") == [("critical", "account 'paper' is unauthorised: why")]
 
 
 def test_a_closed_or_paused_market_has_no_feed_age(alerts: Alerts, make_snapshot: Make) -> None:

@@ -1,5 +1,6 @@
 """A difference counts when it stands twice and nothing could explain it; then the symbol is frozen, later thawed."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -99,6 +100,37 @@ async def test_a_difference_that_stands_freezes_its_symbol_and_agreement_thaws_i
     assert await looks(desk, 1) == []
     assert await looks(desk, 1) == [("thaw", "SPY")]
     assert isinstance(desk.order(BUY), Submit)
+
+
+async def test_what_stands_is_shown_with_both_sides_until_it_agrees(desk: Desk) -> None:
+    desk.theirs, desk.cash_e8 = {0: to_e8(5)}, desk.cash_e8 - to_e8(7)
+    await looks(desk, 1)
+    assert desk.watch.standing == []  # one look is none: a report may be on its way
+    await looks(desk, 1)
+    ours = desk.engine.ledger.cash_e8 / 1e8
+    position, cash = desk.watch.standing
+    assert (position.symbol, position.ours, position.theirs) == ("SPY", 0.0, 5.0)
+    assert (cash.symbol, cash.ours, cash.theirs) == ("", ours, ours - 7)
+    desk.theirs = {0: to_e8(6)}
+    await looks(desk, 1)  # still not the same: shown as it is now, since when it began
+    assert [(row.theirs, row.since_ns) for row in desk.watch.standing[:1]] == [(6.0, position.since_ns)]
+    desk.theirs = {}
+    await looks(desk, 1)
+    assert [row.symbol for row in desk.watch.standing] == [""]
+
+
+async def test_it_looks_now_and_then_until_it_is_cancelled(desk: Desk) -> None:
+    stopped = True
+    task = asyncio.create_task(desk.watch.run(0.001, lambda: stopped))
+    try:
+        await asyncio.sleep(0.01)
+        assert desk.watch.looks == 0
+        stopped = False
+        async with asyncio.timeout(10):
+            while desk.watch.looks < 3:  # noqa: ASYNC110 - a count that sets no event
+                await asyncio.sleep(0)
+    finally:
+        task.cancel()
 
 
 async def test_reducing_orders_pass_a_frozen_symbol(desk: Desk) -> None:

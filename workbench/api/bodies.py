@@ -33,6 +33,7 @@ __all__ = [
     "PlaceBody",
     "Placed",
     "RowsQuery",
+    "SinceQuery",
     "Started",
     "StrategyBody",
     "ThawBody",
@@ -169,6 +170,10 @@ class OrdersQuery(_Body, frozen=True):
 
 class RowsQuery(_Body, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 200
+
+
+class SinceQuery(_Body, frozen=True):
+    since_ns: Annotated[int, Meta(ge=0)] = 0
 
 
 class Done(msgspec.Struct, frozen=True):

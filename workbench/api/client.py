@@ -14,10 +14,8 @@ from typing import Any, Literal
 import aiohttp
 import msgspec
 
-from workbench import errors
 from workbench.api.address import Address
 from workbench.api.bodies import (
-    VENUE_DETAILS,
     CheckAnswer,
     Done,
     ErrorBody,
@@ -29,46 +27,20 @@ from workbench.api.bodies import (
     Token,
 )
 from workbench.api.contract import MarketAction, Scalar
+from workbench.api.raised import RiskSaidNo, error_from, gone, late, refusal
 from workbench.errors import (
-    BadValue,
-    NotRunning,
     OutcomeUnknown,
-    UnknownName,
     Unreachable,
-    VenueError,
-    WorkbenchError,
 )
 from workbench.model import snapshot as rows
 
-__all__ = ["Client", "error_from"]
+__all__ = ["Client"]
 
 _V1 = "/api/v1"
 # compiling a new strategy, or replaying a long journal, takes its time
 LONG_S = 600.0
 # doing these twice is not the same as once
 _ONCE = {("POST", f"{_V1}/{what}") for what in ("orders", "strategies")}
-
-
-def error_from(body: ErrorBody) -> WorkbenchError:
-    """The exception an error answer stands for.
-
-    >>> error_from(ErrorBody("Busy", "slow down"))
-    Busy('slow down')
-    """
-    kind = getattr(errors, body.code, WorkbenchError) if body.code in errors.__all__ else WorkbenchError
-    error: WorkbenchError = kind.__new__(kind)
-    Exception.__init__(error, body.text)
-    details = body.details
-    if isinstance(error, UnknownName):
-        error.kind, error.name = details.get("kind", ""), details.get("name", "")
-        error.nearest = details.get("nearest") or None
-    elif isinstance(error, BadValue):
-        error.field, error.value, error.advice = (details.get(k, "") for k in ("field", "value", "advice"))
-    elif isinstance(error, VenueError):
-        for name in VENUE_DETAILS:
-            setattr(error, name, details.get(name, ""))
-        error.status = int(details.get("status") or 0)
-    return error
 
 
 class Client:
@@ -107,6 +79,16 @@ class Client:
 
     async def account(self) -> rows.AccountRow:
         return await self._get("/account", rows.AccountRow)
+
+    async def accounts(self) -> list[rows.VenueAccountRow]:
+        return await self._get("/accounts", list[rows.VenueAccountRow])
+
+    async def account_history(self, since_ns: int = 0) -> list[rows.AccountHistoryRow]:
+        """The last quarter of an hour of the accounts at venues, what is later than `since_ns` of it."""
+        return await self._get("/accounts/history", list[rows.AccountHistoryRow], {"since_ns": since_ns})
+
+    async def differences(self) -> list[rows.DifferenceRow]:
+        return await self._get("/differences", list[rows.DifferenceRow])
 
     async def positions(self) -> list[rows.PositionRow]:
         return await self._get("/positions", list[rows.PositionRow])
@@ -181,7 +163,7 @@ class Client:
         }
         try:
             return (await self._post("/orders", Placed, body)).order_id
-        except _RiskSaidNo as no:
+        except RiskSaidNo as no:
             return no.row
 
     async def amend(
@@ -191,7 +173,7 @@ class Client:
         body = {"quantity": quantity, "limit_px": limit_px, "stop_px": stop_px}
         try:
             await self._call("PATCH", f"/orders/{order_id}", Done, body)
-        except _RiskSaidNo as no:
+        except RiskSaidNo as no:
             return no.row
         return None
 
@@ -287,7 +269,7 @@ class Client:
                         raise error_from(ErrorBody(told["code"], told["text"]))
                     yield told
         except aiohttp.ClientConnectorError as error:
-            raise _gone(address, error) from error
+            raise gone(address, error) from error
 
     # ------------------------------------------------------------ inside
     def _session(self) -> aiohttp.ClientSession:
@@ -342,7 +324,7 @@ class Client:
                     raw, status = await answer.read(), answer.status
             except aiohttp.ClientConnectorError as error:
                 if last or not self._moved(address):
-                    raise _gone(address, error) from error
+                    raise gone(address, error) from error
                 continue
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
                 if (method, path) in _ONCE:
@@ -351,14 +333,14 @@ class Client:
                     ) from error
                 self._address = None
                 if last:
-                    raise _gone(address, error) from error
+                    raise gone(address, error) from error
                 continue
             except TimeoutError as error:
-                raise _late(method, path, limit_s) from error
+                raise late(method, path, limit_s) from error
             if status == 401 and not last and self._moved(address):
                 continue
             if status >= 400:
-                raise _refusal(raw)
+                raise refusal(raw)
             return raw
         raise Unreachable(f"{method} {path} was not answered")
 
@@ -366,34 +348,3 @@ class Client:
         """Whether the address book names another engine than the one just tried."""
         self._address = None
         return self.address != was
-
-
-class _RiskSaidNo(errors.Refused):
-    def __init__(self, row: rows.RefusalRow, text: str) -> None:
-        super().__init__(text)
-        self.row = row
-
-
-def _refusal(raw: bytes) -> WorkbenchError:
-    try:
-        body = msgspec.msgpack.decode(raw, type=ErrorBody)
-    except msgspec.DecodeError:
-        return WorkbenchError(f"the engine answered something else: {raw[:100]!r}")
-    return _RiskSaidNo(body.refusal, body.text) if body.refusal is not None else error_from(body)
-
-
-def _gone(address: Address, error: Exception) -> NotRunning:
-    return NotRunning(
-        f"nothing answers at {address.url} (engine pid {address.pid}: {type(error).__name__}): "
-        "start it again with workbench.start(), or see engine.log in the desk's folder"
-    )
-
-
-def _late(method: str, path: str, limit_s: float) -> WorkbenchError:
-    if method == "GET":
-        return Unreachable(
-            f"{path} was not answered within {limit_s:g} s: the engine is busy or stopped, try again"
-        )
-    return OutcomeUnknown(
-        f"{method} {path} was not answered within {limit_s:g} s: look at the desk before repeating"
-    )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from workbench.model import Refusal
-from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
+from workbench.model.snapshot import AccountHistoryRow, OrderRow, Snapshot, TraceRow
 
 __all__ = ["DeskContract", "FlattenReport", "KillReport", "MarketAction", "Scalar"]
 
@@ -58,6 +58,7 @@ class DeskContract(Protocol):
         self, limit: int = 200, strategy_id: int | None = None, state: str | None = None
     ) -> Sequence[OrderRow]: ...
     def trace(self, order_id: int) -> TraceRow: ...
+    def account_history(self, since_ns: int = 0) -> Sequence[AccountHistoryRow]: ...
 
     async def add_strategy(
         self,

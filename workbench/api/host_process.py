@@ -13,8 +13,8 @@ import msgspec
 
 from workbench.api.address import Address, desk_folder, pid_alive, read_address
 from workbench.api.bodies import ErrorBody
-from workbench.api.client import error_from
 from workbench.api.loop_thread import LoopThread
+from workbench.api.raised import error_from
 from workbench.config import load_settings
 from workbench.errors import Refused
 

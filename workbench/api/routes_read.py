@@ -1,13 +1,15 @@
 """Routes that only look: the snapshot and its parts, orders and their traces, metrics, the document itself."""
 
 from workbench.api.answers import Raw
-from workbench.api.bodies import Done, OrdersQuery, RowsQuery
+from workbench.api.bodies import Done, OrdersQuery, RowsQuery, SinceQuery
 from workbench.api.route import Call, Route
 from workbench.errors import UnknownName
 from workbench.model.orders import STATE_NAMES
 from workbench.model.snapshot import (
+    AccountHistoryRow,
     AccountRow,
     AlertRow,
+    DifferenceRow,
     FillRow,
     HealthRow,
     LatencyRow,
@@ -18,6 +20,7 @@ from workbench.model.snapshot import (
     Snapshot,
     StrategyRow,
     TraceRow,
+    VenueAccountRow,
 )
 
 __all__ = ["ROUTES"]
@@ -58,6 +61,10 @@ def _last_fills(call: Call) -> list[FillRow]:
     return call.desk.snapshot().fills[-call.query.limit :]
 
 
+def _account_history(call: Call) -> list[AccountHistoryRow]:
+    return list(call.desk.account_history(call.query.since_ns))
+
+
 def _last_refusals(call: Call) -> list[RefusalRow]:
     return call.desk.snapshot().refusals[-call.query.limit :]
 
@@ -79,6 +86,31 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET", f"{_V1}/account", "view", "Cash and equity", lambda c: c.desk.snapshot().account, AccountRow
+    ),
+    Route(
+        "GET",
+        f"{_V1}/accounts",
+        "view",
+        "The accounts at venues: state, allowances, streams",
+        lambda c: c.desk.snapshot().accounts,
+        list[VenueAccountRow],
+    ),
+    Route(
+        "GET",
+        f"{_V1}/accounts/history",
+        "view",
+        "Their last quarter of an hour, second by second",
+        _account_history,
+        list[AccountHistoryRow],
+        query=SinceQuery,
+    ),
+    Route(
+        "GET",
+        f"{_V1}/differences",
+        "view",
+        "Figures on which the desk and its brokers do not agree",
+        lambda c: c.desk.snapshot().differences,
+        list[DifferenceRow],
     ),
     Route(
         "GET",

@@ -20,7 +20,16 @@ from workbench.api.client import LONG_S, Client
 from workbench.api.contract import MarketAction, Scalar
 from workbench.api.host_process import EngineThread, wait_until_ended
 from workbench.api.loop_thread import LoopThread
-from workbench.api.session_views import Market, OrderView, Rows, Strategies, StrategyHandle, Trace
+from workbench.api.session_views import (
+    AccountHistories,
+    Accounts,
+    Market,
+    OrderView,
+    Rows,
+    Strategies,
+    StrategyHandle,
+    Trace,
+)
 from workbench.errors import BadValue, NotRunning, Refused, Retryable, WorkbenchError
 from workbench.model import snapshot as rows
 
@@ -87,6 +96,20 @@ class Session:
     @property
     def account(self) -> rows.AccountRow:
         return self._do(self._client.account())
+
+    @property
+    def accounts(self) -> Accounts:
+        """The accounts at venues, by place or by name: state, cash, allowances, streams. None on a recorded market."""
+        return Accounts(self._do(self._client.accounts()))
+
+    def account_history(self) -> AccountHistories:
+        """The last quarter of an hour of each account at a venue: headroom, waits, round trips, second by second."""
+        return AccountHistories(self._do(self._client.account_history()))
+
+    @property
+    def differences(self) -> Rows[rows.DifferenceRow]:
+        """Figures on which the desk's books and its brokers' do not agree; the symbols are frozen."""
+        return Rows(self._do(self._client.differences()))
 
     @property
     def latency(self) -> Rows[rows.LatencyRow]:

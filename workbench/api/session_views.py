@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from workbench.api.session import Session
     from workbench.strategy import Strategy
 
-__all__ = ["Market", "OrderView", "Rows", "Strategies", "StrategyHandle", "Trace", "one_line"]
+__all__ = [
+    "AccountHistories",
+    "Accounts",
+    "Market",
+    "OrderView",
+    "Rows",
+    "Strategies",
+    "StrategyHandle",
+    "Trace",
+    "one_line",
+]
 
 SHOWN = 20
 
@@ -64,6 +74,7 @@ def one_line(row: object) -> str:
         case rows.OrderRow():
             px = f" limit {row.limit_px:g}" if row.limit_px else ""
             px += f" stop {row.stop_px:g}" if row.stop_px else ""
+            px += f" at {row.account}" if row.account else ""
             filled = f", filled {row.filled:g} at {row.average_px:g}" if row.filled else ""
             why = f" ({row.reason})" if row.reason else ""
             return (
@@ -84,8 +95,61 @@ def one_line(row: object) -> str:
             )
         case rows.AlertRow():
             return f"{row.severity} {row.code}: {row.text}"
+        case rows.VenueAccountRow():
+            return _account_line(row)
+        case rows.AccountHistoryRow():
+            return f"{row.account}: {len(row.ts_ns)} seconds"
+        case rows.DifferenceRow():
+            what = f"position {row.symbol}" if row.symbol else "cash"
+            return f"{what}: the desk says {row.ours:.10g}, the broker {row.theirs:.10g}"
         case _:
             return repr(row)
+
+
+def _account_line(row: rows.VenueAccountRow) -> str:
+    holds = (
+        f"cash {row.cash:,.2f}, equity {row.equity:,.2f}, {row.positions} positions" if row.books_ns else "-"
+    )
+    least = min(row.headroom.items(), key=lambda pair: pair[1], default=("", 1.0))
+    left = f", {least[0]} {least[1]:.0%} left" if least[0] else ""
+    waits = f", {row.waiting} waiting" if row.waiting else ""
+    why = f" ({row.reason})" if row.reason else ""
+    return (
+        f"{row.account:<10} {row.venue} {row.mode}: {row.state}{why}\n"
+        f"{'':<10} {holds}, {row.open_orders} open orders, {row.requests} requests, "
+        f"{sum(row.errors.values())} errors, {row.limited} limited{left}{waits}"
+    )
+
+
+class Accounts(Rows[rows.VenueAccountRow]):
+    """The accounts at venues by place in the list, or by name: `desk.accounts["paper"]`."""
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for row in self:
+            if row.account == key:
+                return row
+        raise UnknownName("account", key, [row.account for row in self])
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self else "[] (no account at a venue: the market is a recording)"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [row.account for row in self]
+
+
+class AccountHistories(Rows[rows.AccountHistoryRow]):
+    """The last minutes of accounts at venues; `.df()` has a row for each second of each account."""
+
+    def df(self) -> "pandas.DataFrame":
+        """A row a second; its index is the time, UTC."""
+        import pandas
+
+        frames = [pandas.DataFrame(msgspec.structs.asdict(row)) for row in self]
+        columns = rows.AccountHistoryRow.__struct_fields__
+        joined = pandas.concat(frames) if frames else pandas.DataFrame(columns=list(columns))
+        return joined.set_index(pandas.to_datetime(joined.pop("ts_ns"), utc=True).rename("time"))
 
 
 class Trace(rows.TraceRow, frozen=True):
@@ -239,7 +303,7 @@ class Strategies(Sequence[StrategyHandle]):
 
 
 class Market:
-    """The recorded market's controls."""
+    """The recorded market's controls; a live market refuses them."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
@@ -258,6 +322,8 @@ class Market:
 
     def __repr__(self) -> str:
         row = self._session.snapshot().session
+        if row.market == "live":
+            return f"<market {row.data}: live; it has no pace to set>"
         return f"<market {row.data}: {row.market}, {row.progress:.0%} played, {_pace(row.speed)}>"
 
 

@@ -15,7 +15,16 @@ from workbench.model.snapshot import OrderRow, Snapshot
 
 __all__ = ["APPEND", "TOPICS", "WHOLE", "TopicFeed", "text_frame"]
 
-WHOLE: tuple[str, ...] = ("session", "account", "positions", "strategies", "latency", "health")
+WHOLE: tuple[str, ...] = (
+    "session",
+    "account",
+    "positions",
+    "strategies",
+    "latency",
+    "health",
+    "accounts",
+    "differences",
+)
 APPEND: tuple[str, ...] = ("fills", "refusals", "alerts", "equity")
 TOPICS: tuple[str, ...] = (
     "session",
@@ -26,6 +35,8 @@ TOPICS: tuple[str, ...] = (
     "strategies",
     "latency",
     "health",
+    "accounts",
+    "differences",
 )
 
 _ACTIVE_WORDS = frozenset(STATE_NAMES[state] for state in ACTIVE)

@@ -10,7 +10,9 @@ not.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from time import time_ns
 from typing import Final
 
 from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink, capabilities_of
@@ -44,7 +46,10 @@ class Router:
         self.accounts = dict(accounts)
         self.capabilities = frozenset.intersection(*map(capabilities_of, self.accounts.values()))
         self._on_called: Callable[[int, int], None] | None = None
-        self.moved = 0  # orders that went to another account than the first one named
+        self.moved: Counter[str] = Counter()  # by account: orders that another one was named first for
+        self.told: dict[
+            str, tuple[int, BrokerAccount]
+        ] = {}  # by account: wall ns, and what it last said it holds
         self._candidates = candidates
         self._sink: Sink | None = None
         self._home: dict[int, str] = {}  # by order: its account
@@ -129,7 +134,9 @@ class Router:
     async def each(self) -> dict[str, BrokerAccount]:
         """Each account by itself."""
         parts = await asyncio.gather(*(broker.account() for broker in self.accounts.values()))
-        return dict(zip(self.accounts, parts, strict=True))
+        each, now_ns = dict(zip(self.accounts, parts, strict=True)), time_ns()
+        self.told = {name: (now_ns, part) for name, part in each.items()}
+        return each
 
     async def order(self, client_id: str) -> BrokerOrder | None:
         """What any account knows of an order; who knows it is its home from then on."""
@@ -172,7 +179,8 @@ class Router:
             return max(closes, key=lambda name: abs(self._held[name, order.iid]))
         well = [name for name in names if health_of(self.accounts[name])[0] not in _UNFIT]
         chosen = (well or names)[0]
-        self.moved += chosen != names[0]
+        if chosen != names[0]:
+            self.moved[chosen] += 1
         return chosen
 
     def _listener(self, name: str) -> Sink:

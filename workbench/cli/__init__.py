@@ -26,7 +26,7 @@ app = typer.Typer(
 # what typer raises for bad usage: the base of the one class of them it exports, whatever it is built on
 _USAGE: Any = typer.BadParameter.__base__
 
-GROUPS = ("demo", "processes", "desk", "research", "sweep", "data", "emulate", "bench")
+GROUPS = ("demo", "processes", "desk", "accounts", "research", "sweep", "data", "emulate", "bench")
 
 
 def _gather() -> None:

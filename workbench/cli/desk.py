@@ -39,6 +39,7 @@ def _strategy_id(session: Any, which: str) -> int:
     raise UnknownName("strategy", which, [f"{row.strategy_id}" for row in rows] + [row.name for row in rows])
 
 
+_ORDER_HEADS = ("symbol", "side", "quantity", "type", "state", "filled", "price")
 SIZING = "what the quantity means: quantity, percent, notional, volatility, kelly or risk"
 Which = Annotated[str, typer.Argument(help="strategy: its number or its name")]
 
@@ -192,26 +193,21 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """The newest orders with their states."""
         from workbench.api import attach
+        from workbench.ui.static import several
 
         with attach(name) as session:
             rows = session.client_orders(limit=limit)
         if as_json:
             emit(rows, True)
             return
+        named = several(rows)
         table(
             f"orders of '{name}'",
-            ["order", "strategy", "symbol", "side", "quantity", "type", "state", "filled", "price"],
+            ["order", "strategy", *(head.lower() for head in named), *_ORDER_HEADS],
             [
                 (
-                    r.order_id,
-                    r.strategy,
-                    r.symbol,
-                    r.side,
-                    r.quantity,
-                    r.type,
-                    r.state,
-                    r.filled,
-                    r.average_px,
+                    *(r.order_id, r.strategy, *(r.account for _ in named), r.symbol, r.side, r.quantity),
+                    *(r.type, r.state, r.filled, r.average_px),
                 )
                 for r in rows
             ],

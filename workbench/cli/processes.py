@@ -190,20 +190,30 @@ def register(app: typer.Typer) -> None:
     def status(name: DeskName = "default", as_json: AsJson = False) -> None:
         """What runs, in which state, and how healthy."""
         from workbench.api import attach
+        from workbench.ui.accounts import account_line
 
         with attach(name) as session:
             shot = session.snapshot()
         s, a, h = shot.session, shot.account, shot.health
+        played = "" if s.market == "live" else f" at {s.progress:.0%}"
         emit(
-            {"session": s, "account": a, "health": h},
+            {
+                "session": s,
+                "account": a,
+                "health": h,
+                "accounts": shot.accounts,
+                "differences": shot.differences,
+            },
             as_json,
             [
-                f"desk '{s.name}' {s.state}, epoch {s.epoch}, market {s.market} {s.data} at {s.progress:.0%}",
+                f"desk '{s.name}' {s.state}, epoch {s.epoch}, market {s.market} {s.data}{played}",
                 f"  equity {a.equity:,.2f} {a.currency}  realized {a.realized:,.2f}  unrealized {a.unrealized:,.2f}",
                 f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,}",
                 f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB",
                 f"  broker {h.broker} {h.broker_state}",
                 f"  dashboard {read_address(name, 'dashboard').get('link', 'is not running')}",
+                *(f"  {account_line(row)}" for row in shot.accounts),
+                *(f"  FROZEN {symbol}: {why}" for symbol, why in sorted(s.frozen.items())),
                 *([f"  KILLED: {s.kill_reason}"] if s.kill_reason else []),
             ],
         )

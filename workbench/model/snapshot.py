@@ -7,8 +7,10 @@ account's currency, quantities in units, latency in microseconds, `*_ns` in UTC 
 import msgspec
 
 __all__ = [
+    "AccountHistoryRow",
     "AccountRow",
     "AlertRow",
+    "DifferenceRow",
     "FillRow",
     "HealthRow",
     "LatencyRow",
@@ -19,6 +21,8 @@ __all__ = [
     "Snapshot",
     "StrategyRow",
     "TraceRow",
+    "VenueAccountRow",
+    "VenueStreamRow",
 ]
 
 
@@ -74,7 +78,8 @@ class PositionRow(msgspec.Struct, frozen=True):
 
 class OrderRow(msgspec.Struct, frozen=True):
     """`trail` (a price distance) or `trail_percent` of a trailing order; `parent_id` is the entry an exit waits for;
-    orders of one `group` (0: none) cancel one another; `amending` until the venue has answered a change."""
+    orders of one `group` (0: none) cancel one another; `amending` until the venue has answered a change; `account` is
+    the account at a venue it went to in this session ("": the built-in exchange, or an earlier session)."""
 
     order_id: int
     client_id: str
@@ -101,6 +106,7 @@ class OrderRow(msgspec.Struct, frozen=True):
     parent_id: int = 0
     group: int = 0
     amending: bool = False
+    account: str = ""
 
 
 class FillRow(msgspec.Struct, frozen=True):
@@ -113,6 +119,7 @@ class FillRow(msgspec.Struct, frozen=True):
     px: float
     fee: float
     ts_ns: int
+    account: str = ""
 
 
 class RefusalRow(msgspec.Struct, frozen=True):
@@ -193,7 +200,8 @@ class AlertRow(msgspec.Struct, frozen=True):
 
 
 class TraceRow(msgspec.Struct, frozen=True):
-    """One order's waterfall: for each stage its start after the first stamp and its length."""
+    """One order's waterfall: for each stage its start after the first stamp and its length; `account` as in
+    `OrderRow`."""
 
     order_id: int
     client_id: str
@@ -203,12 +211,91 @@ class TraceRow(msgspec.Struct, frozen=True):
     budget_us: list[float]
     total_us: float
     pauses: list[tuple[str, float, float]] = []
+    account: str = ""
+
+
+class VenueStreamRow(msgspec.Struct, frozen=True):
+    """One stream of an account; `carries` is orders or data, `age_s` the time since its last frame (0 while it is not
+    live)."""
+
+    name: str
+    carries: str
+    state: str
+    reason: str
+    age_s: float
+    reconnects: int
+    gaps: int
+
+
+class VenueAccountRow(msgspec.Struct, frozen=True):
+    """One account at a venue as the desk sees it; made anew once a second.
+
+    `state` is healthy, unknown, connecting, degraded, stale (market data is late), down, unauthorised or closed, the
+    worst of orders and market data; `reason` says why. `mode` is paper, live or data (only its market data is used).
+    `books_ns` is when the venue last told what the account holds (0: not yet; cash, equity and positions are 0 then).
+    `open_orders` are the desk's; `moved` counts orders that came here because an account before it was not well.
+    `headroom` is the share left of each allowance, 0 to 1; `waiting` requests wait at the limiter now,
+    `longest_wait_us` is the longest so far. `breakers` tells closed, open or half-open by class of requests.
+    `clock_offset_ms` is the venue's clock minus ours. `probe_*` is the round trip of the question that asks whether the
+    venue is well, `wire_*` of every request."""
+
+    account: str
+    venue: str
+    mode: str
+    state: str
+    reason: str
+    symbols: list[str]
+    cash: float
+    equity: float
+    positions: int
+    books_ns: int
+    open_orders: int
+    moved: int
+    requests: int
+    errors: dict[str, int]
+    limited: int
+    headroom: dict[str, float]
+    waiting: int
+    waited: int
+    waited_us: float
+    longest_wait_us: float
+    breakers: dict[str, str]
+    streams: list[VenueStreamRow]
+    clock_offset_ms: float
+    probe_p50_us: float
+    probe_p99_us: float
+    wire_p50_us: float
+    wire_p99_us: float
+
+
+class AccountHistoryRow(msgspec.Struct, frozen=True):
+    """The last quarter of an hour of one account at a venue, a figure a second, all lists of one length: the least
+    headroom among its allowances (0 to 1), requests waiting then, requests and time waited (us) in that second, and the
+    mean round trip of its requests in that second (us; not a number without any)."""
+
+    account: str
+    ts_ns: list[int]
+    headroom: list[float]
+    waiting: list[int]
+    waited_us: list[float]
+    requests: list[int]
+    wire_us: list[float]
+
+
+class DifferenceRow(msgspec.Struct, frozen=True):
+    """A figure on which the desk and its brokers have not agreed for two looks: a position, or the cash (`symbol` is ""
+    then)."""
+
+    symbol: str
+    ours: float
+    theirs: float
+    since_ns: int
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything at one instant. `seq` is the journal sequence it is true for. `orders` holds the active ones
     and the last 200 others, newest last; `fills`, `refusals`, `alerts` the last 200; `equity` the curve so far
-    as (ts_ns, equity) points, thinned to at most 2,000."""
+    as (ts_ns, equity) points, thinned to at most 2,000. `accounts` are those at venues, none on a recorded market."""
 
     seq: int
     ts_ns: int
@@ -223,3 +310,5 @@ class Snapshot(msgspec.Struct, frozen=True):
     health: HealthRow
     alerts: list[AlertRow]
     equity: list[tuple[int, float]]
+    accounts: list[VenueAccountRow] = []
+    differences: list[DifferenceRow] = []

@@ -20,6 +20,8 @@ _KEEP: Final = 200
 # How much of a window may lie above a p99 budget.
 _SHARE: Final = 0.01
 _JOURNAL_BEHIND: Final = 10_000
+_UNWELL_NS: Final = 3_000_000_000  # a stream that breaks and is back within this is no news
+_GONE: Final = frozenset({"down", "unauthorised", "closed"})
 
 
 class Alerts:
@@ -152,6 +154,24 @@ class Alerts:
                 "critical",
                 f"{unknown} orders of unknown outcome: only the broker can settle them",
             )
+
+        for account in last.accounts:
+            gone = account.state in _GONE
+            if gone or self._unwell_ns(account.account) >= _UNWELL_NS:
+                severity = (
+                    "critical" if gone else "warning"
+                )  # part of the subject: what gets worse is said again
+                text = f"account '{account.account}' is {account.state}: {account.reason}"
+                yield "VENUE", f"{account.account} {severity}", severity, text
+
+    def _unwell_ns(self, account: str) -> int:
+        """For how long an account has not been healthy without a break, within the window."""
+        since_ns = last_ns = self._snapshots[-1].ts_ns
+        for snapshot in reversed(self._snapshots):
+            if not any(row.account == account and row.state != "healthy" for row in snapshot.accounts):
+                break
+            since_ns = snapshot.ts_ns
+        return last_ns - since_ns
 
     def _latency(self, row: LatencyRow, before: LatencyRow | None) -> Iterator[tuple[str, str, str, str]]:
         """A p99 budget is broken when more than 1 % of the window's observations lie above it."""

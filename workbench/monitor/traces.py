@@ -21,8 +21,8 @@ class Pause(NamedTuple):
     length_ns: int
 
 
-def trace_row(order: Order, budgets: Budgets, pauses: Iterable[Pause] = ()) -> TraceRow:
-    """The waterfall of one order in microseconds after its first stamp.
+def trace_row(order: Order, budgets: Budgets, pauses: Iterable[Pause] = (), account: str = "") -> TraceRow:
+    """The waterfall of one order, which went to `account`, in microseconds after its first stamp.
 
     Stages without both stamps are left out, and so is one that would run backwards (a fill that overtook its
     acceptance). `pauses` may be any; only those that overlap the order's time are kept.
@@ -30,7 +30,7 @@ def trace_row(order: Order, budgets: Budgets, pauses: Iterable[Pause] = ()) -> T
     stamps = order.stamps
     present = [stamp for stamp in stamps if stamp]
     if not present:
-        return TraceRow(order.order_id, order.client_id, [], [], [], [], 0.0)
+        return TraceRow(order.order_id, order.client_id, [], [], [], [], 0.0, account=account)
     first, last = min(present), max(present)
     names: list[str] = []
     starts: list[float] = []
@@ -57,6 +57,7 @@ def trace_row(order: Order, budgets: Budgets, pauses: Iterable[Pause] = ()) -> T
         limits,
         (last - first) / 1e3,
         sorted(seen, key=_start),
+        account,
     )
 
 
@@ -69,9 +70,10 @@ def render_text(trace: TraceRow) -> str:
       decide   [###########                                 ]     40.0 us of    50
       risk     [           #################################]    120.0 us of   100 !
     """
-    lines = [f"order {trace.order_id} ({trace.client_id}): {trace.total_us:.1f} us from first to last stamp"]
+    order = f"order {trace.order_id} ({trace.client_id}){f' at {trace.account}' if trace.account else ''}"
+    lines = [f"{order}: {trace.total_us:.1f} us from first to last stamp"]
     if not trace.stages:
-        return f"order {trace.order_id} ({trace.client_id}): no stamps yet"
+        return f"{order}: no stamps yet"
     rows = zip(trace.stages, trace.start_us, trace.length_us, trace.budget_us, strict=True)
     for stage, start, length, budget in rows:
         over = " !" if length > budget else ""

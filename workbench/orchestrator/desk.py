@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from workbench.brokers.contract import Broker
+from workbench.brokers.router import Router
 from workbench.config import Settings
 from workbench.engine import Engine
 from workbench.errors import BadValue, JournalStopped, Refused, UnknownName
@@ -35,10 +36,11 @@ from workbench.model import (
 )
 from workbench.model.commands import Command
 from workbench.model.market import MarketEvent
-from workbench.model.snapshot import OrderRow, Snapshot, TraceRow
+from workbench.model.snapshot import AccountHistoryRow, OrderRow, Snapshot, TraceRow
 from workbench.model.stages import CALLED
 from workbench.monitor import Alerts, GcPauses, LoopLag, Stages, Tally, load_budgets, trace_row
 from workbench.orchestrator import interpreter
+from workbench.orchestrator.account_rows import AccountRows
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.driver import Driver
 from workbench.orchestrator.live_market import LiveMarket
@@ -96,7 +98,7 @@ class Desk(Operations):
             LiveMarket(settings, self.strategy_name) if settings.market.brokers else RecordedMarket(settings)
         )
         self.truth: TruthWatch | None = None
-        self._look_s = 0.0
+        self.accounts: AccountRows
         self._holdings: dict[
             int, int
         ] = {}  # of an account taken over, until a price tells what they are worth
@@ -142,6 +144,7 @@ class Desk(Operations):
             self._check_same_market()
             market.restore(self.journal.path, self.recovered)
         self.clock = market.clock(lambda: self.engine.now_ns)
+        self.accounts = AccountRows(lambda: market.sides, self.engine, self.broker)
         self.driver = Driver(self.engine, self.journal, self.broker, loop, self._on_turn, self._on_done)
         market.attach(self._deliver, self._settled)
         if (
@@ -154,8 +157,8 @@ class Desk(Operations):
                 lambda symbol: self.thaw(symbol, BY),
                 lambda what, text: self.alerts.books_differ(time.time_ns(), what, text),
             )
-        for account in market.accounts.values():
-            account.on_called = self._called  # type: ignore[attr-defined]
+        if isinstance(self.broker, Router):
+            self.broker.on_called, self.view.account_of = self._called, self.broker.account_of
         await self.broker.connect(self.driver.post)
         await self._begin_epoch()
         if self.recovered is not None:
@@ -169,11 +172,17 @@ class Desk(Operations):
         self.loop_lag.start()
         self.gc_pauses.install()
         interpreter.settle()
+        self.accounts.refresh()
         self.state = "running"
         self._tasks = [
             asyncio.create_task(self._run_market(), name="market"),
             asyncio.create_task(self._watch(), name="watch"),
         ]
+        if (
+            self.truth is not None
+        ):  # a task of its own: a venue that does not answer must not keep the watch waiting
+            work = self.truth.run(self.settings.market.reconcile_s, lambda: self.driver.stopped is not None)
+            self._tasks.append(asyncio.create_task(work, name="reconciliation"))
         for task in self._tasks:
             task.add_done_callback(self._part_ended)
         await asyncio.sleep(0)  # the market begins: who looks now sees it playing
@@ -222,7 +231,11 @@ class Desk(Operations):
         pauses = []
         if lived:
             pauses = self.gc_pauses.between(lived[0], lived[-1]) + self.loop_lag.between(lived[0], lived[-1])
-        return trace_row(order, self.budgets, pauses)
+        return trace_row(order, self.budgets, pauses, self.view.account_of(order_id))
+
+    def account_history(self, since_ns: int = 0) -> list[AccountHistoryRow]:
+        """The last minutes of the accounts at venues, second by second."""
+        return self.accounts.history(since_ns)
 
     # -- what others ask for (the rest is in operations.py) ------------------------------------------------------
 
@@ -339,10 +352,8 @@ class Desk(Operations):
         while True:
             await asyncio.sleep(1.0)
             self.health.refresh(self)
+            self.accounts.refresh()
             self.alerts.observe(self.snapshot())
-            if self.truth is not None and time.monotonic() >= self._look_s and self.driver.stopped is None:
-                self._look_s = time.monotonic() + self.settings.market.reconcile_s
-                self.differences = await self.truth.look()
             if self.engine.risk.killed and self.engine.orders.active and self.driver.stopped is None:
                 self.driver.post(Timer(self.clock.now_ns(), "kill"))  # the engine asks for every cancel again
 

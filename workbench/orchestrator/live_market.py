@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from workbench.brokers.contract import Broker
 from workbench.brokers.pool import Backoff
 from workbench.brokers.registry import find_instruments, open_broker, open_feed
-from workbench.brokers.router import Router, health_of
+from workbench.brokers.router import Router
 from workbench.brokers.sim import SimBroker
 from workbench.config import Settings
 from workbench.errors import BadInput, BadValue, Refused, Retryable, UnknownName
@@ -26,6 +26,7 @@ from workbench.feeds.live import BarGatherer, EventSink, LiveFeed
 from workbench.journal import Recovered
 from workbench.model import Instrument, Submit, to_e8
 from workbench.model.market import MarketEvent
+from workbench.orchestrator.account_rows import VenueSide, badness, standing
 from workbench.orchestrator.clock import SessionClock
 from workbench.orchestrator.market import Deliver
 from workbench.orchestrator.routes import Routes
@@ -33,10 +34,6 @@ from workbench.orchestrator.routes import Routes
 __all__ = ["LiveMarket"]
 
 logger = logging.getLogger(__name__)
-
-_WORSE: Final = (
-    "healthy", "live", "unknown", "connecting", "degraded", "stale", "down", "unauthorised", "closed",
-)  # fmt: skip
 
 # booked as the same money: a stablecoin is worth what it says, until it is not
 _DOLLARS: Final = frozenset({"USD", "USDT", "USDC", "FDUSD", "BUSD"})
@@ -50,6 +47,8 @@ class LiveMarket:
         self._strategy_of = strategy_of
         self._brokers: dict[str, Broker] = {}
         self._feeds: dict[str, LiveFeed] = {}
+        self._symbols: dict[str, tuple[str, ...]] = {}  # by account: what may be traded there
+        self._joining: set[str] = set()  # feeds that have not been connected yet, and are tried again
         self._instruments: tuple[Instrument, ...] = ()
         self._broker: Broker
         self._routes: Routes
@@ -93,10 +92,12 @@ class LiveMarket:
         self._instruments = tuple(found[symbol] for symbol in symbols)
         for name in accounts:
             venue, mine_listed = settings.brokers[name].venue, by_account[name]
+            self._symbols[name] = tuple(i.symbol for i in mine_listed)
             self._brokers[name] = open_broker(venue, settings, account=name, instruments=mine_listed)
             shown = [i for i in mine_listed if routes.accounts_of(i.symbol)[0] == name]
             if shown:
                 self._feeds[name] = open_feed(venue, settings, account=name, instruments=shown)
+                self._joining.add(name)
         if settings.market.paper:
             cash_e8 = to_e8(settings.account.cash)
             self._sim = SimBroker(settings.sim, cash_e8=cash_e8, instruments=self._instruments)
@@ -125,6 +126,19 @@ class LiveMarket:
     def feeds(self) -> Mapping[str, LiveFeed]:
         """The feeds by account."""
         return self._feeds
+
+    @property
+    def sides(self) -> Sequence[VenueSide]:
+        """The accounts with what belongs to each; on paper those whose market data is used."""
+        out, brokers = [], self.accounts
+        for name in self._settings.market.brokers:
+            broker, feed = brokers.get(name), self._feeds.get(name)
+            if broker is not None or feed is not None:
+                account = self._settings.brokers[name]
+                mine = self._symbols.get(name, ())
+                joining = name in self._joining
+                out.append(VenueSide(name, account.venue, account.mode, mine, broker, feed, joining))
+        return out
 
     def clock(self, market_ns: Callable[[], int]) -> SessionClock:
         """The wall clock."""
@@ -187,10 +201,8 @@ class LiveMarket:
 
     def health(self) -> tuple[str, str]:
         """The worst state among accounts and feeds, with its reason."""
-        found = [(*health_of(broker), name) for name, broker in self.accounts.items()]
-        found += [(feed.state, f"market data is {feed.state}", name) for name, feed in self._feeds.items()]
-        state, reason, name = max(found, key=lambda row: _WORSE.index(row[0]) if row[0] in _WORSE else 0)
-        return ("connected", "") if state in ("healthy", "live") else (state, f"{name}: {reason}")
+        state, reason, name = max(((*standing(side), side.account) for side in self.sides), key=badness)
+        return ("connected", "") if state == "healthy" else (state, f"{name}: {reason}")
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -204,7 +216,11 @@ class LiveMarket:
                 wait_s = backoff.next_s()
                 logger.warning("market data of '%s' (%s): tried again in %.1f s", name, error, wait_s)
                 await asyncio.sleep(wait_s)
+            except BaseException:
+                self._joining.discard(name)
+                raise
             else:
+                self._joining.discard(name)
                 return
 
     def _event(self, event: MarketEvent) -> None:

@@ -18,6 +18,7 @@ from workbench.feeds import Player, Recording, open_data, session_bounds
 from workbench.journal import Recovered
 from workbench.model import Instrument, to_e8
 from workbench.model.market import MarketEvent
+from workbench.orchestrator.account_rows import VenueSide
 from workbench.orchestrator.clock import SessionClock
 
 __all__ = ["Market", "RecordedMarket"]
@@ -61,6 +62,11 @@ class Market(Protocol):
     @property
     def accounts(self) -> Mapping[str, Broker]:
         """Venues' brokers by account; none at the built-in exchange."""
+        ...
+
+    @property
+    def sides(self) -> Sequence[VenueSide]:
+        """The accounts at venues with what belongs to each, for those who show them; none for a recording."""
         ...
 
     async def opening(self) -> tuple[int, dict[int, int]]:
@@ -163,6 +169,10 @@ class RecordedMarket:
     @property
     def accounts(self) -> Mapping[str, Broker]:
         return {}
+
+    @property
+    def sides(self) -> Sequence[VenueSide]:
+        return ()
 
     async def opening(self) -> tuple[int, dict[int, int]]:
         return to_e8(self._settings.account.cash), {}

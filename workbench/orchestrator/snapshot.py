@@ -101,4 +101,6 @@ def take(desk: "Desk") -> Snapshot:
         health=desk.health.row(desk),
         alerts=desk.alerts.rows,
         equity=view.curve.points,
+        accounts=desk.accounts.rows,
+        differences=desk.truth.standing if desk.truth is not None else [],
     )

@@ -10,14 +10,16 @@ no difference. Books are never mended here. Lives here: when to look and what fo
 (truth.py).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Final
 
 from workbench.brokers.contract import BrokerAccount
 from workbench.engine import Engine
 from workbench.errors import WorkbenchError
 from workbench.model.orders import UNKNOWN
+from workbench.model.snapshot import DifferenceRow
 from workbench.orchestrator.truth import Difference, differences
 
 __all__ = ["BY", "TruthWatch"]
@@ -48,6 +50,23 @@ class TruthWatch:
         self._frozen: dict[str, int] = {}  # by symbol: looks since it agreed again
         self.looks = 0
         self.last: list[Difference] = []
+        self._standing: dict[str, int] = {}  # by figure that had its consequences: since when (wall ns)
+
+    async def run(self, every_s: float, stopped: Callable[[], bool]) -> None:
+        """Look now and then, until cancelled; a desk that has `stopped()` for good is not looked at."""
+        while True:
+            await asyncio.sleep(every_s)
+            if not stopped():
+                await self.look()
+
+    @property
+    def standing(self) -> list[DifferenceRow]:
+        """What differed in the last look and had its consequences."""
+        return [
+            DifferenceRow(_symbol(one.what), one.ours, one.theirs, self._standing[one.what])
+            for one in self.last
+            if one.what in self._standing
+        ]
 
     async def look(self) -> list[Difference]:
         """Compare once; what differed before as well, and is quiet, has its consequences. A broker that does not answer
@@ -58,14 +77,15 @@ class TruthWatch:
             return self.last
         self.looks += 1
         self.last = found = differences(self._engine, account)
+        differing = {difference.what for difference in found}
+        self._standing = {what: since for what, since in self._standing.items() if what in differing}
         seen, self._seen = self._seen, {}
         for difference in found:
             what, mark = difference.what, self._mark(difference.what)
             self._seen[what] = (difference, mark)
             if seen.get(what) == (difference, mark) and not self._under_way(what):
                 await self._consequences(difference)
-        doubtful = {difference.what for difference in found} | await self._unknown_orders()
-        await self._thaw_what_agrees(doubtful)
+        await self._thaw_what_agrees(differing | await self._unknown_orders())
         return found
 
     async def _unknown_orders(self) -> set[str]:
@@ -85,11 +105,12 @@ class TruthWatch:
 
     async def _consequences(self, difference: Difference) -> None:
         what = difference.what
+        self._standing.setdefault(what, time_ns())
         text = f"{what}: the desk says {difference.ours:.10g}, the broker {difference.theirs:.10g}"
         if what == _CASH:
             self._tell(what, f"{text}: compare fees and transfers, nothing is mended by itself")
             return
-        symbol = what.removeprefix(_POSITION)
+        symbol = _symbol(what)
         self._tell(what, f"{text}: {symbol} is frozen until they agree or a person thaws it")
         await self._freeze_here(symbol, text)
 
@@ -108,7 +129,7 @@ class TruthWatch:
                     await self._thaw(symbol)
 
     def _iid(self, what: str) -> int:
-        return self._engine.book.iid_of.get(what.removeprefix(_POSITION), -1)
+        return self._engine.book.iid_of.get(_symbol(what), -1)
 
     def _mark(self, what: str) -> int:
         """A number that moves with every trade that could explain the figure."""
@@ -121,3 +142,7 @@ class TruthWatch:
     def _under_way(self, what: str) -> bool:
         active, iid = self._engine.orders.active.values(), self._iid(what)
         return any(what == _CASH or order.iid == iid for order in active)
+
+
+def _symbol(what: str) -> str:
+    return "" if what == _CASH else what.removeprefix(_POSITION)

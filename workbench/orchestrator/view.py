@@ -5,7 +5,7 @@ it is among the last 200; older ones are asked for by number, or from the wareho
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from workbench.engine import Engine, Placed, Position
@@ -35,13 +35,19 @@ MARKET: Final = (Bar, BarSlice, Quote, Trade, Split, Dividend)
 ACCOUNT_TOTAL: Final = -1
 
 
+def _nowhere(order_id: int) -> str:
+    return ""
+
+
 class DeskView:
-    """Rows of everything a snapshot shows of the engine. `note` is called after every turn with what it handled."""
+    """Rows of everything a snapshot shows of the engine. `note` is called after every turn with what it handled;
+    `account_of(order_id)` tells the account an order went to."""
 
     def __init__(self, engine: Engine) -> None:
         self.curve = EquityCurve()
         self.fills: deque[FillRow] = deque(maxlen=KEEP)
         self.refusals: deque[RefusalRow] = deque(maxlen=KEEP)
+        self.account_of: Callable[[int], str] = _nowhere
         self._engine = engine
         self._finished: deque[OrderRow] = deque(maxlen=KEEP)
         self._pending: dict[int, None] = {}
@@ -160,6 +166,7 @@ class DeskView:
             parent_id=order.parent_id,
             group=order.group,
             amending=order.order_id in self._engine.orders.amending,
+            account=self.account_of(order.order_id),
         )
 
     def _fill(self, event: Filled, order: Order) -> FillRow:
@@ -173,6 +180,7 @@ class DeskView:
             px=from_e8(event.px_e8),
             fee=from_e8(event.fee_e8),
             ts_ns=event.ts_ns,
+            account=self.account_of(event.order_id),
         )
 
     def _refusal(self, effect: Refusal) -> RefusalRow:

@@ -15,7 +15,7 @@ import msgspec
 from workbench.api.address import Address, desk_folder, read_address
 from workbench.config import home_folder
 from workbench.errors import BadInput, Refused, Unauthorised, Unreachable
-from workbench.model.snapshot import Snapshot
+from workbench.model.snapshot import AccountHistoryRow, Snapshot
 
 __all__ = ["DeskCalls"]
 
@@ -54,6 +54,11 @@ class DeskCalls:
     def snapshot(self) -> Snapshot:
         """Everything at one instant."""
         return msgspec.msgpack.decode(self._call("GET", "/api/v1/snapshot"), type=Snapshot)
+
+    def account_history(self, since_ns: int = 0) -> list[AccountHistoryRow]:
+        """The last minutes of the accounts at venues."""
+        raw = self._call("GET", f"/api/v1/accounts/history?since_ns={int(since_ns)}")
+        return msgspec.msgpack.decode(raw, type=list[AccountHistoryRow])
 
     def pause_strategy(self, strategy_id: int, reason: str) -> None:
         """Stop a strategy from deciding."""

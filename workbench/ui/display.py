@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from workbench.errors import WorkbenchError
 from workbench.ui import static
+from workbench.ui.accounts import accounts_html, differences_html
 from workbench.ui.waterfall import waterfall_html
 
 __all__ = ["live_here", "register"]
@@ -66,6 +67,8 @@ def rows_html(rows: Any) -> str | None:
         "PositionRow": lambda: static.positions_html(rows),
         "FillRow": lambda: static.fills_html(rows, last=50),
         "LatencyRow": lambda: static.latency_html(rows),
+        "VenueAccountRow": lambda: accounts_html(rows),
+        "DifferenceRow": lambda: differences_html(rows),
     }
     draw = kinds.get(type(rows[0]).__name__) if rows else None
     return draw() if draw else None
@@ -91,6 +94,7 @@ _HTML: dict[tuple[str, str], Callable[[Any], str | None]] = {
     ("workbench.api.session_views", "OrderView"): order_html,
     ("workbench.api.session_views", "Trace"): waterfall_html,
     ("workbench.api.session_views", "Rows"): rows_html,
+    ("workbench.api.session_views", "Accounts"): accounts_html,
     ("workbench.api.session_views", "StrategyHandle"): lambda handle: static.strategies_html([handle.row]),
     ("workbench.api.session_views", "Strategies"): lambda handles: static.strategies_html(
         [h.row for h in handles]
@@ -100,6 +104,7 @@ _HTML: dict[tuple[str, str], Callable[[Any], str | None]] = {
     ("workbench.model.snapshot", "PositionRow"): lambda row: static.positions_html([row]),
     ("workbench.model.snapshot", "OrderRow"): lambda row: static.orders_html([row]),
     ("workbench.model.snapshot", "FillRow"): lambda row: static.fills_html([row]),
+    ("workbench.model.snapshot", "VenueAccountRow"): lambda row: accounts_html([row]),
     ("workbench.model.snapshot", "StrategyRow"): lambda row: static.strategies_html([row]),
 }
 

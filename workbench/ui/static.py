@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html import escape
 
 from workbench.model.snapshot import FillRow, LatencyRow, OrderRow, PositionRow, Snapshot, StrategyRow
+from workbench.ui.accounts import account_line, accounts_html
 
 __all__ = [
     "escape",
@@ -16,6 +17,7 @@ __all__ = [
     "latency_html",
     "orders_html",
     "positions_html",
+    "several",
     "snapshot_html",
     "snapshot_text",
     "strategies_html",
@@ -109,14 +111,20 @@ def positions_html(rows: Sequence[PositionRow]) -> str:
 
 
 def orders_html(rows: Sequence[OrderRow], last: int = 20) -> str:
-    """The last orders as a table, newest first."""
+    """The last orders as a table, newest first; with the account where there are several."""
+    shown = list(rows)[: -last - 1 : -1]
+    named = several(shown)
     return table_html(
-        ["Order", "Time (UTC)", "Strategy", "Side", "Symbol", "State", "Quantity", "Filled", "Average"],
+        [
+            *("Order", "Time (UTC)", "Strategy", *named, "Side", "Symbol", "State"),
+            *("Quantity", "Filled", "Average"),
+        ],
         [
             [
                 str(r.order_id),
                 when(r.ts_ns),
                 r.strategy or "manual",
+                *(r.account or "–" for _ in named),
                 r.side,
                 r.symbol,
                 r.state,
@@ -124,24 +132,34 @@ def orders_html(rows: Sequence[OrderRow], last: int = 20) -> str:
                 units(r.filled),
                 money(r.average_px) if r.filled else "–",
             ]
-            for r in list(rows)[: -last - 1 : -1]
+            for r in shown
         ],
-        words=6,
+        words=6 + len(named),
         empty="no order yet",
     )
 
 
 def fills_html(rows: Sequence[FillRow], last: int = 20) -> str:
-    """The last fills as a table, newest first."""
+    """The last fills as a table, newest first; with the account where there are several."""
+    shown = list(rows)[: -last - 1 : -1]
+    named = several(shown)
     return table_html(
-        ["Time (UTC)", "Side", "Symbol", "Order", "Quantity", "Price", "Fee"],
+        ["Time (UTC)", *named, "Side", "Symbol", "Order", "Quantity", "Price", "Fee"],
         [
-            [when(r.ts_ns), r.side, r.symbol, str(r.order_id), units(r.quantity), money(r.px), money(r.fee)]
-            for r in list(rows)[: -last - 1 : -1]
+            [
+                *(when(r.ts_ns), *(r.account or "–" for _ in named), r.side, r.symbol, str(r.order_id)),
+                *(units(r.quantity), money(r.px), money(r.fee)),
+            ]
+            for r in shown
         ],
-        words=3,
+        words=3 + len(named),
         empty="no fill yet",
     )
+
+
+def several(rows: Iterable[OrderRow | FillRow]) -> list[str]:
+    """The head of a column for accounts, where the rows went to more than one; else nothing."""
+    return ["Account"] if len({r.account for r in rows if r.account}) > 1 else []
 
 
 def strategies_html(rows: Sequence[StrategyRow]) -> str:
@@ -203,6 +221,8 @@ def snapshot_text(now: Snapshot) -> str:
         "  positions    " + (", ".join(f"{r.symbol} {units(r.quantity)}" for r in held) or "flat"),
         f"  orders       {working} working, {len(now.fills)} last fills",
         f"  strategies   {running} of {len(now.strategies)} running",
+        *(f"  {account_line(r)}" for r in now.accounts),
+        *(f"  FROZEN       {symbol}: {why}" for symbol, why in sorted(s.frozen.items())),
         f"  as of        {when(now.ts_ns)} UTC",
     ]
     return "\n".join(lines)
@@ -213,12 +233,14 @@ def snapshot_html(now: Snapshot | None, trouble: str = "") -> str:
     if now is None:
         return f"<p>No live view: {escape(trouble)}</p>"
     s, a = now.session, now.account
+    venues = accounts_html(now.accounts, s.frozen, now.differences) if now.accounts else ""
     parts = [
         f"<p><b>{escape(s.name)}</b> · {escape(s.mode)} · {escape(s.state)} · market {escape(s.market)} · "
         f"{when(s.market_ts_ns)} UTC market time<br>"
         f"equity <b>{money(a.equity)} {escape(a.currency)}</b> · "
         f"P&amp;L <b>{money(a.equity - a.start_cash, sign=True)}</b> · realized {money(a.realized, sign=True)} · "
         f"unrealized {money(a.unrealized, sign=True)} · fees {money(a.fees)}</p>",
+        venues,
         positions_html([r for r in now.positions if r.strategy_id < 0]),
         f"<details><summary>{len(now.strategies)} strategies</summary>{strategies_html(now.strategies[:50])}</details>",
         f"<details><summary>last orders</summary>{orders_html(now.orders)}</details>",

@@ -55,7 +55,7 @@ def waterfall_html(trace: TraceRow, title: str = "") -> str:
             parts.append(_line(x + budget * scale, y, y + 19, 'stroke="currentColor" stroke-width="1.5"'))
         parts.append(_text(WIDTH - RIGHT + 10, y + 13, ("▲ " if over else "") + micros(length) + of_budget))
     parts.append("</svg>")
-    name = escape(title or f"order {trace.order_id}")
+    name = escape(title or f"order {trace.order_id}{f' at {trace.account}' if trace.account else ''}")
     head = f"<b>{name}</b>: {micros(trace.total_us)} from market data to booked fill"
     style = "font-variant-numeric:tabular-nums"
     return f'<div style="{style}"><p style="margin:0 0 4px">{head}</p>{"".join(parts)}</div>'
