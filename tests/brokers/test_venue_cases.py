@@ -85,3 +85,21 @@ def test_the_harness_finds_what_does_not(tmp_path: Path) -> None:
     wrong_bar = json.loads(json.dumps(BAR).replace("1721278920000", "1721278980000"))
     counts = HARNESS.held(alpaca, recordings(tmp_path, wrong_order, wrong_bar))
     assert (counts["held"], sorted(counts["failed"])) == (0, ["q1", "r1"])
+
+
+def test_the_harness_finds_a_signature_that_is_not_right(tmp_path: Path) -> None:
+    [binance] = [venue for venue in HARNESS.venues() if venue.NAME == "binance"]
+    right = {
+        "id": "s1",
+        "alg": "HMAC-SHA256",
+        "payload": "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000"
+        "&timestamp=1499827319559",
+        "signature": "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
+        "apiKey": "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",  # not-a-secret: published
+        "secret": "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j",  # not-a-secret: published
+    }
+    wrong = {**right, "id": "s2", "payload": right["payload"].replace("price=0.1", "price=0.2")}
+    found = {"request": [], "response": [], "signing": [right, wrong]}
+    (tmp_path / "binance.json").write_text(json.dumps({"exchangeInfo_symbols": [], "cases": found}))
+    counts = HARNESS.held(binance, tmp_path)
+    assert (counts["held"], sorted(counts["failed"])) == (1, ["s2"])

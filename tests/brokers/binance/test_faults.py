@@ -164,7 +164,7 @@ async def test_too_many_orders_hold_back_orders_alone(way: str) -> None:
         for name in ("orders_10s", "orders_1d"):
             budget = desk.broker.pool.limiter.budgets[name]
             budget.set_limit(1_000)  # as if others used the account too
-        orders = [desk.away(0.9, qty=0.001) for _ in range(8)]
+        orders = [desk.away(0.9, qty=0.001) for _ in range(12)]  # more than two windows take
         await desk.submit(*orders)
         rejected = [desk.of(order)[0] for order in orders if desk.kinds(order) == ["Rejected"]]
         assert rejected
