@@ -28,7 +28,7 @@ from workbench.brokers.ccxt.parse import Dropped, bar_of, quote_of, trade_of
 from workbench.brokers.ccxt.watch import Watches
 from workbench.brokers.pool import DATA, Pool
 from workbench.config import BrokerSettings
-from workbench.errors import UnknownName
+from workbench.errors import KeysRefused, UnknownName
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
 
@@ -110,6 +110,9 @@ class CcxtFeed:
         listed = await markets(client, self.settings)
         self.pool.health.probe = client.probe
         await self.pool.health.check()
+        if self.pool.health.state == "unauthorised":
+            reason = self.pool.health.reason
+            raise KeysRefused(self.plan.exchange, reason, "check the keys and their environment")
         self.pool.health.start()
         for instrument in self.instruments:
             if instrument.symbol not in listed:

@@ -102,7 +102,8 @@ def verdict(
         )
     if order and ("DuplicateOrderId" in names or _USED.search(said)):
         return OutcomeUnknown(f"{exchange}: the client id was used before ({said}): the order is asked about")
-    if order and names[0] == "ExchangeError" and not _says_no(status):
+    placed = "ExchangeError" in names and names[0] != "ExchangeError"
+    if order and not placed and not _says_no(status):
         return OutcomeUnknown(f"{exchange}: {said}: nobody here knows this error, the order is asked about")
     advice = next((_ADVICE[name] for name in names if name in _ADVICE), "see the exchange's documentation")
     return VenueRefused(exchange, said, advice, status=status, code=names[0])

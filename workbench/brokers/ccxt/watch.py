@@ -89,25 +89,26 @@ class Watches:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while self.state not in ("live", "unauthorised"):
+                while self.state != "unauthorised":
+                    if self.state == "live" and await self._is_quiet():
+                        return
                     self._changed.clear()
                     await self._changed.wait()
         if self.state == "unauthorised":
             raise KeysRefused(self._client.name, self.reason, "check the keys and their environment")
-        if self.state != "live":
-            text = f"{self.name} is not live after {within_s:g} s but {self.state} ({self.reason})"
-            raise VenueDown(self._client.name, text, "it goes on trying")
-        if self.connects:
-            await self._until_quiet()
+        text = f"{self.name} is not live after {within_s:g} s but {self.state} ({self.reason})"
+        raise VenueDown(self._client.name, text, "it goes on trying")
 
-    async def _until_quiet(self) -> None:
+    async def _is_quiet(self) -> bool:
+        """Whether it is still live when nothing has been said for a while, or rows have come."""
         client, deadline_s = self._client, monotonic() + _MOST_QUIET_S
         quiet_s = max(_LEAST_QUIET_S, 3 * client.pool.meters.wire.percentile_s(50))
-        while monotonic() < deadline_s:
+        while not self.frames and self.state == "live" and monotonic() < deadline_s:
             left_s = client.talked_s + quiet_s - monotonic()
             if left_s <= 0 and not client.unsent_frames:
-                return
+                break
             await asyncio.sleep(max(left_s, 0.001))
+        return self.state == "live"
 
     async def close(self) -> None:
         """Watch no more, and close ccxt's connections; harmless when repeated."""
