@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from workbench.brokers.ccxt.amendments import Amendments
 from workbench.brokers.ccxt.client import CcxtClient, Row
-from workbench.brokers.ccxt.config import VENUE, Plan, allowances, plan_of, wanted_exchange
+from workbench.brokers.ccxt.config import Plan, allowances, plan_of, wanted_exchange
 from workbench.brokers.ccxt.executions import Executions
 from workbench.brokers.ccxt.finder import Finder, note_of
 from workbench.brokers.ccxt.library import shown
@@ -65,8 +65,6 @@ _AGAIN_S: Final = (
 class CcxtBroker(VenueBroker):
     """One account at one exchange of ccxt's. `secrets` is the folder for credentials of the form file:NAME."""
 
-    name = VENUE
-
     def __init__(
         self,
         settings: BrokerSettings,
@@ -78,10 +76,12 @@ class CcxtBroker(VenueBroker):
         look_first_s: float = 1.0,
         sweep_s: float = 5.0,
     ) -> None:
-        self.settings = settings
+        self.settings, self.name = settings, settings.venue
         named = bool(wanted_exchange(settings))
         pool = (
-            pool_of(settings, plan_of(settings), account_name) if named else Pool(VENUE, allowances(1_000.0))
+            pool_of(settings, plan_of(settings), account_name)
+            if named
+            else Pool(settings.venue, allowances(1_000.0))
         )
         super().__init__(
             pool,

@@ -12,7 +12,7 @@ from workbench.brokers.pool import Budget, Rolling, Slots
 from workbench.config import BrokerSettings
 from workbench.errors import BadValue, UnknownName
 
-__all__ = ["BY_CLIENT_ID", "PRESETS", "UNIT", "Plan", "allowances", "plan_of", "wanted_exchange"]
+__all__ = ["ADDRESSES", "BY_CLIENT_ID", "PRESETS", "UNIT", "Plan", "allowances", "plan_of", "wanted_exchange"]
 
 VENUE: Final = "ccxt"
 UNIT: Final = 100
@@ -32,6 +32,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     for exchange in ("binance", "binanceus")
 }
 """ccxt's own options by exchange, where its defaults ask for much that spot trading does not need."""
+
+ADDRESSES: Final = {"binanceus": {"ws.ws-api.spot": "wss://ws-api.binance.us:443/ws-api/v3"}}
+"""Addresses that ccxt 4.5 has wrong, by exchange: it would log in to an account's events at binance.com."""
 
 BY_CLIENT_ID: Final = frozenset(
     {"binance", "binanceus", "bitget", "kucoin", "mexc", "myokx", "okx", "okxus", "weex"}

@@ -22,7 +22,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from workbench.brokers.ccxt.client import CcxtClient, Row
-from workbench.brokers.ccxt.config import VENUE, plan_of
+from workbench.brokers.ccxt.config import plan_of
 from workbench.brokers.ccxt.opening import markets, open_client, pool_of
 from workbench.brokers.ccxt.parse import Dropped, bar_of, quote_of, trade_of
 from workbench.brokers.ccxt.watch import Watches
@@ -49,8 +49,6 @@ _ROWS: Final = 100
 class CcxtFeed:
     """Market data of `instruments`. `dropped` counts by reason."""
 
-    name = VENUE
-
     def __init__(
         self,
         settings: BrokerSettings,
@@ -60,9 +58,9 @@ class CcxtFeed:
         secrets: Path = Path(),
         environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.settings, self.plan = settings, plan_of(settings)
+        self.settings, self.plan, self.name = settings, plan_of(settings), settings.venue
         self.instruments = tuple(instruments)
-        self.pool: Pool = pool_of(settings, self.plan, f"{account_name or VENUE} data")
+        self.pool: Pool = pool_of(settings, self.plan, f"{account_name or settings.venue} data")
         self.dropped: Counter[str] = Counter()
         self.events = 0
         self.client: CcxtClient

@@ -15,7 +15,7 @@ from typing import Any, Final
 from yarl import URL
 
 from workbench.brokers.ccxt.client import CcxtClient
-from workbench.brokers.ccxt.config import PRESETS, UNIT, VENUE, Plan, allowances, plan_of
+from workbench.brokers.ccxt.config import ADDRESSES, PRESETS, UNIT, VENUE, Plan, allowances, plan_of
 from workbench.brokers.ccxt.door import Door
 from workbench.brokers.ccxt.library import shown
 from workbench.brokers.ccxt.rules import check_able, instruments_of
@@ -41,7 +41,7 @@ def pool_of(settings: BrokerSettings, plan: Plan, name: str) -> Pool:
         name: limit * UNIT if name in ("requests", EVERY) else limit
         for name, limit in settings.limits.items()
     }
-    return Pool(VENUE, allowances(rate_limit_ms), name=name, mode=settings.mode, limits=limits)
+    return Pool(settings.venue, allowances(rate_limit_ms), name=name, mode=settings.mode, limits=limits)
 
 
 def open_client(
@@ -94,6 +94,8 @@ def _credentials(exchange: str, keys: Credentials) -> dict[str, str]:
 
 def _addressed(exchange: Any, settings: BrokerSettings) -> tuple[list[URL], list[tuple[str, str]]]:
     """Put the account's addresses in; returns the origins that may be spoken to, and what stands for which."""
+    for name, address in ADDRESSES.get(exchange.id, {}).items():
+        _set(exchange, name, address)
     live = dict(_flat(exchange.urls["api"], exchange))
     if settings.addresses:
         return _moved(exchange, settings, live)
@@ -122,12 +124,16 @@ def _moved(
             raise Refused(f"{text}: change one of them")
         origins.append(url.origin())
         moved.append((address, live[name]))
-        at = exchange.urls
-        *path, last = ("api", *name.split(".")) if isinstance(exchange.urls["api"], dict) else ("api",)
-        for part in path:
-            at = at[part]
-        at[last] = address
+        _set(exchange, name, address)
     return origins, sorted(moved, key=lambda pair: -len(pair[0]))
+
+
+def _set(exchange: Any, name: str, address: str) -> None:
+    at = exchange.urls
+    *path, last = ("api", *name.split(".")) if isinstance(at["api"], dict) else ("api",)
+    for part in path:
+        at = at[part]
+    at[last] = address
 
 
 def _flat(urls: Any, exchange: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -7,18 +7,16 @@ Lives here: the rig, how ccxt is pointed at an emulator, knowing when nothing is
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
+from importlib import import_module
 from typing import Any, Final
 
 import msgspec
 
 from workbench.brokers.ccxt.broker import CcxtBroker
-from workbench.brokers.ccxt.opening import find
 from workbench.brokers.rig import BrokerRig
-from workbench.config import BrokerSettings
+from workbench.config import BrokerSettings, Settings, load_settings
 from workbench.errors import Refused
 from workbench.model.instrument import Instrument
-from workbench.model.orders import FILLED, TERMINAL
 from workbench.testbed.accounts import UNLIMITED
 from workbench.testbed.emulator import Emulator, emulated
 from workbench.testbed.orders import VenueOrder
@@ -32,17 +30,18 @@ _HELD_E8: Final = 1_000 * 10**8  # a spot account sells what it has
 
 
 class At(msgspec.Struct, frozen=True):
-    """Where an exchange of ccxt's is emulated: the venue, and the symbol as either writes it."""
+    """Where an exchange of ccxt's is emulated: the venue there, the symbol as either writes it, our folder for it."""
 
     venue: str
     symbol: str
     listed: str
+    folder: str = "ccxt"
 
 
 EXCHANGES: Final = {
     "alpaca": At("alpaca", "BTC/USD", "BTC/USD"),
     "binance": At("binance", "BTC/USDT", "BTCUSDT"),
-    "binanceus": At("binance", "BTC/USDT", "BTCUSDT"),
+    "binanceus": At("binance", "BTC/USDT", "BTCUSDT", "binanceus"),
 }
 
 
@@ -62,13 +61,15 @@ def ccxt_addresses(exchange: str, facts: Mapping[str, Any]) -> dict[str, str]:
 
 def ccxt_account(venue: Emulator, exchange: str, **more: Any) -> BrokerSettings:
     """The settings of an account at the emulator; its keys are in the environment given to `opened`."""
+    folder = EXCHANGES[exchange].folder
+    named = {"exchange": exchange} if folder == "ccxt" else {}
     usual = {
-        "venue": "ccxt",
+        "venue": folder,
         "credentials": "env:EMULATED",
         "addresses": ccxt_addresses(exchange, venue.facts),
         "absent_after_s": 0.0,
         "limits": {"*": UNLIMITED},
-        "options": {"exchange": exchange, **more.pop("options", {})},
+        "options": {**named, **more.pop("options", {})},
     }
     return BrokerSettings(**{**usual, **more})
 
@@ -80,14 +81,25 @@ def keys_of(venue: Emulator) -> dict[str, str]:
 
 async def listed(venue: Emulator, exchange: str, **settings: Any) -> list[Instrument]:
     """The instrument a rig trades, as the exchange lists it."""
-    account = ccxt_account(venue, exchange, **settings)
-    return await find(account, [EXCHANGES[exchange].symbol], Path(), keys_of(venue))
+    package, chosen = _package(venue, exchange, settings)
+    found: list[Instrument] = await package.find_instruments(
+        chosen, "emulated", [EXCHANGES[exchange].symbol], environ=keys_of(venue)
+    )
+    return found
 
 
 def opened(venue: Emulator, exchange: str, instruments: list[Instrument], **more: Any) -> CcxtBroker:
     """The bridge for one emulator, not connected yet."""
-    account = ccxt_account(venue, exchange, **more.pop("settings", {}))
-    return CcxtBroker(account, instruments, environ=keys_of(venue), look_first_s=0.02, **more)
+    package, chosen = _package(venue, exchange, more.pop("settings", {}))
+    usual = {"environ": keys_of(venue), "look_first_s": 0.02}
+    broker: CcxtBroker = package.open_broker(chosen, "emulated", instruments, **{**usual, **more})
+    return broker
+
+
+def _package(venue: Emulator, exchange: str, settings: dict[str, Any]) -> tuple[Any, Settings]:
+    account = ccxt_account(venue, exchange, **settings)
+    chosen = load_settings(brokers={"emulated": account.model_dump()})
+    return import_module(f"workbench.brokers.{EXCHANGES[exchange].folder}"), chosen
 
 
 class CcxtMarket:
@@ -131,9 +143,7 @@ class CcxtMarket:
             tracked = tracker.by_order[number]
             filled_e8 = sum(execution.qty_e8 for order in orders for execution in order.executions)
             over = not any(order.is_open or order.state == "pending" for order in orders)
-            if tracked.filled_e8 != filled_e8 or over != (
-                tracked.state in TERMINAL or tracked.state == FILLED
-            ):
+            if tracked.filled_e8 != filled_e8 or over == tracked.active:
                 behind.append(f"{tracked}")
         return behind
 
