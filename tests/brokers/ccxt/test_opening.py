@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from tests.brokers.pool.wires import http_server
-from workbench.brokers import open_broker
+from workbench.brokers import capabilities_of, open_broker
 from workbench.brokers.ccxt import library as library_module
 from workbench.brokers.ccxt.config import plan_of
 from workbench.brokers.ccxt.door import Door
@@ -52,6 +52,25 @@ async def test_paper_is_the_exchanges_own_test_environment() -> None:
         await opened("kraken")
     live = await opened("kraken", mode="live", account="main")
     assert live.exchange.urls["api"]["private"] == "https://api.kraken.com"
+
+
+async def test_where_ccxt_has_an_address_wrong_it_is_put_right() -> None:
+    """It would log in to another company's account events."""
+    client = await opened("binanceus", mode="live", account="main")
+    assert client.exchange.urls["api"]["ws"]["ws-api"]["spot"] == "wss://ws-api.binance.us:443/ws-api/v3"
+    # when a later ccxt has it right, the line in config.ADDRESSES can go
+    assert shown("binanceus").urls["api"]["ws"]["ws-api"]["spot"].startswith("wss://ws-api.binance.com")
+
+
+async def test_a_preset_names_its_exchange_and_accounts_leave_it_out() -> None:
+    broker = open_broker("binanceus", load_settings())
+    assert broker.name == "binanceus"
+    assert "fok" in capabilities_of(broker)
+    mine = {"venue": "binanceus", "options": {"exchange": "kraken"}}
+    with pytest.raises(BadValue, match="leave it out: the venue is one exchange"):
+        open_broker("binanceus", load_settings(brokers={"mine": mine}), account="mine")
+    with pytest.raises(Refused, match="is at 'binanceus', not at 'ccxt'"):
+        open_broker("ccxt", load_settings(brokers={"mine": mine}), account="mine")
 
 
 async def test_addresses_are_named_as_ccxt_names_them_and_shut_all_others_out() -> None:
