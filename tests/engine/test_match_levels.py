@@ -133,10 +133,10 @@ def test_a_share_is_a_share(share: float) -> None:
         (Slippage("ticks", 3), 100.23, 100.17),
         (Slippage("rate", 0.001), 100.31, 100.09),  # 100.3002 and 100.0998, on the grid against the order
         (Slippage("sqrt", 0.01), 100.71, 99.69),  # 10 of 40: half a percent is 0.501
-        (Slippage("ticks", 500), 101.3, 98.8),  # never out of the bar
+        (Slippage("ticks", 500), 105.2, 95.2),  # an open is a print: it knows no bounds
     ],
 )
-def test_orders_without_a_limit_slip_within_the_bar(slippage: Slippage, buy: float, sell: float) -> None:
+def test_orders_without_a_limit_slip_from_the_open(slippage: Slippage, buy: float, sell: float) -> None:
     last = bar(1, 100.2, 101.3, 98.8, 100.4, 40)
     for side, px in ((BUY, buy), (SELL, sell)):
         venue = opened(order(1, side), slippage=slippage, instruments=CENTS)
@@ -148,7 +148,7 @@ def test_stops_slip_from_their_price_and_limits_never() -> None:
     last = bar(1, 100.2, 101.3, 98.8, 100.4, 40)
     for submit, expected in (
         (order(1, BUY, STOP, stop=101), "1 10 at 101.05"),
-        (order(1, BUY, STOP, stop=101.28), "1 10 at 101.3"),
+        (order(1, BUY, STOP, stop=101.28), "1 10 at 101.3"),  # never out of the bar
         (order(1, SELL, TRAILING, trail=1.2), "1 10 at 98.95"),  # from 100.2: met at 99
         (order(1, BUY, LIMIT, limit=99), "1 10 at 99"),
         (order(1, BUY, STOP_LIMIT, stop=101, limit=101.1), "1 10 at 101"),
@@ -166,6 +166,14 @@ def test_prints_and_quotes_know_no_bounds_and_impact_needs_a_size() -> None:
     venue.on_market(bar(1, 100, 101, 99, 100, 4))
     venue.submit(order(2, units=1, ts=T + MINUTE))
     assert fed(venue, Trade(T + MINUTE + 1, 0, 100)) == ["2 1 at 100.5"]  # the last bar's
+
+
+def test_a_close_knows_no_bounds_either() -> None:
+    flat = bar(1, 100, 100, 100, 100)
+    for side, px in ((BUY, 100.05), (SELL, 99.95)):
+        venue = Match(fill_at="close", slippage=Slippage("ticks", 5), instruments=CENTS)
+        venue.on_market(flat)
+        assert told(venue.submit(order(1, side, ts=flat.ts_ns)))[1:] == [f"1 10 at {px:g}"]
 
 
 def test_slippage_that_makes_no_sense_is_refused() -> None:

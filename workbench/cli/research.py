@@ -13,7 +13,10 @@ from workbench.errors import BadValue
 if TYPE_CHECKING:
     from workbench.research import Result
 
-__all__ = ["register"]
+__all__ = [
+    "Adjusted", "Calendar", "FeePerUnit", "Fees", "Flat", "Limit", "Lot", "NoLimits", "Slippage", "Stamp", "Tick",
+    "Zone",     "costs_and_data", "register",
+]  # fmt: skip
 
 Chosen = Annotated[str, typer.Argument(metavar="STRATEGY", help="a class in strategies/, or FILE.py:CLASS")]
 Data = Annotated[str, typer.Option("--data", "-d", help="a name from `workbench data list`, or a file")]
@@ -39,8 +42,9 @@ Zone = Annotated[str, typer.Option(help="zone of a file's times, when they name 
 Stamp = Annotated[
     str, typer.Option(help="a file's times are the end or start of a bar, or the date of a session")
 ]
-Tick = Annotated[float, typer.Option(help="step of prices (default: the data's)")]
-Lot = Annotated[float, typer.Option(help="step of quantities (default: the data's)")]
+Calendar = Annotated[str, typer.Option(help="a file's exchange, like XNYS; 24/7 never closes")]
+Tick = Annotated[float, typer.Option(help="step of prices; 0 takes the data's own")]
+Lot = Annotated[float, typer.Option(help="step of quantities; 0 takes the data's own")]
 Loop = Annotated[str, typer.Option(help="auto, compiled, events or engine: which loop runs it")]
 
 _NONE: list[str] = []
@@ -71,6 +75,7 @@ def register(app: typer.Typer) -> None:
         adjusted: Adjusted = False,
         tz: Zone = "",
         stamp: Stamp = "end",
+        calendar: Calendar = "",
         tick: Tick = 0.0,
         lot: Lot = 0.0,
         loop: Loop = "auto",
@@ -119,6 +124,7 @@ def register(app: typer.Typer) -> None:
         adjusted: Adjusted = False,
         tz: Zone = "",
         stamp: Stamp = "end",
+        calendar: Calendar = "",
         tick: Tick = 0.0,
         lot: Lot = 0.0,
         loop: Loop = "auto",
@@ -147,20 +153,7 @@ def _run(asked: dict[str, Any], *, hidden: bool) -> "Result":
     from workbench.strategy import find_strategy
 
     chosen = find_strategy(asked["strategy"])(**pairs(asked["settings"]))
-    names = (
-        "quantity",
-        "cash",
-        "fill",
-        "fee_per_unit",
-        "flat_at_end",
-        "adjusted",
-        "tz",
-        "stamp",
-        "loop",
-        "tick",
-        "lot",
-    )
-    same: dict[str, Any] = {name: asked[name] for name in names}
+    same: dict[str, Any] = {name: asked[name] for name in ("quantity", "cash", "fill", "loop")}
     same |= {name: asked[name] or None for name in ("start", "end")}
     with Progress(
         console=Console(stderr=True), transient=True, disable=hidden or not sys.stderr.isatty()
@@ -171,12 +164,21 @@ def _run(asked: dict[str, Any], *, hidden: bool) -> "Result":
             asked["data"],
             symbols=asked["symbol"] or None,
             sizing=Sizing(asked["sizing"], **pairs(asked["sizing_set"])),
-            fees=_number_or_name(asked["fees"]),
-            slippage=_slippage(asked["slippage"]),
-            limits="off" if asked["no_limits"] else pairs(asked["limit"]),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **costs_and_data(asked),
             **same,
         )
+
+
+def costs_and_data(asked: dict[str, Any]) -> dict[str, Any]:
+    """What is typed of costs, limits and of how data is to be understood, as `backtest` and `sweep` take it."""
+    names = ("fee_per_unit", "flat_at_end", "adjusted", "tz", "stamp", "calendar", "tick", "lot")
+    return {
+        "fees": _number_or_name(asked["fees"]),
+        "slippage": _slippage(asked["slippage"]),
+        "limits": "off" if asked["no_limits"] else pairs(asked["limit"]),
+        **{name: asked[name] for name in names},
+    }
 
 
 def _number_or_name(text: str) -> float | str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from workbench.cli import research
 from workbench.cli.desk import SIZING, pairs
 from workbench.cli.output import AsJson, emit, say, table
 from workbench.errors import BadValue, WorkbenchError
@@ -122,6 +123,18 @@ def register(app: typer.Typer) -> None:
         ] = [],  # noqa: B006
         cash: Annotated[float, typer.Option(help="starting cash")] = 1_000_000.0,
         fill: Annotated[str, typer.Option(help="next_open or close")] = "next_open",
+        fees: research.Fees = "0",
+        fee_per_unit: research.FeePerUnit = 0.0,
+        slippage: research.Slippage = "0",
+        limit: research.Limit = [],  # noqa: B006
+        no_limits: research.NoLimits = False,
+        flat_at_end: research.Flat = False,
+        adjusted: research.Adjusted = False,
+        tz: research.Zone = "",
+        stamp: research.Stamp = "end",
+        calendar: research.Calendar = "",
+        tick: research.Tick = 0.0,
+        lot: research.Lot = 0.0,
         workers: Annotated[int, typer.Option(help="threads or processes; 0 takes every core")] = 0,
         cluster: Annotated[str, typer.Option(help="address of a Dask scheduler, tcp://HOST:PORT")] = "",
         best: Annotated[int, typer.Option(help="how many rows to show")] = 10,
@@ -136,6 +149,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Backtest a strategy with every parameter set, on all cores; Ctrl-C keeps what is done."""
+        asked = dict(locals())
         from workbench.engine.sizing import Sizing
         from workbench.research import sweep as run
         from workbench.strategy import find_strategy
@@ -162,6 +176,7 @@ def register(app: typer.Typer) -> None:
             out=None if rows else out,
             resume=not anew,
             progress=False if as_json else None,
+            **research.costs_and_data(asked),
         )
         if rows is not None:
             result.to_parquet(rows)

@@ -149,7 +149,7 @@ def _years(calendar: str, first: int, last: int) -> Sessions:
         with (
             warnings.catch_warnings()
         ):  # it lags behind pandas' newest names; nothing a user could do about it
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module="exchange_calendars")
+            warnings.simplefilter("ignore", DeprecationWarning)
             built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
     except ValueError as error:
         raise BadValue(

@@ -14,7 +14,17 @@ import numpy.typing as npt
 from workbench.model.instrument import Instrument
 from workbench.model.scale import SCALE
 
-__all__ = ["FIELDS", "Columns", "Kind", "bar_length_ns", "guess_instrument", "guess_lot_e8", "guess_tick_e8"]
+__all__ = [
+    "FIELDS",
+    "Columns",
+    "Kind",
+    "bar_length_ns",
+    "guess_calendar",
+    "guess_instrument",
+    "guess_lot_e8",
+    "guess_tick_e8",
+    "widened",
+]
 
 type Kind = Literal["bars", "quotes", "trades"]
 
@@ -71,6 +81,22 @@ def bar_length_ns(ts_ns: npt.NDArray[np.int64], code: npt.NDArray[np.int32]) -> 
     return int(lengths[counts.argmax()])
 
 
+def widened(figures: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Single precision as the shortest decimals that mean it: 100.16, not 100.16000366, which lies on no grid.
+
+    >>> widened(np.array([100.16, 0.1, 12345.678], np.float32)).tolist()
+    [100.16, 0.1, 12345.678]
+    """
+    wide = figures.astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.where(np.isfinite(wide) & (wide != 0), np.floor(np.log10(np.abs(wide))), 0.0)
+        for digits in (9, 8, 7):  # nine tell every figure, seven most
+            scale = 10.0 ** (digits - 1 - size)
+            shorter = np.rint(figures.astype(np.float64) * scale) / scale
+            wide = np.where(shorter.astype(np.float32) == figures, shorter, wide)
+    return wide
+
+
 def guess_tick_e8(prices: npt.NDArray[np.float64]) -> int:
     """The coarsest price step, 0.01 or a finer power of ten, on which nine in ten prices lie.
 
@@ -93,6 +119,20 @@ def guess_lot_e8(sizes: npt.NDArray[np.float64]) -> int:
     """
     known = sizes[np.isfinite(sizes)]
     return SCALE if bool(np.all(known == np.floor(known))) else 1
+
+
+def guess_calendar(ts_ns: npt.NDArray[np.int64]) -> str:
+    """24/7 for times on Saturdays (after 06:00 UTC, when America's Friday has ended everywhere), else XNYS.
+
+    >>> guess_calendar(np.array(["2021-03-06T12:00"], "datetime64[ns]").astype(np.int64))
+    '24/7'
+    """
+    into_saturday = (ts_ns - _SATURDAY_NS) % _WEEK_NS  # 1970-01-03 was one
+    return "24/7" if bool(np.any(into_saturday < 18 * 3_600_000_000_000)) else "XNYS"
+
+
+_SATURDAY_NS: Final = (2 * 24 + 6) * 3_600_000_000_000
+_WEEK_NS: Final = 7 * 24 * 3_600_000_000_000
 
 
 def guess_instrument(iid: int, symbol: str, tables: Sequence[Columns], calendar: str) -> Instrument:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds.actions import ACTIONS, tidied
 from workbench.feeds.calendars import sessions_between
-from workbench.feeds.columns import FIELDS, Columns, Kind, bar_length_ns
+from workbench.feeds.columns import FIELDS, Columns, Kind, bar_length_ns, widened
+from workbench.feeds.wide import one_row_a_symbol
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,19 +75,26 @@ def columns_of_table(
             if field == "side" and not pa.types.is_floating(chunk.type):
                 values[:, at] = [_SIDES.get(str(word).lower(), 0.0) for word in chunk.to_pylist()]
             else:
-                values[:, at] = _array(chunk.cast(pa.float64()))
+                values[:, at] = _floats(table, column)
     if layout.adjusted:
-        values = _scaled(values, _array(table.column(layout.adjusted).cast(pa.float64())))
+        values = _scaled(values, _floats(table, layout.adjusted))
     actions = None
     if any(layout.actions):
-        actions = tidied(_side_by_side([_floats(table, column) for column in layout.actions], len(ts_ns)))
+        actions = tidied(
+            _side_by_side(
+                [_floats(table, column) if column else None for column in layout.actions], len(ts_ns)
+            )
+        )
     return _stamped(Columns(layout.kind, names, ts_ns, code, values, actions=actions), stamp)
 
 
-def _floats(table: Any, column: str) -> npt.NDArray[Any] | None:
+def _floats(table: Any, column: str) -> npt.NDArray[np.float64]:
     import pyarrow as pa
 
-    return _array(table.column(column).cast(pa.float64())) if column else None
+    single = pa.types.is_float32(table.schema.field(column).type)
+    return (
+        widened(_array(table.column(column))) if single else _array(table.column(column).cast(pa.float64()))
+    )
 
 
 def _side_by_side(columns: Sequence[npt.NDArray[Any] | None], rows: int) -> npt.NDArray[np.float64]:
@@ -122,10 +130,23 @@ def columns_of_frame(
 
     if stamp not in STAMPS:
         raise UnknownName("stamp", stamp, STAMPS)
+    given: Any = frame
+    if not isinstance(given, pd.DataFrame):
+        kind = type(given).__name__
+        raise BadInput(
+            f"data is of type {kind}: give a name, a file, a Recording or a pandas DataFrame of bars"
+        )
+    if frame.columns.nlevels > 1:
+        fields = {word for field, also in _ALSO.items() for word in (field, *also)} | set(_ADJUSTED)
+        frame = one_row_a_symbol(frame, source, fields)
     if isinstance(frame.index, pd.DatetimeIndex) and not any(str(c).lower() in _TIMES for c in frame.columns):
         frame = frame.rename_axis("ts").reset_index()
-    layout = _Layout(source, [str(column) for column in frame.columns], adjusted)
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    titles = [str(column) for column in frame.columns]
+    layout = _Layout(source, titles, adjusted)
+    frame = frame.set_axis(titles, axis=1)
+    twice = next((title for title in layout.used if titles.count(title) > 1), "")
+    if twice:
+        raise BadInput(f"{source} has {titles.count(twice)} columns '{twice}': leave one of them")
     if not layout.time:
         raise UnknownName(
             "column", "ts", frame.columns, f"{source} needs a column of times: one of {', '.join(_TIMES)}"
@@ -163,6 +184,8 @@ def _figures(column: "pd.Series[Any]") -> npt.NDArray[np.float64]:
     """A column's numbers; what is none is NaN."""
     import pandas as pd
 
+    if column.dtype == np.float32:
+        return widened(column.to_numpy())
     figures: npt.NDArray[np.float64] = pd.to_numeric(column, errors="coerce").to_numpy(
         np.float64, na_value=np.nan
     )
@@ -215,6 +238,12 @@ class _Layout:
                 for action in ACTIONS
             ]
 
+    @property
+    def used(self) -> list[str]:
+        """The columns that are read."""
+        chosen = [self.time, self.clock, self.symbol, *self.fields.values(), *self.actions, self.adjusted]
+        return [name for name in chosen if name]
+
 
 def _stamped(columns: Columns, stamp: str) -> Columns:
     if stamp not in STAMPS:
@@ -244,6 +273,9 @@ def _utc_ns(
     if times.dt.tz is None:
         if not tz:
             example = "say which with tz, for example America/New_York or UTC"
+            if len(times) and (times == times.dt.normalize()).all():
+                example = f"say stamp='session' where each means that day's close, else {example}"
+                raise BadValue("tz", "", f"the times in {source} are dates: {example}")
             raise BadValue("tz", "", f"the times in {source} carry no zone: {example}")
         local = times.dt.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
         _no_holes(

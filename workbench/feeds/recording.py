@@ -268,11 +268,11 @@ class Recording:
             sessions=kept,
         )
 
-    def on_grid(self, tick_e8: int = 0, lot_e8: int = 0) -> "Recording":
-        """The same rows with another price step or quantity step for every instrument (0 keeps what they have)."""
+    def on_grid(self, ticks_e8: Sequence[int], lots_e8: Sequence[int]) -> "Recording":
+        """The same rows with other price steps or quantity steps, one an instrument (0 keeps what it has)."""
         instruments = [
-            structs.replace(i, tick_e8=tick_e8 or i.tick_e8, lot_e8=lot_e8 or i.lot_e8)
-            for i in self.instruments
+            structs.replace(i, tick_e8=tick or i.tick_e8, lot_e8=lot or i.lot_e8)
+            for i, tick, lot in zip(self.instruments, ticks_e8, lots_e8, strict=True)
         ]
         made = Recording(
             self.name, instruments, self.ts_ns, self.iid, self.kind, self.values,

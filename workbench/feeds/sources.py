@@ -7,24 +7,28 @@ A name is looked for as a data set (`data/NAME.parquet` of the project, of an in
 workbench's home), then as a symbol that a data set holds; the project's own sample comes first.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds.calendars import zone_of
 from workbench.feeds.checks import check_columns
+from workbench.feeds.columns import guess_calendar
 from workbench.feeds.files import DataSet, instruments_of, is_data_file, read_columns, read_facts, sessions_of
 from workbench.feeds.recording import Recording
+from workbench.model import to_e8
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["DataSet", "data_folders", "list_data", "moment_ns", "open_data", "open_set"]
 
-type Moment = str | int | datetime
+type Moment = str | int | date | datetime
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -60,6 +64,8 @@ def open_data(
     calendar: str = "",
     symbol: str = "",
     adjusted: bool = False,
+    tick: "float | Mapping[str, float]" = 0.0,
+    lot: "float | Mapping[str, float]" = 0.0,
     home: Path | None = None,
 ) -> Recording:
     """A recorded market from a data set's name ("spy_1m_2020-12"), a symbol ("SPY"), a Parquet or CSV file, a
@@ -69,6 +75,8 @@ def open_data(
     time unless they carry a zone), or UTC nanoseconds; both included. `tz`, `stamp` (times are the "end" or the
     "start" of the bar, or the date of its "session"), `calendar` and `symbol` say what a file or frame does not say
     itself. `adjusted` scales the prices by the file's column `adj_close`; splits and dividends are then in them.
+    `tick` and `lot` are the steps of prices and quantities, of all symbols or by symbol; 0 takes those of the data set,
+    else the coarsest grids that the figures lie on. Rows on Saturdays make the calendar "24/7", unless one is given.
 
     Raises:
         UnknownName: no such data, symbol or column, with the nearest one.
@@ -80,6 +88,7 @@ def open_data(
     """
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
     recording, implied = _opened(source, _Reading(tz, stamp, calendar, symbol, adjusted), home)
+    recording = _on_grids(recording, tick, lot)
     wanted = wanted or implied
     if wanted is None and start is None and end is None:
         return recording
@@ -158,21 +167,47 @@ def _as_it_is(recording: Recording, name: str, reading: _Reading) -> Recording:
     return recording
 
 
+def _on_grids(recording: Recording, tick: Any, lot: Any) -> Recording:
+    """The same rows, with other steps of prices and quantities; 0 leaves what is there."""
+    ticks, lots = (_steps(recording, field, given) for field, given in (("tick", tick), ("lot", lot)))
+    return recording.on_grid(ticks, lots) if any(ticks) or any(lots) else recording
+
+
+def _steps(recording: Recording, field: str, given: Any) -> list[int]:
+    """The step of every symbol in 1e-8; 0 where none is given."""
+    known = recording.symbols
+    steps = dict(given) if isinstance(given, Mapping) else dict.fromkeys(known, given)
+    for symbol, step in steps.items():
+        if symbol not in known:
+            raise UnknownName(f"symbol of {field}", symbol, known)
+        numeric = isinstance(step, int | float | np.number) and not isinstance(step, bool)
+        if not numeric or not (step == 0 or 1e-8 <= step < 1e6):
+            raise BadValue(field, step, "give a step above 0 (at least 1e-8), or 0 for the data's own")
+    return [to_e8(float(steps.get(symbol, 0.0))) for symbol in known]
+
+
 def _from_file(source: "Path | pd.DataFrame", name: str, reading: _Reading) -> Recording:
     columns = read_columns(source, **reading._asdict())
     check_columns(columns).refuse(str(source) if isinstance(source, Path) else name)
-    return Recording.merged(name, columns, calendar=reading.calendar or "XNYS")
+    calendar = reading.calendar or guess_calendar(columns.ts_ns)
+    return Recording.merged(name, columns, calendar=calendar)
 
 
-def moment_ns(field: str, value: Moment, calendar: str = "XNYS") -> int:
+def moment_ns(field: str, value: Any, calendar: str = "XNYS") -> int:
     """UTC nanoseconds of a date, a time or a number; a date means its first ("start") or last ("end") instant.
 
     >>> moment_ns("start", "2020-12-16 10:30", "XNYS")
     1608132600000000000
     """
-    if isinstance(value, int):
-        return value
-    text = value.isoformat() if isinstance(value, datetime) else value.strip()
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, np.datetime64):
+        value = str(value.astype("datetime64[us]"))[: 10 if value.dtype == "datetime64[D]" else None]
+    if not isinstance(value, str | date):
+        raise BadValue(
+            field, value, "give a date like 2020-12-15, a time like '2020-12-15 10:30', or ns since 1970"
+        )
+    text = value.isoformat() if isinstance(value, date) else value.strip()
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:

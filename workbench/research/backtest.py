@@ -11,7 +11,7 @@ from workbench.engine.fees import FeeSchedule
 from workbench.engine.sizing import UNITS
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds import Recording, open_data
-from workbench.model import from_e8, to_e8
+from workbench.model import Instrument, from_e8, to_e8
 from workbench.research.loops import run_plan
 from workbench.research.plan import CLOSE, NEXT_OPEN, Placement, Plan, Progress, limits_of, venue_of
 from workbench.research.result import Result
@@ -21,7 +21,7 @@ from workbench.strategy import Strategy, is_event, parameters_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Part", "backtest"]
+__all__ = ["Part", "backtest", "check_lot", "market_of", "number_of"]
 
 
 class Part(NamedTuple):
@@ -56,8 +56,8 @@ def backtest(
     tz: str = "",
     stamp: str = "end",
     calendar: str = "",
-    tick: float = 0.0,
-    lot: float = 0.0,
+    tick: float | Mapping[str, float] = 0.0,
+    lot: float | Mapping[str, float] = 0.0,
     sim: SimSettings | None = None,
     loop: str = "auto",
     progress: Progress | None = None,
@@ -85,8 +85,9 @@ def backtest(
         flat_at_end: close what is held at the last bar's close.
         adjusted: scale the prices of a file or frame by its column `adj_close`.
         tz, stamp, calendar: what a file or frame does not say itself: the zone of its times; whether they are the "end"
-            or the "start" of a bar or the date of a "session"; its exchange.
-        tick, lot: the step of prices and of quantities; 0 takes the data's (a lot of 1 where volumes are whole).
+            or the "start" of a bar or the date of a "session"; its exchange ("24/7" never closes).
+        tick, lot: the steps of prices and quantities, for all symbols or by symbol; 0 takes the data's own, else the
+            grids its figures lie on (whole units where no volume says otherwise).
         sim: everything else about the venue (`workbench.config.SimSettings`); no latency when omitted.
         loop: "auto" takes the fastest loop that answers as the live engine would; "compiled", "events" and "engine"
             ask for one. `result.run.loop` names the one that ran, `result.run.why` what kept it from a faster one.
@@ -101,18 +102,16 @@ def backtest(
     >>> result.stats["fills"] > 0
     True
     """
-    names = None if symbols is None else [symbols] if isinstance(symbols, str) else list(symbols)
-    if names is not None and not names:
-        raise BadValue("symbols", names, "name at least one symbol of the data")
-    recording = _opened(data, names, start, end, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted)
-    if tick or lot:
-        recording = recording.on_grid(_step_e8("tick", tick), _step_e8("lot", lot))
+    names = _names(symbols)
+    recording = market_of(
+        data, names, start, end, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted, tick=tick, lot=lot
+    )
     venue, own_fees = venue_of(sim, fees, fee_per_unit, slippage)
     parts = _parts(strategy)
     plan = Plan(
         recording=recording,
         placements=tuple(_placed(part, recording, quantity, sizing) for part in parts.values()),
-        cash=_number("cash", cash),
+        cash=number_of("cash", cash),
         sim=venue,
         limits=limits_of(limits),
         fees=own_fees,
@@ -172,36 +171,39 @@ def _placed(part: Part, recording: Recording, quantity: float, sizing: str | Siz
     placement = Placement.checked(
         chosen,
         iids,
-        _number("quantity", quantity if part.quantity is None else part.quantity),
+        number_of("quantity", quantity if part.quantity is None else part.quantity),
         sizing if part.sizing is None else part.sizing,
     )
-    for iid in iids if placement.sizing == UNITS and not is_event(type(chosen)) else ():
-        instrument = recording.instruments[iid]
-        if not instrument.floor_qty(to_e8(placement.quantity)):
-            lot = from_e8(instrument.lot_e8)
-            raise BadValue(
-                "quantity", placement.quantity, f"give at least {lot:g}, the lot of {instrument.symbol}"
-            )
+    if not is_event(type(chosen)):
+        check_lot(placement.sizing, placement.quantity, [recording.instruments[iid] for iid in iids])
     return placement
 
 
-def _opened(
-    data: Any,
-    names: list[str] | None,
-    start: Any,
-    end: Any,
-    *,
-    tz: str,
-    stamp: str,
-    calendar: str,
-    adjusted: bool,
+def check_lot(sizing: str, quantity: float, instruments: Iterable[Instrument]) -> None:
+    """Refuse a number of units that is less than a lot: nothing would ever be traded."""
+    for instrument in instruments if sizing == UNITS else ():
+        if not instrument.floor_qty(to_e8(quantity)):
+            lot = from_e8(instrument.lot_e8)
+            advice = f"give at least {lot:g}, the lot of {instrument.symbol}, or a smaller lot="
+            raise BadValue("quantity", quantity, advice)
+
+
+def _names(symbols: Any) -> list[str] | None:
+    if symbols is None:
+        return None
+    names = [symbols] if isinstance(symbols, str) else list(symbols) if isinstance(symbols, Iterable) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise BadValue("symbols", symbols, "name at least one symbol of the data")
+    return names
+
+
+def market_of(
+    data: Any, names: list[str] | None = None, start: Any = None, end: Any = None, **understood: Any
 ) -> Recording:
-    """The market asked for; every symbol of it has data."""
+    """The market asked for; every symbol of it has data. `understood` as for `open_data`."""
     foreign = not isinstance(data, (str, Recording)) or str(data).lower().endswith(_FILES)
     symbol = names[0] if foreign and names is not None and len(names) == 1 else ""
-    recording = open_data(
-        data, names, start, end, tz=tz, stamp=stamp, calendar=calendar, symbol=symbol, adjusted=adjusted
-    )
+    recording = open_data(data, names, start, end, symbol=symbol, **understood)
     empty = set(range(len(recording.instruments))) - set(recording.iid.tolist() if names else ())
     if names and empty:
         raise BadValue(
@@ -213,14 +215,8 @@ def _opened(
 _FILES = (".parquet", ".csv", ".csv.gz", ".csv.zip")
 
 
-def _step_e8(field: str, value: Any) -> int:
-    step = _number(field, value)
-    if not (step == 0 or 1e-8 <= step < 1e9):
-        raise BadValue(field, value, "give a step of 0.00000001 or more")
-    return to_e8(step)
-
-
-def _number(field: str, value: Any) -> float:
+def number_of(field: str, value: Any) -> float:
+    """A plain number; a text or a list is none."""
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
         raise BadValue(field, value, "give a number")
     return float(value)

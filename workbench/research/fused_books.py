@@ -246,17 +246,14 @@ def note_order(
 
 @_compiled
 def book_fill(
-    account: Any, sums: Any, seats: Any, r: int, lines: Any, px_now: float, low: float, high: float, now: int, n: int,
+    account: Any, sums: Any, seats: Any, r: int, lines: Any, px_now: float, now: int, n: int,
     fill_order: Any, fill_ts: Any, fill_px: Any, fill_value: Any, fill_fee: Any,
 ) -> bool:  # fmt: skip
-    """What seat `r` has on its way fills, as fill number `n`, within `low` and `high` (0: no bounds); False when a
-    product leaves 64 bits."""
+    """What seat `r` has on its way fills, as fill number `n`; False when a product leaves 64 bits."""
     iid, qty = seats[r, IID], seats[r, PENDING]
     px = np.int64(np.rint(px_now * 1e8))
     if lines[iid, WORSE] != 0 or sums[SLIP] != 0.0:
         px = _slipped_px_e8(px, qty, lines[iid, WORSE], sums[SLIP], lines[iid, TICK])
-        if low > 0.0:
-            px = min(max(px, np.int64(np.rint(low * 1e8))), np.int64(np.rint(high * 1e8)))
     if not _room(px, abs(qty)):
         return False
     value = _value_e8(px, qty)

@@ -76,9 +76,6 @@ def loop_over(pieces: Pieces) -> Callable[..., Any]:
                 px = np.int64(np.rint((o[i] if account[AT_CLOSE] == 0 else c[i - 1]) * 1e8))
                 if account[WORSE] != 0 or numbers[SLIP] != 0.0:
                     px = _slipped_px_e8(px, pending, account[WORSE], numbers[SLIP], account[TICK])
-                    if account[AT_CLOSE] != 0:  # inside a bar it stays within the bar
-                        px = max(px, np.int64(np.rint(low[i - 1] * 1e8)))
-                        px = min(px, np.int64(np.rint(h[i - 1] * 1e8)))
                 if not _room(px, abs(pending)):
                     status = TOO_LARGE
                     break

@@ -172,7 +172,7 @@ def _flat(plan: Plan, at: Any, state: _State, equity: Any, cancelled: list[int])
         bar = recording.values[last_row[iid]].tolist()
         at_once = plan.fill == CLOSE and int(recording.ts_ns[last_row[iid]]) == now
         slips = Slips.of(plan.sim, recording.instruments[iid].tick_e8)
-        px = slips.px_e8(round(bar[3] * 1e8), qty, (bar[2], bar[1]) if at_once else None)
+        px = slips.px_e8(round(bar[3] * 1e8), qty)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
         cash -= value + fee

@@ -142,7 +142,6 @@ def _end(plan: Plan, account: Ints, at: Any, series: Series, marks: Floats, equi
     last = len(series.ts_ns) - 1
     mark = round(float(series.close[last]) * 1e8)
     slips = Slips.of(plan.sim, plan.recording.instruments[0].tick_e8)
-    bounds = (float(series.low[last]), float(series.high[last])) if plan.fill == CLOSE else None
     rows: list[list[int]] = [[], [], [], [], []]
     closing: list[int] = []
     if pending and plan.fill == CLOSE:
@@ -154,7 +153,7 @@ def _end(plan: Plan, account: Ints, at: Any, series: Series, marks: Floats, equi
         rows[1].append(-held)
         held = 0
     for qty in closing:
-        px = slips.px_e8(mark, qty, bounds)
+        px = slips.px_e8(mark, qty)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
         cash -= value + fee

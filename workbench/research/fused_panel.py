@@ -114,7 +114,7 @@ def panel_over(pieces: Pieces) -> Callable[..., Any]:
                     r = seats_of[k]
                     if seats[r, PENDING] != 0:
                         if not book_fill(
-                            account, sums, seats, r, lines, values[row, 0], 0.0, 0.0, now, n_fills,
+                            account, sums, seats, r, lines, values[row, 0], now, n_fills,
                             fill_order, fill_ts, fill_px, fill_value, fill_fee,
                         ):  # fmt: skip
                             status = TOO_LARGE
@@ -202,8 +202,8 @@ def panel_over(pieces: Pieces) -> Callable[..., Any]:
                     r = order_seat[k]
                     bar_at = seats[r, BAR]
                     if not book_fill(
-                        account, sums, seats, r, lines, values[bar_at, 3], values[bar_at, 2], values[bar_at, 1],
-                        now, n_fills, fill_order, fill_ts, fill_px, fill_value, fill_fee,
+                        account, sums, seats, r, lines, values[bar_at, 3], now, n_fills,
+                        fill_order, fill_ts, fill_px, fill_value, fill_fee,
                     ):  # fmt: skip
                         status = TOO_LARGE
                     n_fills += 1

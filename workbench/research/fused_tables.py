@@ -36,14 +36,11 @@ class Slips(NamedTuple):
         worse = round(amount * tick_e8) if sim.slippage == "ticks" else 0
         return cls(worse, amount if sim.slippage == "rate" else 0.0, tick_e8)
 
-    def px_e8(self, px_e8: int, side: int, bounds: tuple[float, float] | None) -> int:
-        """The price at which an order fills, inside a bar within its (low, high)."""
+    def px_e8(self, px_e8: int, side: int) -> int:
+        """The price at which an order fills."""
         if not (self.worse_e8 or self.rate):
             return px_e8
-        slipped = slipped_px_e8(px_e8, side, self.worse_e8, self.rate, self.tick_e8)
-        return (
-            slipped if bounds is None else min(max(slipped, round(bounds[0] * 1e8)), round(bounds[1] * 1e8))
-        )
+        return slipped_px_e8(px_e8, side, self.worse_e8, self.rate, self.tick_e8)
 
 
 class Orders(NamedTuple):

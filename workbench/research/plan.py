@@ -71,25 +71,40 @@ def venue_of(
     """
     changes: dict[str, Any] = {}
     own = None
+    given: Any = fees
     if isinstance(fees, str):
         fees_named(fees)
         changes["fees"] = fees
     elif callable(fees):
         own = fees
     elif fees != 0.0:
-        if not 0 <= fees < 1:
+        if not isinstance(given, (int, float)) or not 0 <= given < 1:
             raise BadValue("fees", fees, "give a fraction of the value from 0 to below 1, like 0.001")
-        changes["fee_rate"] = float(fees)
+        changes["fee_rate"] = float(given)
     if fee_per_unit != 0.0:
         if not 0 <= fee_per_unit < 1e9:
             raise BadValue("fee_per_unit", fee_per_unit, "give an amount of 0 or more")
         changes["fee_per_unit"] = float(fee_per_unit)
-    if slippage != 0.0:
-        model, amount = ("rate", slippage) if isinstance(slippage, (int, float)) else slippage
-        Slippage(model, amount)
-        changes |= {"slippage": model, "slippage_amount": float(amount)}
-    plain = SimSettings(ack_median_us=0, fill_median_us=0) if sim is None else sim
-    return plain.model_copy(update=changes), own
+    model, amount = _slippage(slippage)
+    if amount != 0.0:
+        changes |= {"slippage": model, "slippage_amount": amount}
+    plain: Any = SimSettings(ack_median_us=0, fill_median_us=0) if sim is None else sim
+    if not isinstance(plain, SimSettings):
+        raise BadValue("sim", sim, "give a workbench.config.SimSettings, like SimSettings(queue=True)")
+    venue: SimSettings = plain.model_copy(update=changes)
+    return venue, own
+
+
+def _slippage(given: Any) -> tuple[str, float]:
+    """Model and amount."""
+    plain = isinstance(given, (int, float)) and not isinstance(given, bool)
+    pair = ("rate", given) if plain else given
+    if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], (int, float))):
+        raise BadValue(
+            "slippage", given, 'give a fraction of the price, or a model and its amount: ("ticks", 2)'
+        )
+    Slippage(*pair)
+    return pair[0], float(pair[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,4 +161,8 @@ class Plan:
             raise BadValue("cash", self.cash, "give a finite amount above 0")
         if self.fill not in FILLS:
             raise UnknownName("fill", self.fill, FILLS)
+        if self.progress is not None and not callable(self.progress):
+            raise BadValue(
+                "progress", self.progress, "give a function that takes (events done, events in all)"
+            )
         Limits().changed(self.limits.items())

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import BadInput, BadValue, UnknownName
-from workbench.feeds import Recording, open_data
-from workbench.research.backtest import backtest
+from workbench.feeds import Recording
+from workbench.research.backtest import backtest, market_of
 from workbench.research.result import Result
 from workbench.research.run import Run
 from workbench.research.statistics import session_ends
@@ -38,7 +38,8 @@ type Ints = npt.NDArray[np.int64]
 
 UNITS = ("sessions", "bars")
 _OWN = ("symbols", "start", "end", "method", "n", "seed", "sets", "axes", "workers")
-_TERMS = ("quantity", "sizing", "fill", "sim", "limits")
+_TERMS = ("quantity", "sizing", "fill", "fees", "fee_per_unit", "slippage", "sim", "limits")
+_UNDERSTOOD = ("adjusted", "tz", "stamp", "calendar", "tick", "lot")
 _ASLEEP_UNTIL = "asleep_until_s"
 
 
@@ -101,7 +102,8 @@ def walk_forward(
         cash: starting cash.
         progress: False for silence, or a function told (windows done, windows in all).
         more: axes, and the arguments of `sweep` that say what is run: symbols (of one account), start, end, method, n,
-            seed, sets, axes, workers, quantity, sizing, fill, sim, limits.
+            seed, sets, axes, workers, quantity, sizing, fill, fees, fee_per_unit, slippage, sim, limits, and how the
+            data is to be understood: adjusted, tz, stamp, calendar, tick, lot.
 
     Raises:
         UnknownName, BadValue, BadInput: as `sweep`; or spans that do not fit the data.
@@ -114,7 +116,10 @@ def walk_forward(
     """
     if unit not in UNITS:
         raise UnknownName("unit", unit, UNITS)
-    recording = open_data(data, more.pop("symbols", None), more.pop("start", None), more.pop("end", None))
+    understood = {name: more.pop(name) for name in _UNDERSTOOD if name in more}
+    symbols = more.pop("symbols", None)
+    names = [symbols] if isinstance(symbols, str) else symbols
+    recording = market_of(data, names, more.pop("start", None), more.pop("end", None), **understood)
     ends = _ends(recording, unit)
     spans = list(windows(len(ends), train, test, step, anchored=anchored))
     own = {name: more.pop(name) for name in _OWN if name in more}

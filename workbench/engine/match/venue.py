@@ -295,7 +295,8 @@ class Match(Desk):
             return told.qty_e8
         px_e8 = round(px * SCALE)
         if self._slips and not resting.limit:
-            px_e8 = self._slipped(order, px_e8, qty_e8, tape, bar, volume_e8)
+            inside = bar is not None and px == resting.stop and px != bar.open
+            px_e8 = self._slipped(order, px_e8, qty_e8, tape, bar, volume_e8, inside)
         fee_e8 = self.fee_of(resting, px_e8, qty_e8, ts_ns)
         exec_id = f"x-{order.epoch}-{order.order_id}-{resting.fills + 1}"
         at_ns = max(ts_ns, order.ts_ns + resting.fill_ns)
@@ -305,14 +306,22 @@ class Match(Desk):
         return qty_e8
 
     def _slipped(
-        self, order: Submit, px_e8: int, qty_e8: int, tape: Tape, bar: Bar | None, volume_e8: int | None
+        self,
+        order: Submit,
+        px_e8: int,
+        qty_e8: int,
+        tape: Tape,
+        bar: Bar | None,
+        volume_e8: int | None,
+        inside: bool,
     ) -> int:
-        """The price after slippage. Inside a bar it stays within the bar; a print or quote knows no bounds."""
+        """The price after slippage. A stop that is met inside a bar stays within the bar; an open, a close, a print or
+        a quote knows no bounds: a bar that closes at its high would else cost a buy at its close nothing."""
         if bar is not None:
             volume_e8 = round(bar.volume * SCALE) if bar.volume > 0 else 0
         elif volume_e8 is None:
             volume_e8 = tape.volume_e8
         slipped_e8 = self._slippage.px_e8(order.side, px_e8, qty_e8, volume_e8, self._ticks.get(order.iid, 1))
-        if bar is None:
+        if bar is None or not inside:
             return slipped_e8
         return min(max(slipped_e8, round(bar.low * SCALE)), round(bar.high * SCALE))

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.config import SimSettings, home_folder
+from workbench.engine.fees import FeeSchedule
 from workbench.engine.sizing import Sizing
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds import Recording, open_data
-from workbench.research.plan import NEXT_OPEN
+from workbench.research.backtest import check_lot, market_of, number_of
+from workbench.research.plan import NEXT_OPEN, limits_of, venue_of
 from workbench.research.sweep.axes import Choice, axes_of, listed_sets
 from workbench.research.sweep.board import Board, run_in_threads
 from workbench.research.sweep.job import Job
@@ -56,9 +58,19 @@ def sweep(
     sizing: str | Sizing = "quantity",
     cash: float = 1_000_000.0,
     fill: str = NEXT_OPEN,
+    fees: float | str | FeeSchedule = 0.0,
+    fee_per_unit: float = 0.0,
+    slippage: float | tuple[str, float] = 0.0,
+    flat_at_end: bool = False,
     sim: SimSettings | None = None,
-    limits: Mapping[str, float] | None = None,
+    limits: Mapping[str, float] | str | None = None,
     options: Mapping[str, Any] | None = None,
+    adjusted: bool = False,
+    tz: str = "",
+    stamp: str = "end",
+    calendar: str = "",
+    tick: float | Mapping[str, float] = 0.0,
+    lot: float | Mapping[str, float] = 0.0,
     workers: int | None = None,
     cluster: Any = None,
     out: str | Path | None = None,
@@ -79,7 +91,9 @@ def sweep(
         sets: a list of dictionaries, or a DataFrame, instead of axes.
         axes: axes by name, for parameters that are called like an argument here.
         objective: what `best` ranks by: "sharpe", "total_return", "final_equity" or "max_drawdown".
-        quantity, sizing, cash, fill, sim, limits: as for `backtest`; `options`: its other arguments.
+        quantity, sizing, cash, fill, fees, fee_per_unit, slippage, flat_at_end, sim, limits: as for `backtest`, and so
+            are adjusted, tz, stamp, calendar, tick and lot, which say how `data` is to be understood.
+        options: what else single runs take: `loop`.
         workers: how many threads or processes; None takes every core.
         cluster: address of a Dask scheduler, or a `distributed.Client` (needs workbench[cluster]).
         out: the results file; None keeps it under the workbench's home, where the newest 50 stay.
@@ -97,16 +111,35 @@ def sweep(
     >>> len(result), result.frame().columns[:2].tolist()
     (8, ['period', 'low'])
     """
-    cls, fixed = (strategy, {}) if isinstance(strategy, type) else (type(strategy), strategy.parameters)
+    cls = strategy if isinstance(strategy, type) else type(strategy)
+    if not issubclass(cls, Strategy):
+        raise BadInput(f"strategy = {strategy!r}: give a strategy class, or an instance of one")
+    fixed = strategy.parameters if isinstance(strategy, Strategy) else {}
     given = {**(axes or {}), **parameters}
     how = _method(method, n, trials, sets, given)
     known_objective(objective)
+    venue, schedule = venue_of(sim, fees, fee_per_unit, slippage)
+    more = {"fees": schedule, "flat_at_end": flat_at_end}
     terms = Terms(
-        quantity=float(quantity), sizing=Sizing.of(sizing), cash=float(cash), fill=fill, limits=dict(limits or {}),
-        options=dict(options or {}), **({} if sim is None else {"sim": sim}),
+        quantity=number_of("quantity", quantity), sizing=Sizing.of(sizing), cash=number_of("cash", cash), fill=fill,
+        limits=limits_of(limits), sim=venue,
+        options={**(options or {}), **{name: value for name, value in more.items() if value}},
     )  # fmt: skip
     fixed, axis_of, space = _space(cls, fixed, given, how, n, seed, sets)
-    markets = _markets(data, symbols, spans, start, end, terms)
+    understood = {
+        "adjusted": adjusted,
+        "tz": tz,
+        "stamp": stamp,
+        "calendar": calendar,
+        "tick": tick,
+        "lot": lot,
+    }
+    whole = market_of(
+        data, [symbols] if isinstance(symbols, str) and symbols != "each" else None, **understood
+    )
+    markets = _markets(whole, symbols, spans, start, end, terms)
+    for market in () if is_event(cls) else markets:
+        check_lot(terms.sizing.name, terms.quantity, market.recording.instruments)
     if how == "optuna":
         from workbench.research.sweep.search import optuna_search
 
@@ -134,7 +167,13 @@ def _method(
     method: str | None, n: int | None, trials: int | None, sets: Any, given: Mapping[str, Any]
 ) -> str:
     how = method or (
-        "sets" if sets is not None else "random" if n is not None else "optuna" if trials else "grid"
+        "sets"
+        if sets is not None
+        else "random"
+        if n is not None
+        else "optuna"
+        if trials is not None
+        else "grid"
     )
     if how not in METHODS:
         raise UnknownName("method", how, METHODS)
@@ -194,9 +233,7 @@ def _space(
     return {name: value for name, value in fixed.items() if name not in names}, axes, space
 
 
-def _markets(data: Any, symbols: Any, spans: Any, start: Any, end: Any, terms: Terms) -> list[Market]:
-    whole = open_data(data)
-    named = isinstance(data, str) and symbols is None
+def _markets(whole: Recording, symbols: Any, spans: Any, start: Any, end: Any, terms: Terms) -> list[Market]:
     cuts = [(start, end)] if spans is None else list(spans)
     if spans is not None and (start is not None or end is not None):
         raise BadInput("spans= takes the place of start= and end=: give one of them")
@@ -210,7 +247,7 @@ def _markets(data: Any, symbols: Any, spans: Any, start: Any, end: Any, terms: T
     markets = []
     for low, high in cuts:
         for basket in baskets:
-            recording = open_data(whole, None if named and basket is None else basket, low, high)
+            recording = open_data(whole, basket, low, high)
             label = "+".join(recording.symbols) if several_symbols else ""
             span = f"{_shown(low)} to {_shown(high)}" if several_spans else ""
             markets.append(Market(recording, terms, label, span))
@@ -222,9 +259,12 @@ def _baskets(whole: Recording, symbols: Any) -> list[list[str] | None]:
         return [None]
     if isinstance(symbols, str):
         return [[name] for name in whole.symbols] if symbols == "each" else [[symbols]]
-    baskets: list[list[str] | None] = [[b] if isinstance(b, str) else list(b) for b in symbols]
+    listed = list(symbols) if isinstance(symbols, Iterable) else []
+    baskets: list[list[str] | None] = [
+        [b] if isinstance(b, str) else list(b) if isinstance(b, Iterable) else [] for b in listed
+    ]
     if not baskets or any(not basket for basket in baskets):
-        raise BadValue("symbols", list(symbols), "name at least one symbol of the data")
+        raise BadValue("symbols", symbols, "name at least one symbol of the data")
     return baskets
 
 

@@ -5,7 +5,7 @@ Lives here: the record and its checks. Not here: the markets (markets.py), the s
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from workbench.brokers.sim import beyond_plain
 from workbench.config import SimSettings
@@ -23,6 +23,10 @@ __all__ = ["Terms"]
 
 def _no_latency() -> SimSettings:
     return SimSettings(ack_median_us=0, fill_median_us=0)
+
+
+_OPTIONS: Final = ("fees", "flat_at_end", "loop")
+"""Arguments of `backtest` for single runs; a number of fees goes into `sim` instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,9 @@ class Terms:
         if self.fill not in FILLS:
             raise UnknownName("fill", self.fill, FILLS)
         Limits().changed(self.limits.items())
+        for name in self.options:
+            if name not in _OPTIONS:
+                raise UnknownName("option", name, _OPTIONS)
 
     @property
     def all_limits(self) -> Limits:
