@@ -11,7 +11,7 @@ from workbench.model.instrument import Instrument
 from workbench.model.orders import SELL, STOP
 from workbench.model.reports import Amended, Rejected, Unsent
 from workbench.model.scale import SCALE
-from workbench.testbed import emulated
+from workbench.testbed import Fault, emulated
 from workbench.testbed.rigs.ccxt import EXCHANGES, ccxt_account
 
 LOST: list[dict[str, Any]] = [
@@ -74,6 +74,18 @@ async def test_questions_that_fail_prove_nothing(exchange: str) -> None:
         desk.venue.faults.remove(failing)
         await desk.over(order)
         assert desk.filled(order) == 1
+
+
+async def test_a_clock_that_is_off_is_made_up_for() -> None:
+    """Binance refuses what is stamped too late; what it shows of its clock is believed."""
+    async with emulated("binance", speed=0, limits=False) as venue:
+        venue.faults.add(Fault(what="clock_skew", seconds=30.0))
+        async with trading("binance", venue=venue) as desk:
+            order = desk.order()
+            await desk.submit(order)
+            await desk.over(order)
+            assert desk.filled(order) == 1
+            assert abs(desk.broker.pool.health.clock.offset_ns / 1e9 - 30.0) < 1.0
 
 
 async def test_an_exchange_that_is_not_there_was_not_sent_anything() -> None:

@@ -71,6 +71,17 @@ async def test_frames_that_cannot_be_read_are_caught_up(fault: dict[str, Any]) -
         assert desk.broker.watches.garbled + desk.broker.oddities.get("order", 0) == 1
 
 
+async def test_rows_nobody_foresaw_do_not_end_the_watching() -> None:
+    async with trading() as desk:
+        rows: list[Any] = [{"clientOrderId": "by-hand", "id": None}, 7]
+        desk.broker.watches._came("orders", desk.broker._on_orders, rows)
+        assert desk.broker.watches.garbled == 1
+        order = desk.order()
+        await desk.submit(order)
+        await desk.over(order)
+        assert desk.broker.watches.state == "live"
+
+
 @pytest.mark.parametrize("exchange", BOTH)
 async def test_an_exchange_without_streams_is_asked(exchange: str) -> None:
     async with trading(exchange, options={"events": "poll", "poll_s": 0.05}) as desk:

@@ -119,6 +119,8 @@ class CcxtBroker(VenueBroker):
         self.executions = Executions(
             client, self.tracker, self.rules, self._run, self._fetch_missing, self._odd
         )
+        pool.health.heard(await client.probe(tries=4))
+        client.keep_time()  # before anything is stamped
         await client.balance()  # the keys are good
         missing = self.rules.learn(client.exchange, await markets(client, settings), self.capabilities)
         for symbol in missing:

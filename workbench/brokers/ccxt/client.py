@@ -16,7 +16,7 @@ from time import monotonic, monotonic_ns
 from typing import Any, Final
 
 from workbench.brokers.ccxt.config import UNIT, Plan
-from workbench.brokers.ccxt.library import made
+from workbench.brokers.ccxt.library import library, made
 from workbench.brokers.ccxt.verdict import verdict
 from workbench.brokers.pool import CANCEL, DATA, ENTRY, HISTORY, Backoff, Limiter, Pool, Probed, Route
 from workbench.brokers.pool.breaker import Breaker
@@ -238,7 +238,15 @@ class CcxtClient:
 
     async def cancel(self, order_id: str, symbol: str) -> None:
         """Ask for a cancel."""
-        await self.send("cancel", lambda: self.exchange.cancel_order(order_id, symbol), lane=CANCEL)
+        pending = library().CancelPending
+
+        async def work() -> None:
+            try:
+                await self.exchange.cancel_order(order_id, symbol)
+            except pending:  # it was asked for before: taken as well
+                return
+
+        await self.send("cancel", work, lane=CANCEL)
 
     async def edit(self, order_id: str, arguments: tuple[Any, ...]) -> Row:
         """Ask for an amendment: symbol, type, side, amount, price, params."""
@@ -329,13 +337,13 @@ class CcxtClient:
         listed: Mapping[str, Row] = await self.ask("markets", self.exchange.load_markets, lane=HISTORY)
         return listed
 
-    async def probe(self) -> Probed:
+    async def probe(self, tries: int = 1) -> Probed:
         """The exchange's clock (where it shows one; else a balance): is it well, how far away is it."""
         called_ns = monotonic_ns()
         if self.has.get("fetchTime") is True:
-            venue_ms = await self.ask("probe", self.exchange.fetch_time, tries=1)
+            venue_ms = await self.ask("probe", self.exchange.fetch_time, tries=tries)
             return Probed(called_ns, monotonic_ns(), int(venue_ms or 0) * 1_000_000)
-        await self.ask("probe", self.exchange.fetch_balance, tries=1)
+        await self.ask("probe", self.exchange.fetch_balance, tries=tries)
         return Probed(called_ns, monotonic_ns())
 
     def keep_time(self) -> None:

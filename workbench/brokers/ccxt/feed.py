@@ -26,7 +26,7 @@ from workbench.brokers.ccxt.config import plan_of
 from workbench.brokers.ccxt.opening import markets, open_client, pool_of
 from workbench.brokers.ccxt.parse import Dropped, bar_of, quote_of, trade_of
 from workbench.brokers.ccxt.watch import Watches
-from workbench.brokers.pool import DATA, Pool
+from workbench.brokers.pool import DATA, Pool, Probed
 from workbench.config import BrokerSettings
 from workbench.errors import KeysRefused, UnknownName
 from workbench.model.instrument import Instrument
@@ -106,7 +106,7 @@ class CcxtFeed:
         self.client = client = open_client(self.pool, self.settings, self.plan, self._secrets, self._environ)
         self.watches = Watches(client, "market data")
         listed = await markets(client, self.settings)
-        self.pool.health.probe = client.probe
+        self.pool.health.probe = self._probe
         await self.pool.health.check()
         if self.pool.health.state == "unauthorised":
             reason = self.pool.health.reason
@@ -118,6 +118,11 @@ class CcxtFeed:
             for channel in self.plan.channels:
                 {"bars": self._bars, "quotes": self._quotes, "trades": self._trades}[channel](instrument)
         await self.watches.until_live(_LIVE_S)
+
+    async def _probe(self) -> Probed:
+        probed = await self.client.probe()
+        self.client.keep_time()
+        return probed
 
     # -- channels --------------------------------------------------------------------------------------------------
 

@@ -52,12 +52,13 @@ def open_client(
     Raises:
         BadInput, BadValue, UnknownName, Refused: keys, addresses or the mode do not fit.
     """
+    check_able(shown(plan.exchange))
     keys = read_credentials(settings.credentials, secrets, environ=environ)
-    door = Door(plan.exchange, pool.session)
     options: dict[str, Any] = {"adjustForTimeDifference": True, "defaultType": "spot"}
     options |= PRESETS.get(plan.exchange, {})
     if EVERY in settings.limits:  # no limits at all: ccxt's pace of messages on a socket goes as well
         options["ws"] = {"cost": 0}
+    door = Door(plan.exchange, pool.session)
     config: dict[str, Any] = {
         **_credentials(plan.exchange, keys),
         "session": door,
@@ -68,8 +69,11 @@ def open_client(
     exchange = client.exchange
     if plan.exchange in PRESETS:
         exchange.has["fetchCurrencies"] = False
-    check_able(exchange)
-    origins, client.moved = _addressed(exchange, settings)
+    try:
+        origins, client.moved = _addressed(exchange, settings)
+    except BaseException:
+        exchange.session = None  # else ccxt complains that nobody has closed it
+        raise
     door.origins = frozenset(origins)
     return client
 

@@ -33,7 +33,8 @@ type Watch = Callable[[], Awaitable[Any]]
 type Took = Callable[[Any], None]
 
 _MOST_REFUSALS: Final = 2
-_LEAST_QUIET_S: Final = 0.01
+_LEAST_QUIET_S: Final = 0.012
+_STEPS: Final = 4
 _MOST_QUIET_S: Final = 3.0
 
 
@@ -57,7 +58,7 @@ class Watches:
 
     @property
     def age_s(self) -> float:
-        """Seconds since the last rows; 0 before there were any."""
+        """Seconds since the last rows, or since it was connected; 0 while it is not live."""
         return monotonic() - self._seen_s if self._seen_s and self.state == "live" else 0.0
 
     # -- starting --------------------------------------------------------------------------------------------------
@@ -100,14 +101,17 @@ class Watches:
         raise VenueDown(self._client.name, text, "it goes on trying")
 
     async def _is_quiet(self) -> bool:
-        """Whether it is still live when nothing has been said for a while, or rows have come."""
+        """Whether it is still live when nothing has been said for a while, or rows have come.
+
+        Looked at in steps: a loop that was busy for as long has heard nothing.
+        """
         client, deadline_s = self._client, monotonic() + _MOST_QUIET_S
-        quiet_s = max(_LEAST_QUIET_S, 3 * client.pool.meters.wire.percentile_s(50))
-        while not self.frames and self.state == "live" and monotonic() < deadline_s:
-            left_s = client.talked_s + quiet_s - monotonic()
-            if left_s <= 0 and not client.unsent_frames:
-                break
-            await asyncio.sleep(max(left_s, 0.001))
+        step_s = max(_LEAST_QUIET_S, 3 * client.pool.meters.wire.percentile_s(50)) / _STEPS
+        talked_s, still = client.talked_s, 0
+        while still < _STEPS and not self.frames and self.state == "live" and monotonic() < deadline_s:
+            await asyncio.sleep(step_s)
+            still = still + 1 if client.talked_s == talked_s and not client.unsent_frames else 0
+            talked_s = client.talked_s
         return self.state == "live"
 
     async def close(self) -> None:
@@ -132,6 +136,7 @@ class Watches:
 
     def _connected(self, url: str) -> None:
         self.connects += 1
+        self._seen_s = monotonic()
         self._say("live", f"connected to {cleaned(url)}")
         if self.on_connected is not None:
             self.on_connected()
@@ -140,12 +145,18 @@ class Watches:
         self.garbled += 1
         logger.warning("%s: a frame could not be read (%s)", self._client.name, cleaned(str(error)))
 
-    def _came(self, channel: str) -> None:
+    def _came(self, channel: str, took: Took, rows: Any) -> None:
         self.frames += 1
         self._seen_s = monotonic()
         self.ledger.seen(channel)
         if self.state not in ("live", "closed"):
             self._say("live", "data came")
+        try:
+            took(rows)
+        except Exception as error:
+            # what ccxt hands on may lack anything: one row must not end the watching
+            self.garbled += 1
+            logger.exception("%s: %s was not understood (%s)", self._client.name, channel, error)
 
     async def _watching(
         self, channel: str, watch: Watch, took: Took, without: Callable[[], None] | None
@@ -172,8 +183,7 @@ class Watches:
             else:
                 backoff.worked()
                 refusals = 0
-                self._came(channel)
-                took(rows)
+                self._came(channel, took, rows)
                 continue
             if isinstance(error, KeysRefused):
                 refusals += 1
@@ -197,6 +207,5 @@ class Watches:
                 self._say("waiting", f"{channel}: {error}")
                 logger.warning("%s: %s could not be asked for (%s)", self._client.name, channel, error)
             else:
-                self._came(channel)
-                took(rows)
+                self._came(channel, took, rows)
             await asyncio.sleep(every_s)
