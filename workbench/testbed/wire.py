@@ -121,8 +121,7 @@ def mangled(fault: Fault, body: bytes) -> bytes:
         elif isinstance(content, list):
             content.append({"padding": padding})
         return encode(content)
-    for target in content if isinstance(content, list) else [content]:
-        _mutate(target, fault)
+    _mutate(content, fault)
     return encode(content)
 
 
@@ -136,22 +135,30 @@ def _deep(body: bytes, times: int) -> bytes:
     return b"[" + nested + comma + rest if opening == b"[" else body
 
 
-def _mutate(target: Any, fault: Fault) -> None:
+def _mutate(content: Any, fault: Fault) -> None:
     for path, value in fault.set.items():
-        inside, _, name = path.rpartition(".")
-        holder = _inside(target, inside)
-        if isinstance(holder, dict):
+        for holder, name in _holders(content, path):
             holder[name] = value
     for path in fault.unset:
-        inside, _, name = path.rpartition(".")
-        holder = _inside(target, inside)
-        if isinstance(holder, dict):
+        for holder, name in _holders(content, path):
             holder.pop(name, None)
+
+
+def _holders(content: Any, path: str) -> list[tuple[dict[str, Any], str]]:
+    """Where a path ends. A number in it names a member of a list; a list that is the whole body is meant member by
+    member when the path does not begin with one."""
+    inside, _, name = path.rpartition(".")
+    each = isinstance(content, list) and not path.partition(".")[0].isdigit()
+    found = [_inside(one, inside) for one in (content if each else [content])]
+    return [(holder, name) for holder in found if isinstance(holder, dict)]
 
 
 def _inside(target: Any, path: str) -> Any:
     for part in path.split(".") if path else ():
-        target = target.get(part) if isinstance(target, dict) else None
+        if isinstance(target, list):
+            target = target[int(part)] if part.isdigit() and int(part) < len(target) else None
+        else:
+            target = target.get(part) if isinstance(target, dict) else None
     return target
 
 

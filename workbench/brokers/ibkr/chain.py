@@ -60,8 +60,8 @@ class Chain:
             if yes:
                 raise
             raise self._declined(kinds, text) from error
-        except (Retryable, Refused) as error:
-            raise OutcomeUnknown(f"{asked} stays open ({error}): the order is looked for") from error
+        except (OutcomeUnknown, Retryable, Refused) as error:
+            raise OutcomeUnknown(f"{asked}: whether the answer arrived is not known ({error})") from error
         if not yes:
             raise OutcomeUnknown(f"{asked} was answered with no, and something came of it: it is looked for")
         return rows

@@ -51,7 +51,7 @@ async def charted(
         try:
             body = await client.history(query)
         except VenueRefused as error:
-            if "No data" in error.said:
+            if error.code == "NO_DATA":
                 break
             raise
         bars, bad = history_bars(body, iid, now_ns)

@@ -98,6 +98,8 @@ class IbkrDialect:
         if "/accounts first" in text or "accounts first" in text:
             self.lost(text)
             return VenueDown(VENUE, text, "the accounts are asked for again", status=status, code="ACCOUNTS")
+        if text.startswith("No data"):  # a chart of nothing, whatever the status says
+            return VenueRefused(VENUE, text, "there is none", status=status, code="NO_DATA")
         return self._refused(text, status) if status < 500 else None
 
     def _refused(self, text: str, status: int) -> WorkbenchError:

@@ -41,7 +41,8 @@ def ibkr_account(venue: Emulator, **more: Any) -> BrokerSettings:
 
 def opened(venue: Emulator, instruments: list[Instrument], **more: Any) -> IbkrBroker:
     """The adapter for one emulator, not connected yet."""
-    return IbkrBroker(ibkr_account(venue, **more.pop("settings", {})), instruments, look_first_s=0.02, **more)
+    settings = ibkr_account(venue, **more.pop("settings", {}))
+    return IbkrBroker(settings, instruments, **{"look_first_s": 0.02, **more})
 
 
 class IbkrMarket:

@@ -1,0 +1,291 @@
+"""Cancels and amendments while the gateway misbehaves, numbers that are given twice, what is not ours."""
+
+from typing import Any
+
+import pytest
+
+from tests.brokers.ibkr.desk import CHANGE, DELETE, LIST, POST, REPLY, STATUS, Desk, trading
+from tests.brokers.pool.wires import until
+from workbench.brokers.ibkr.parse import ticket
+from workbench.model.effects import Amend, Cancel
+from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, STOP_LIMIT
+from workbench.model.reports import AmendRefused, CancelRefused
+from workbench.model.scale import SCALE, to_e8
+
+SPY_CONID = 756_733
+
+
+def at_limit(desk: Desk, order: Any) -> tuple[float, float]:
+    [there] = desk.at_venue(order)
+    return there.qty_e8 / SCALE, there.limit_px_e8 / SCALE
+
+
+# -- cancels -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"what": "lost_reply", "seconds": 0.02},
+        {"what": "drop"},
+        {"what": "status", "status": 503},
+        {"what": "reset", "bytes": 0, "handled": True},
+    ],
+    ids=lambda fault: fault["what"],
+)
+async def test_a_cancel_is_repeated_until_it_is_answered(fault: dict[str, Any]) -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault(where=DELETE, count=1, **fault)
+        await desk.cancel(order)
+        assert desk.kinds(order) == ["Accepted", "Cancelled"]
+
+
+async def test_a_cancel_that_was_taken_and_never_confirmed_is_looked_up() -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault("mute", "stream:*")
+        await desk.cancel(order)
+        assert desk.kinds(order) == ["Accepted", "Cancelled"]
+
+
+async def test_a_cancel_that_comes_too_late_says_so() -> None:
+    async with trading() as desk:
+        order = desk.away(0.999)
+        await desk.submit(order)
+        desk.fault("mute", "stream:*")
+        desk.fill_at_limit(order)
+        await desk.cancel(order)
+        await desk.over(order)
+        assert desk.filled(order) == 10
+        [refused] = [r for r in desk.of(order) if isinstance(r, CancelRefused)]
+        assert refused.code == "UNKNOWN"
+
+
+async def test_cancels_go_out_while_the_venue_refuses_orders() -> None:
+    async with trading() as desk:
+        resting = desk.away()
+        await desk.submit(resting)
+        desk.fault("drop", POST)
+        orders = [desk.order() for _ in range(6)]
+        await desk.submit(*orders)
+        await desk.over(*orders)
+        assert desk.broker.pool.breakers["orders"].state == "open"
+        await desk.cancel(resting)
+        assert desk.kinds(resting) == ["Accepted", "Cancelled"]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+async def test_everything_is_cancelled_by_one_request_unless_something_is_not_ours(by_hand: bool) -> None:
+    async with trading() as desk:
+        orders = [desk.away() for _ in range(10)]
+        await desk.submit(*orders)
+        if by_hand:
+            stranger = {**ticket(desk.away(), desk.broker.session.account, SPY_CONID), "cOID": "by-hand"}
+            await desk.broker.client.place(desk.broker.session.account, [stranger])
+        await desk.broker.sweep()
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
+        assert desk.broker.pool.snapshot().requests["cancel"] == (10 if by_hand else 1)
+        left = [o.ticket.client_id for o in desk.venue.exchange.open.values()]
+        assert left == (["by-hand"] if by_hand else [])
+
+
+async def test_cancelling_everything_without_an_answer_is_done_one_by_one() -> None:
+    async with trading() as desk:
+        orders = [desk.away() for _ in range(6)]
+        await desk.submit(*orders)
+        await desk.broker.sweep()
+        desk.fault("drop", DELETE, count=1)
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders), 20)
+
+
+# -- amendments ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"what": "lost_reply", "seconds": 0.02},
+        {"what": "reset", "bytes": 0, "handled": True},
+        {"what": "status", "status": 503, "handled": True},
+    ],
+    ids=lambda fault: fault["what"],
+)
+@pytest.mark.parametrize("where", [CHANGE, REPLY])
+async def test_an_amendment_whose_answer_is_lost_is_found(fault: dict[str, Any], where: str) -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault(where=where, count=1, **fault)
+        limit = round(desk.px * (0.9 if where == REPLY else 0.985), 2)
+        assert await desk.amend(order, 12, limit) == "Amended"
+        assert at_limit(desk, order) == (12, limit)
+
+
+@pytest.mark.parametrize("where", [CHANGE, REPLY])
+async def test_an_amendment_that_never_arrived_is_refused_and_the_order_stays(where: str) -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        before = at_limit(desk, order)
+        desk.fault("status", where, count=1, status=503)
+        assert await desk.amend(order, 12, round(desk.px * 0.9, 2)) == "AmendRefused"
+        assert at_limit(desk, order) == before
+        assert await desk.amend(order, 12, round(desk.px * 0.97, 2)) == "Amended"
+
+
+async def test_an_amendment_that_is_asked_about_and_answered_with_no_is_refused() -> None:
+    async with trading(settings={"options": {"answers": ""}}) as desk:
+        order = desk.away()
+        await desk.submit(order)
+        before = at_limit(desk, order)
+        assert await desk.amend(order, 10, round(desk.px * 0.9, 2)) == "AmendRefused"
+        refused = desk.of(order)[-1]
+        assert isinstance(refused, AmendRefused)
+        assert (refused.code, "Percentage constraint" in refused.text) == ("QUESTION o163", True)
+        assert at_limit(desk, order) == before
+
+
+async def test_an_amendment_races_a_fill() -> None:
+    async with trading() as desk:
+        order = desk.away(0.999)
+        await desk.submit(order)
+        desk.fault("delay", CHANGE, seconds=0.05)
+        desk.broker.amend(Amend(1, order.order_id, to_e8(12), order.limit_px_e8, 0))
+        desk.fill_at_limit(order)
+        await desk.over(order)
+        await until(lambda: desk.kinds(order)[-1:] == ["AmendRefused"])
+        assert desk.filled(order) == 10
+
+
+async def test_stops_are_amended_by_their_stop() -> None:
+    async with trading() as desk:
+        px = desk.px
+        stop = desk.order(SELL, kind=STOP, stop=round(px * 0.95, 2))
+        both = desk.order(SELL, kind=STOP_LIMIT, stop=round(px * 0.98, 2), limit=round(px * 0.975, 2))
+        await desk.submit(stop, both)
+        for order, limit, stop_px in ((stop, 0.0, px * 0.96), (both, px * 0.98, px * 0.985)):
+            wanted = Amend(1, order.order_id, to_e8(7), to_e8(round(limit, 2)), to_e8(round(stop_px, 2)))
+            desk.broker.amend(wanted)
+            await until(lambda order=order: desk.kinds(order)[-1:] == ["Amended"])  # type: ignore[misc]
+            [there] = desk.at_venue(order)
+            held = there.qty_e8, there.limit_px_e8, there.stop_px_e8
+            assert held == (wanted.qty_e8, wanted.limit_px_e8, wanted.stop_px_e8)
+
+
+async def test_an_amendment_off_the_grid_is_not_sent() -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        assert await desk.amend(order, 1.5, 300.0) == "AmendRefused"
+        assert await desk.amend(order, 10, 300.001) == "AmendRefused"
+        assert "amend" not in desk.broker.pool.snapshot().requests
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+async def test_a_number_that_is_given_twice_names_neither_order() -> None:
+    """A restart of the back end gives numbers again. By number an order of ours could be another one's cancel."""
+    async with trading() as desk:
+        first = desk.away(0.98)
+        await desk.submit(first)
+        desk.quirk("id_rollback")
+        second = desk.away(0.985)
+        await desk.submit(second)
+        ids = {o.extra["ib_id"] for o in desk.venue.exchange.open.values()}
+        assert len(ids) == 1
+        assert desk.broker.finder.collided == {str(number) for number in ids}
+        for order in (first, second):
+            await desk.cancel(order)
+            refused = desk.of(order)[-1]
+            assert isinstance(refused, CancelRefused)
+            assert refused.code == "COLLISION"
+        desk.fill_at_limit(second)  # executions carry the client id
+        await desk.over(second)
+        assert (desk.filled(first), desk.filled(second)) == (0, 10)
+        known = await desk.broker.order(first.client_id)
+        assert known is not None
+        assert known.filled_e8 == 0
+
+
+async def test_a_number_that_names_another_order_is_noticed_by_its_side() -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault("mutate", STATUS, set={"side": "S", "order_status": "Filled", "cum_fill": 10})
+        await desk.broker.sweep(settled_s=0.0)
+        await desk.broker.order(order.client_id)
+        assert desk.kinds(order) == ["Accepted"]
+
+
+# -- what is not ours ------------------------------------------------------------------------------------------------
+async def test_other_people_s_orders_and_positions_are_listed_and_not_reported() -> None:
+    async with trading() as desk:
+        account = desk.broker.session.account
+        mine, hers = desk.away(), desk.away(0.99)
+        await desk.submit(mine)
+        await desk.broker.client.place(account, [{**ticket(hers, account, SPY_CONID), "cOID": "by-hand"}])
+        desk.venue.console.position("AAPL", 5)
+        orders, held = await desk.broker.external()
+        assert [(o.client_id, o.symbol, o.qty_e8 // SCALE, o.side) for o in orders] == [
+            ("by-hand", "SPY", 10, "BUY")
+        ]
+        assert held == {}
+        assert {report.order_id for report in desk.reports} == {mine.order_id}
+        assert (await desk.broker.account()).open_orders == (mine.order_id,)
+        assert (await desk.broker.account()).positions == {1: 5 * SCALE}
+        await desk.broker.cancel_all()
+        await until(lambda: desk.kinds(mine) == ["Accepted", "Cancelled"], 20)
+
+
+async def test_positions_in_contracts_that_are_not_ours_are_external() -> None:
+    from tests.brokers.ibkr.desk import SPY
+
+    async with trading(SPY) as desk:
+        desk.venue.console.position("AAPL", 5)
+        _, held = await desk.broker.external()
+        assert held == {"AAPL": 5 * SCALE}
+        assert (await desk.broker.account()).positions == {}
+
+
+# -- brackets and pairs ----------------------------------------------------------------------------------------------
+async def test_a_bracket_goes_in_one_request_and_its_exits_one_cancels_the_other() -> None:
+    async with trading() as desk:
+        px = desk.px
+        entry = desk.order(BUY, kind=LIMIT, limit=round(px * 0.999, 2), tif=GTC)
+        take = desk.order(
+            SELL, kind=LIMIT, limit=round(px * 1.01, 2), tif=GTC, parent_id=entry.order_id, group=1
+        )
+        loss = desk.order(
+            SELL, kind=STOP, stop=round(px * 0.98, 2), tif=GTC, parent_id=entry.order_id, group=1
+        )
+        await desk.submit(entry, take, loss)
+        assert desk.broker.pool.snapshot().requests["order"] == 1
+        desk.fill_at_limit(entry)
+        await until(lambda: desk.filled(entry) == 10)
+        desk.fill_at_limit(take)
+        await until(lambda: desk.filled(take) == 10 and desk.kinds(loss)[-1:] == ["Cancelled"])
+
+
+async def test_the_list_of_orders_is_asked_for_at_its_pace() -> None:
+    """Who asks in between gets the last list, and what was told since."""
+    async with trading(settings={"limits": {}}) as desk:
+        order, gone = desk.away(), desk.away(0.99)
+        await desk.submit(order, gone)
+        assert set((await desk.broker.account()).open_orders) == {order.order_id, gone.order_id}
+        asked = desk.broker.pool.snapshot().requests["orders"]
+        late = desk.away(0.985)
+        await desk.submit(late)
+        await desk.cancel(gone)
+        assert set((await desk.broker.account()).open_orders) == {order.order_id, late.order_id}
+        assert desk.broker.pool.snapshot().requests["orders"] == asked
+
+
+async def test_lists_that_fail_are_errors_and_not_empty() -> None:
+    from workbench.errors import WorkbenchError
+
+    async with trading() as desk:
+        desk.fault("status", LIST, status=503)
+        with pytest.raises(WorkbenchError):
+            await desk.broker.account()

@@ -1,0 +1,168 @@
+"""A new connection after an old one: what was under way is found, whatever had become of it, or proven absent."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.brokers.ibkr.desk import Desk, trading
+from tests.brokers.pool.wires import until
+from workbench.brokers.contract import BrokerOrder
+from workbench.model.effects import Cancel, Submit
+from workbench.model.orders import BUY, CANCELLED, FILLED, LIMIT, PARTIAL, SELL, STOP, WORKING
+from workbench.model.reports import Filled, Unsent
+from workbench.model.scale import SCALE
+from workbench.testbed import Emulator, emulated
+
+DAY_S = 86_400.0
+
+
+@pytest.fixture
+async def venue() -> AsyncIterator[Emulator]:
+    async with emulated("ibkr", speed=0, limits=False) as made:
+        yield made
+
+
+def bracket(desk: Desk) -> tuple[Submit, Submit, Submit]:
+    px = desk.px
+    entry = desk.order(BUY, kind=LIMIT, limit=round(px * 0.99, 2))
+    take = desk.order(SELL, kind=LIMIT, limit=round(px * 1.02, 2), parent_id=entry.order_id, group=1)
+    loss = desk.order(SELL, kind=STOP, stop=round(px * 0.98, 2), parent_id=entry.order_id, group=1)
+    return entry, take, loss
+
+
+async def test_orders_of_an_earlier_run_are_followed_again(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        resting, done, gone = first.away(0.999), first.order(qty=3), first.away(0.99)
+        await first.submit(resting, done, gone)
+        await first.over(done)
+        await first.cancel(gone)
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        known = await again.broker.order(done.client_id)
+        assert isinstance(known, BrokerOrder)
+        assert (known.state, known.filled_e8, known.order_id) == (FILLED, 3 * SCALE, done.order_id)
+        told = {r.exec_id for r in first.of(done) if isinstance(r, Filled)}
+        assert {r.exec_id for r in known.reports if isinstance(r, Filled)} == told
+        known = await again.broker.order(gone.client_id)
+        assert known is not None
+        assert known.state == CANCELLED
+        assert resting.order_id in (await again.broker.account()).open_orders
+        assert (await again.broker.order(resting.client_id)) is not None
+        again.fill_at_limit(resting, 4.0)
+        await until(lambda: again.filled(resting) == 4)
+        again.broker.cancel(Cancel(1, resting.order_id))
+        await until(lambda: again.kinds(resting)[-1:] == ["Cancelled"])
+        assert await again.broker.order("wb-3-99") is None
+        assert await again.broker.order("by-hand") is None
+
+
+async def test_an_order_partly_filled_while_nobody_was_there(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        order = first.away(0.999)
+        await first.submit(order)
+    first.fill_at_limit(order, 4.0)
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        known = await again.broker.order(order.client_id)
+        assert known is not None
+        assert (known.state, known.filled_e8) == (PARTIAL, 4 * SCALE)
+        again.fill_at_limit(order)
+        await again.over(order)
+        assert again.filled(order) == 6  # the first four are among `known.reports`
+
+
+async def test_an_amended_order_comes_back_and_can_be_amended_again(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        order = first.away()
+        await first.submit(order)
+        assert await first.amend(order, 12, round(first.px * 0.985, 2)) == "Amended"
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        known = await again.broker.order(order.client_id)
+        assert known is not None
+        assert (known.state, known.qty_e8) == (WORKING, 12 * SCALE)
+        limit = round(again.px * 0.99, 2)
+        assert await again.amend(order, 14, limit) == "Amended"  # its ticket is made from its row
+        [there] = again.at_venue(order)
+        assert (there.qty_e8, there.limit_px_e8) == (14 * SCALE, round(limit * SCALE))
+        await again.cancel(order)
+        assert again.kinds(order)[-1] == "Cancelled"
+
+
+async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        entry, take, loss = bracket(first)
+        await first.submit(entry, take, loss)
+        ids = {o.client_id: first.broker.tracker.by_client[o.client_id].venue_id for o in (entry, take, loss)}
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        for client_id, venue_id in ids.items():
+            known = await again.broker.order(client_id)
+            assert known is not None
+            assert (known.client_id, known.venue_id) == (client_id, venue_id)
+        again.fill_at_limit(entry)
+        await until(lambda: again.filled(entry) == 10)
+        again.fill_at_limit(take)
+        await until(lambda: again.filled(take) == 10 and again.kinds(loss)[-1:] == ["Cancelled"])
+
+
+async def test_executions_of_days_ago_prove_what_became_of_an_order(venue: Emulator) -> None:
+    """Orders are listed for one day; executions for seven."""
+    async with trading(venue=venue) as first:
+        done, resting = first.order(qty=3), first.away(0.999)
+        await first.submit(done, resting)
+        await first.over(done)
+        first.fill_at_limit(resting, 4.0)
+        await until(lambda: first.filled(resting) == 4)
+        first.broker.cancel(Cancel(1, resting.order_id))
+        await first.over(resting)
+    venue.console.advance(3 * DAY_S)
+    venue.venue.session.login()  # type: ignore[attr-defined]
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        known = await again.broker.order(done.client_id)
+        assert known is not None
+        assert (known.state, known.filled_e8) == (FILLED, 3 * SCALE)
+        assert again.broker.find_out(resting.client_id, resting.qty_e8)
+        await until(lambda: again.kinds(resting)[-1:] == ["Cancelled"], 20)
+        assert again.filled(resting) == 4
+
+
+async def test_an_order_not_found_at_the_start_is_looked_for_until_it_is_proven_absent(
+    venue: Emulator,
+) -> None:
+    async with trading(venue=venue) as desk:
+        desk.quirk("cold_orders")
+        order = desk.order()
+        assert await desk.broker.order(order.client_id) is None
+        assert desk.broker.find_out(order.client_id, order.qty_e8)
+        await until(lambda: desk.kinds(order) == ["Unsent"])
+        [report] = desk.of(order)
+        assert isinstance(report, Unsent)
+
+
+async def test_an_order_that_turns_up_late_is_reported_when_it_does(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        order = first.away()
+        await first.submit(order)
+    async with trading(
+        venue=venue, first_id=50, epoch=8, settings={"absent_after_s": 5.0}, look_first_s=0.05
+    ) as again:
+        hidden = again.fault("mutate", "rest:GET /v1/api/iserver/account/orders", set={"orders": []})
+        assert await again.broker.order(order.client_id) is None
+        assert again.broker.find_out(order.client_id, order.qty_e8)
+        await until(lambda: again.broker.pool.snapshot().requests["orders"] >= 6)
+        assert again.kinds(order) in ([], ["OutcomeLost"])
+        again.venue.faults.remove(hidden)
+        await until(lambda: again.kinds(order)[-1:] == ["Accepted"], 20)
+
+
+async def test_two_gateways_are_kept_apart() -> None:
+    async with (
+        emulated("ibkr", speed=0, limits=False, seed=1) as one,
+        emulated("ibkr", speed=0, limits=False, seed=2) as two,
+        trading(venue=one) as left,
+        trading(venue=two, first_id=50) as right,
+    ):
+        assert left.broker.session.account != right.broker.session.account
+        orders = left.order(), right.order()
+        await left.submit(orders[0])
+        await right.submit(orders[1])
+        await left.over(orders[0])
+        await right.over(orders[1])
+        assert (left.filled(), right.filled()) == (10, 10)
