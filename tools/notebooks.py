@@ -122,6 +122,8 @@ def _kept(output: Any, folders: Sequence[Path]) -> Any:
         return output if output.name == "stdout" else None
     if output.output_type not in ("display_data", "execute_result"):
         return None
+    if output.data.get("text/html") == "":
+        return None  # a progress line that has gone: it is drawn only where there was something to wait for
     data = {
         kind: _without("".join(value), folders) for kind, value in output.data.items() if _small(kind, value)
     }

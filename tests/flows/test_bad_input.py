@@ -70,7 +70,7 @@ COMMANDS: list[tuple[tuple[str, ...], int, tuple[str, ...]]] = [
     ((*RSI, "--quantity", "-3"), 2, ("quantity = -3.0", "above 0")),
     ((*RSI, "--cash", "nan"), 2, ("cash = nan", "above 0")),
     ((*RSI, "--quantty", "3"), 2, ("--quantty", "--quantity", "`workbench backtest --help`")),
-    (("backtest",), 2, ("'strategy'", "`workbench backtest --help`")),
+    (("backtest",), 2, ("'STRATEGY'", "`workbench backtest --help`")),
     (("backtst", "RsiReversion"), 2, ("'backtst'", "'backtest'", "`workbench --help`")),
     (("trace", "seven"), 2, ("order_id", "integer", "`workbench trace --help`")),
     (("bench", "order-pth"), 2, ("benchmark 'order-pth'", "'order-path'")),

@@ -266,7 +266,6 @@ def test_a_raised_stop_word_ends_the_loop_early() -> None:
     [
         ({"sim": SimSettings()}, "latency"),
         ({"limits": {"allow_reversal": 0.0}}, "allow_reversal"),
-        ({"options": {"later": 1}}, "later"),
         ({"cash": 8e10}, "cash"),
         ({"sizing": Sizing("percent", rebalance=0.1)}, "single runs"),
         ({"sizing": Sizing("kelly")}, "single runs"),
