@@ -65,7 +65,8 @@ class SimSettings(_Section):
     seed: int = 7
     fee_per_unit: float = Field(default=0.0, ge=0)
     fee_rate: float = Field(default=0.0, ge=0, lt=1)
-    fees: str = Field(default="", description="a venue's schedule by name instead of the two above")
+    fee_per_order: float = Field(default=0.0, ge=0, lt=1e7)
+    fees: str = Field(default="", description="a venue's schedule by name instead of the three above")
     fill_at: Literal["next", "close"] = Field(
         default="next", description="next: the first later data; close: market orders at the bar's close"
     )

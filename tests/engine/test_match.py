@@ -5,6 +5,7 @@ import pytest
 from msgspec import structs
 
 from workbench.engine import Latency, Match
+from workbench.engine.fees import PerUnit
 from workbench.model import (
     Accepted,
     Bar,
@@ -182,6 +183,18 @@ def test_cancels_and_rejections() -> None:
         (report,) = venue.submit(structs.replace(submit, order_id=n))
         assert isinstance(report, Rejected)
     assert not venue.open_orders
+
+
+def test_the_fee_of_an_order_comes_once() -> None:
+    """With the first of its executions, however many there are."""
+    venue = Match(cash_e8=0, fees=PerUnit(rate=0.001, per_order_e8=to_e8(2)), participation=0.5)
+    venue.submit(order())
+    fees = []
+    for at in (1, 2):
+        ohlcv = np.array([[100.0, 100.0, 100.0, 100.0, 10.0]]).astype("<f8")
+        fills = venue.on_market(BarSlice(T + at, np.array([0], "<i4").tobytes(), ohlcv.tobytes()))
+        fees += [fill.fee_e8 for fill in fills if isinstance(fill, Filled)]
+    assert fees == [to_e8("2.5"), to_e8("0.5")]
 
 
 def test_fees_and_slices() -> None:

@@ -172,6 +172,8 @@ def test_fees_by_fraction_by_name_and_of_ones_own() -> None:
     assert rate.fills["fee"].tolist() == pytest.approx((value * 0.001).tolist(), abs=1e-7)
     unit = backtest(Turns(), data, fee_per_unit=0.01)
     assert unit.fills["fee"].tolist() == pytest.approx((unit.fills["quantity"] * 0.01).tolist())
+    each = backtest(Turns(), data, fee_per_order=1.5)
+    assert (each.run.loop, set(each.fills["fee"])) == ("compiled", {1.5})
     own = backtest(Turns(), data, fees=PerUnit(0, 0.001))
     assert own.run.loop == "engine"
     assert own.fills["fee"].tolist() == rate.fills["fee"].tolist()
@@ -215,6 +217,8 @@ def test_the_venues_settings_may_say_the_fill() -> None:
         ({"fees": 1.5}, "fees = 1.5: give a fraction"),
         ({"fees": -0.1}, "fees = -0.1"),
         ({"fee_per_unit": -1}, "fee_per_unit = -1"),
+        ({"fee_per_order": -1}, "fee_per_order = -1: give an amount"),
+        ({"fee_per_order": "some"}, "fee_per_order = 'some'"),
         ({"slippage": ("tick", 1)}, "'ticks'"),
         ({"slippage": 1.5}, "slippage amount = 1.5"),
         ({"limits": "of"}, "'off'"),

@@ -150,6 +150,7 @@ def test_a_sweep_takes_costs_and_data_as_a_backtest_does() -> None:
     common: dict[str, Any] = {
         "fees": 0.001,
         "fee_per_unit": 0.01,
+        "fee_per_order": 0.5,
         "limits": "off",
         "stamp": "session",
         "calendar": "24/7",

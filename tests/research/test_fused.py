@@ -105,7 +105,9 @@ _limits = st.fixed_dictionaries(
     sizing=st.sampled_from(["quantity", "percent", "notional"]),
     quantity=st.sampled_from([0.3, 7.5, 10.0, 100.0, 99.99, 3_333.33]),
     cash=st.sampled_from([1_000.0, 54_321.987654, 1e6, 1e7]),
-    fees=st.sampled_from([(0.0, 0.0), (0.005, 0.0), (0.0, 0.001), (0.0123456789, 0.00077)]),
+    fees=st.sampled_from(
+        [(0.0, 0.0, 0.0), (0.005, 0.0, 0.0), (0.0, 0.001, 0.0), (0.0123456789, 0.00077, 1.25)]
+    ),
     slippage=st.sampled_from([("none", 0.0), ("none", 0.0), ("ticks", 1.5), ("rate", 0.0007)]),
     fill=st.sampled_from(["next_open", "close"]),
     flat_at_end=st.booleans(),
@@ -127,7 +129,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     sizing: str,
     quantity: float,
     cash: float,
-    fees: tuple[float, float],
+    fees: tuple[float, float, float],
     slippage: tuple[str, float],
     fill: str,
     flat_at_end: bool,
@@ -139,6 +141,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     data = market(n, seed, px=px, lot_e8=lot_e8, bar_ns=bar_ns, gap=gap)
     sim = SimSettings.model_validate(
         {"ack_median_us": 0, "fill_median_us": 0, "fee_per_unit": fees[0], "fee_rate": fees[1]}
+        | {"fee_per_order": fees[2]}
         | {"slippage": slippage[0], "slippage_amount": slippage[1]}
     )
     plan = Plan(

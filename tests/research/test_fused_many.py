@@ -70,7 +70,7 @@ def test_one_symbol_and_two_variants_too() -> None:
     sizing=st.sampled_from(["quantity", "percent", "notional"]),
     quantity=st.sampled_from([0.3, 7.5, 40.0, 1_234.5]),
     cash=st.sampled_from([1_000.0, 54_321.987654, 1e6]),
-    fees=st.sampled_from([(0.0, 0.0), (0.0123456789, 0.00077)]),
+    fees=st.sampled_from([(0.0, 0.0, 0.0), (0.0, 0.0, 4.95), (0.0123456789, 0.00077, 0.35)]),
     slippage=st.sampled_from([("none", 0.0), ("none", 0.0), ("ticks", 1.5), ("rate", 0.0007)]),
     fill=st.sampled_from(["next_open", "close"]),
     flat_at_end=st.booleans(),
@@ -102,7 +102,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     sizing: str,
     quantity: float,
     cash: float,
-    fees: tuple[float, float],
+    fees: tuple[float, float, float],
     slippage: tuple[str, float],
     fill: str,
     flat_at_end: bool,
@@ -113,6 +113,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
     strategies = [Turns()] * variants if turns else [Steps(period=3 + k) for k in range(variants)]
     sim = SimSettings.model_validate(
         {"ack_median_us": 0, "fill_median_us": 0, "fee_per_unit": fees[0], "fee_rate": fees[1]}
+        | {"fee_per_order": fees[2]}
         | {"slippage": slippage[0], "slippage_amount": slippage[1]}
     )
     both(

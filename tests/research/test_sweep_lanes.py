@@ -24,7 +24,9 @@ from workbench.strategy import Strategy
 from workbench.strategy.checks import sample_bars
 
 GO = np.zeros(1, np.int64)
-COSTS = SimSettings(ack_median_us=0, fill_median_us=0, fee_per_unit=0.005, fee_rate=0.0013)
+COSTS = SimSettings(
+    ack_median_us=0, fill_median_us=0, fee_per_unit=0.005, fee_rate=0.0013, fee_per_order=0.35
+)
 
 
 class Reverses(Strategy):
@@ -267,6 +269,7 @@ def test_a_raised_stop_word_ends_the_loop_early() -> None:
         ({"sim": SimSettings()}, "latency"),
         ({"limits": {"allow_reversal": 0.0}}, "allow_reversal"),
         ({"cash": 8e10}, "cash"),
+        ({"sim": COSTS.model_copy(update={"fee_per_order": 2e5})}, "fee an order"),
         ({"sizing": Sizing("percent", rebalance=0.1)}, "single runs"),
         ({"sizing": Sizing("kelly")}, "single runs"),
     ],

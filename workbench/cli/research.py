@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from workbench.research import Result
 
 __all__ = [
-    "Adjusted", "Calendar", "FeePerUnit", "Fees", "Flat", "Limit", "Lot", "NoLimits", "Slippage", "Stamp", "Tick",
-    "Zone",     "costs_and_data", "register",
+    "Adjusted", "Calendar", "FeePerOrder", "FeePerUnit", "Fees", "Flat", "Limit", "Lot", "NoLimits", "Slippage",
+    "Stamp", "Tick", "Zone", "costs_and_data", "register",
 ]  # fmt: skip
 
 Chosen = Annotated[str, typer.Argument(metavar="STRATEGY", help="a class in strategies/, or FILE.py:CLASS")]
@@ -33,6 +33,7 @@ Cash = Annotated[float, typer.Option(help="starting cash")]
 Fill = Annotated[str, typer.Option(help="next_open, or close: fill at the very close decided on")]
 Fees = Annotated[str, typer.Option(help="fraction of the value, or a venue's schedule by name")]
 FeePerUnit = Annotated[float, typer.Option(help="fee for every unit")]
+FeePerOrder = Annotated[float, typer.Option(help="fee for every order")]
 Slippage = Annotated[str, typer.Option(help="fraction of the price, or MODEL=AMOUNT (ticks=2)")]
 Limit = Annotated[list[str], typer.Option("--limit", help="risk limit, NAME=VALUE; repeat")]
 NoLimits = Annotated[bool, typer.Option("--no-limits", help="put every risk limit out of reach")]
@@ -68,6 +69,7 @@ def register(app: typer.Typer) -> None:
         fill: Fill = "next_open",
         fees: Fees = "0",
         fee_per_unit: FeePerUnit = 0.0,
+        fee_per_order: FeePerOrder = 0.0,
         slippage: Slippage = "0",
         limit: Limit = _NONE,
         no_limits: NoLimits = False,
@@ -117,6 +119,7 @@ def register(app: typer.Typer) -> None:
         fill: Fill = "next_open",
         fees: Fees = "0",
         fee_per_unit: FeePerUnit = 0.0,
+        fee_per_order: FeePerOrder = 0.0,
         slippage: Slippage = "0",
         limit: Limit = _NONE,
         no_limits: NoLimits = False,
@@ -172,7 +175,10 @@ def _run(asked: dict[str, Any], *, hidden: bool) -> "Result":
 
 def costs_and_data(asked: dict[str, Any]) -> dict[str, Any]:
     """What is typed of costs, limits and of how data is to be understood, as `backtest` and `sweep` take it."""
-    names = ("fee_per_unit", "flat_at_end", "adjusted", "tz", "stamp", "calendar", "tick", "lot")
+    names = (
+        *("fee_per_unit", "fee_per_order", "flat_at_end"),
+        *("adjusted", "tz", "stamp", "calendar", "tick", "lot"),
+    )
     return {
         "fees": _number_or_name(asked["fees"]),
         "slippage": _slippage(asked["slippage"]),

@@ -125,6 +125,7 @@ def register(app: typer.Typer) -> None:
         fill: Annotated[str, typer.Option(help="next_open or close")] = "next_open",
         fees: research.Fees = "0",
         fee_per_unit: research.FeePerUnit = 0.0,
+        fee_per_order: research.FeePerOrder = 0.0,
         slippage: research.Slippage = "0",
         limit: research.Limit = [],  # noqa: B006
         no_limits: research.NoLimits = False,

@@ -49,6 +49,7 @@ def backtest(
     fill: str = "",
     fees: float | str | FeeSchedule = 0.0,
     fee_per_unit: float = 0.0,
+    fee_per_order: float = 0.0,
     slippage: float | tuple[str, float] = 0.0,
     limits: Mapping[str, float] | str | None = None,
     flat_at_end: bool = False,
@@ -78,7 +79,7 @@ def backtest(
         fill: "next_open" (the default), or "close" to fill at the very close that was decided on.
         fees: a fraction of the value of each fill (0.001 is 0.1 %), a venue's schedule by name ("ibkr-tiered"), or a
             schedule of one's own (`workbench.engine.fees.FeeSchedule`).
-        fee_per_unit: a fee for every unit, besides a fraction.
+        fee_per_unit, fee_per_order: a fee for every unit and for every order, besides a fraction.
         slippage: how much worse than the market orders without a limit fill, as a fraction of the price; or a model and
             its amount: ("ticks", 2), ("sqrt", 0.01).
         limits: risk limits by name (`workbench.engine.Limits`); "off" puts them all out of reach.
@@ -106,7 +107,7 @@ def backtest(
     recording = market_of(
         data, names, start, end, tz=tz, stamp=stamp, calendar=calendar, adjusted=adjusted, tick=tick, lot=lot
     )
-    venue, own_fees = venue_of(sim, fees, fee_per_unit, slippage)
+    venue, own_fees = venue_of(sim, fees, fee_per_unit, slippage, fee_per_order)
     parts = _parts(strategy)
     plan = Plan(
         recording=recording,

@@ -44,6 +44,7 @@ __all__ = [
     "DAY_END",
     "DAY_EQUITY",
     "DOUBTED",
+    "FEE_ORDER",
     "FEE_RATE",
     "FEE_UNIT",
     "FINE",
@@ -85,8 +86,8 @@ _NEARLY: Final = 1.0 - 1e-6  # sums kept in floats drift: doubt them a little ea
 
 # the account, int64[ACCOUNT]: value is what is held at the marks, in 1e-8 and the rest in 1e-16
 CASH, VALUE, VALUE_REST, N_ORDERS, N_FILLS, STATUS, INSTANT, DAY_END, DAY_EQUITY, SENT = range(10)
-FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE = range(10, 14)
-ACCOUNT: Final = 14
+FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, FEE_ORDER = range(10, 15)
+ACCOUNT: Final = 15
 # sums in currency units: worst-case gross exposure, open purchases at the marks; and slippage as a fraction
 GROSS_SUM, BUYS_SUM, SLIP = range(3)
 SUMS: Final = 3
@@ -257,7 +258,7 @@ def book_fill(
     if not _room(px, abs(qty)):
         return False
     value = _value_e8(px, qty)
-    fee = _fee_e8(value, qty, account[FEE_UNIT], account[FEE_RATE])
+    fee = _fee_e8(value, qty, account[FEE_UNIT], account[FEE_RATE]) + account[FEE_ORDER]
     fill_order[n], fill_ts[n], fill_px[n], fill_value[n], fill_fee[n] = (
         seats[r, ORDER_NO],
         now,

@@ -22,8 +22,8 @@ __all__ = ["ACCOUNT", "NUMBERS", "SIGNATURE", "loop_over"]
 
 # what the loop is told and what it answers, in one int64 array; the first six go on where the last call left off
 CASH, HELD, PENDING, N_ORDERS, N_FILLS, STATUS = range(6)
-FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, TICK, WORSE, FIXED = range(6, 16)
-ACCOUNT: Final = 16
+FULL, PERCENT, LOT, FEE_UNIT, FEE_RATE, REVERSAL, AT_CLOSE, TICK, WORSE, FIXED, FEE_ORDER = range(6, 17)
+ACCOUNT: Final = 17
 # the same in floats: the target held; slippage as a fraction (as a distance it is `WORSE`)
 POS, SLIP = range(2)
 NUMBERS: Final = 2
@@ -80,7 +80,7 @@ def loop_over(pieces: Pieces) -> Callable[..., Any]:
                     status = TOO_LARGE
                     break
                 value = _value_e8(px, pending)
-                fee = _fee_e8(value, pending, account[FEE_UNIT], account[FEE_RATE])
+                fee = _fee_e8(value, pending, account[FEE_UNIT], account[FEE_RATE]) + account[FEE_ORDER]
                 cash -= value + fee
                 held += pending
                 fill_px[n_fills], fill_value[n_fills], fill_fee[n_fills] = px, value, fee

@@ -120,6 +120,7 @@ def _state(plan: Plan, at: Any, limits: Limits) -> _State:
     account, lines = np.zeros(at.ACCOUNT, np.int64), np.zeros((m, at.LINE), np.int64)
     account[at.CASH] = account[at.DAY_EQUITY] = to_e8(plan.cash)
     account[at.FEE_UNIT], account[at.FEE_RATE] = to_e8(plan.sim.fee_per_unit), round(plan.sim.fee_rate * 1e8)
+    account[at.FEE_ORDER] = to_e8(plan.sim.fee_per_order)
     account[at.REVERSAL], account[at.AT_CLOSE] = limits.allow_reversal != 0, plan.fill == CLOSE
     lines[:, at.LOT] = [instrument.lot_e8 for instrument in recording.instruments]
     slips = [Slips.of(plan.sim, instrument.tick_e8) for instrument in recording.instruments]
@@ -175,6 +176,7 @@ def _flat(plan: Plan, at: Any, state: _State, equity: Any, cancelled: list[int])
         px = slips.px_e8(round(bar[3] * 1e8), qty)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
+        fee += int(account[at.FEE_ORDER])
         cash -= value + fee
         for column, figure in zip(rows, (now, r, qty), strict=False):
             column.append(figure)

@@ -110,6 +110,7 @@ def account_of(plan: Plan, at: Any, reversal: bool) -> Ints:
     else:
         account[at.FULL] = exact.floor_lot(quantity, lot)
     account[at.FEE_UNIT], account[at.FEE_RATE] = to_e8(plan.sim.fee_per_unit), round(plan.sim.fee_rate * 1e8)
+    account[at.FEE_ORDER] = to_e8(plan.sim.fee_per_order)
     account[at.REVERSAL], account[at.AT_CLOSE] = reversal, plan.fill == CLOSE
     slips = Slips.of(plan.sim, plan.recording.instruments[0].tick_e8)
     account[at.TICK], account[at.WORSE] = slips.tick_e8, slips.worse_e8
@@ -156,6 +157,7 @@ def _end(plan: Plan, account: Ints, at: Any, series: Series, marks: Floats, equi
         px = slips.px_e8(mark, qty)
         value = exact.value_e8(px, qty)
         fee = exact.fee_e8(value, qty, int(account[at.FEE_UNIT]), int(account[at.FEE_RATE]))
+        fee += int(account[at.FEE_ORDER])
         cash -= value + fee
         for column, figure in zip(rows[2:], (px, value, fee), strict=True):
             column.append(figure)

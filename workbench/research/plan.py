@@ -60,6 +60,7 @@ def venue_of(
     fees: "float | str | FeeSchedule" = 0.0,
     fee_per_unit: float = 0.0,
     slippage: "float | tuple[str, float]" = 0.0,
+    fee_per_order: float = 0.0,
 ) -> tuple[SimSettings, FeeSchedule | None]:
     """Settings of the venue with these fees and this slippage, and the schedule where the fees are one of their own.
 
@@ -81,13 +82,15 @@ def venue_of(
         if not isinstance(given, (int, float)) or not 0 <= given < 1:
             raise BadValue("fees", fees, "give a fraction of the value from 0 to below 1, like 0.001")
         changes["fee_rate"] = float(given)
-    if fee_per_unit != 0.0:
-        if not 0 <= fee_per_unit < 1e9:
-            raise BadValue("fee_per_unit", fee_per_unit, "give an amount of 0 or more")
-        changes["fee_per_unit"] = float(fee_per_unit)
-    model, amount = _slippage(slippage)
-    if amount != 0.0:
-        changes |= {"slippage": model, "slippage_amount": amount}
+    for name, amount in (("fee_per_unit", fee_per_unit), ("fee_per_order", fee_per_order)):
+        figure: Any = amount
+        if not isinstance(figure, (int, float)) or not 0 <= figure < 1e7:
+            raise BadValue(name, amount, "give an amount of 0 or more")
+        if figure:
+            changes[name] = float(figure)
+    model, worse = _slippage(slippage)
+    if worse:
+        changes |= {"slippage": model, "slippage_amount": worse}
     plain: Any = SimSettings(ack_median_us=0, fill_median_us=0) if sim is None else sim
     if not isinstance(plain, SimSettings):
         raise BadValue("sim", sim, "give a workbench.config.SimSettings, like SimSettings(queue=True)")

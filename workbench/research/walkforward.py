@@ -38,7 +38,7 @@ type Ints = npt.NDArray[np.int64]
 
 UNITS = ("sessions", "bars")
 _OWN = ("symbols", "start", "end", "method", "n", "seed", "sets", "axes", "workers")
-_TERMS = ("quantity", "sizing", "fill", "fees", "fee_per_unit", "slippage", "sim", "limits")
+_TERMS = ("quantity", "sizing", "fill", "fees", "fee_per_unit", "fee_per_order", "slippage", "sim", "limits")
 _UNDERSTOOD = ("adjusted", "tz", "stamp", "calendar", "tick", "lot")
 _ASLEEP_UNTIL = "asleep_until_s"
 
@@ -102,8 +102,8 @@ def walk_forward(
         cash: starting cash.
         progress: False for silence, or a function told (windows done, windows in all).
         more: axes, and the arguments of `sweep` that say what is run: symbols (of one account), start, end, method, n,
-            seed, sets, axes, workers, quantity, sizing, fill, fees, fee_per_unit, slippage, sim, limits, and how the
-            data is to be understood: adjusted, tz, stamp, calendar, tick, lot.
+            seed, sets, axes, workers, quantity, sizing, fill, fees, fee_per_unit, fee_per_order, slippage, sim, limits,
+            and how the data is to be understood: adjusted, tz, stamp, calendar, tick, lot.
 
     Raises:
         UnknownName, BadValue, BadInput: as `sweep`; or spans that do not fit the data.

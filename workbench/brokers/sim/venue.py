@@ -6,7 +6,7 @@ Lives here: settings turned into a venue. Not here: what a venue does (engine/ma
 from collections.abc import Iterable
 
 from workbench.config import SimSettings
-from workbench.engine.fees import FeeSchedule
+from workbench.engine.fees import FeeSchedule, PerUnit
 from workbench.engine.latency import Latency
 from workbench.engine.match import Match, SessionTable, Slippage, Terms
 from workbench.errors import UnknownName
@@ -23,6 +23,7 @@ _SIMPLE = frozenset(
         "sigma",
         "seed",
         "measured",
+        "fee_per_order",
         "fee_per_unit",
         "fee_rate",
         "fill_at",
@@ -54,6 +55,10 @@ def latency_of(sim: SimSettings) -> Latency:
         stages = {name: [us * 1e3 for us in quantiles] for name, quantiles in sim.measured.items()}
         return Latency.measured(stages, sim.seed)
     return Latency(sim.ack_median_us, sim.fill_median_us, sim.sigma, seed=sim.seed)
+
+
+def _plain_fees(sim: SimSettings) -> PerUnit:
+    return PerUnit(to_e8(sim.fee_per_unit), sim.fee_rate, to_e8(sim.fee_per_order))
 
 
 def make_match(
@@ -97,9 +102,7 @@ def make_match(
     return Match(
         cash_e8,
         latency if latency is not None else latency_of(sim),
-        to_e8(sim.fee_per_unit),
-        sim.fee_rate,
-        fees=fees if fees is not None else sim.fees or None,
+        fees=fees if fees is not None else sim.fees or _plain_fees(sim),
         fill_at=fill_at or sim.fill_at,
         group=sim.group,
         arrival=sim.arrival,

@@ -33,25 +33,34 @@ class FeeSchedule(Protocol):
 
 
 class PerUnit:
-    """`per_unit_e8` for every unit plus `rate` of the value.
+    """`per_unit_e8` for every unit, `rate` of the value, and `per_order_e8` with an order's first execution.
 
     >>> PerUnit(500_000, 0.001)(1, 100 * 10**8, 10 * 10**8, 0, False, SoFar())
     105000000
+    >>> PerUnit(per_order_e8=10**8)(1, 100 * 10**8, 10**8, 0, False, SoFar(qty_e8=10**8))
+    0
     """
 
-    __slots__ = ("per_unit_e8", "rate_e8")
+    __slots__ = ("per_order_e8", "per_unit_e8", "rate_e8")
 
-    def __init__(self, per_unit_e8: int = 0, rate: float = 0.0) -> None:
+    def __init__(self, per_unit_e8: int = 0, rate: float = 0.0, per_order_e8: int = 0) -> None:
         self.per_unit_e8 = per_unit_e8
         self.rate_e8 = round(rate * SCALE)
+        self.per_order_e8 = per_order_e8
+
+    @property
+    def free(self) -> bool:
+        """Whether nothing is ever charged."""
+        return not (self.per_unit_e8 or self.rate_e8 or self.per_order_e8)
 
     def __call__(
         self, side: int, px_e8: int, qty_e8: int, ts_ns: int, maker: bool, order_so_far: SoFar
     ) -> int:
+        once = 0 if order_so_far.qty_e8 else self.per_order_e8
         if not (self.per_unit_e8 or self.rate_e8):
-            return 0
+            return once
         value_e8 = notional_e8(px_e8, qty_e8)
-        return notional_e8(self.per_unit_e8, qty_e8) + notional_e8(self.rate_e8, value_e8)
+        return once + notional_e8(self.per_unit_e8, qty_e8) + notional_e8(self.rate_e8, value_e8)
 
 
 class Dated[Row]:

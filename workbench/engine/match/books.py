@@ -20,7 +20,7 @@ class Books:
         self.fees_e8 = 0
         self.positions: dict[int, int] = {}
         self._fees = fees
-        self._free = isinstance(fees, PerUnit) and not (fees.per_unit_e8 or fees.rate_e8)
+        self._free = isinstance(fees, PerUnit) and fees.free
         self._moves: set[str] = set()
 
     def fee_of(self, resting: Resting, px_e8: int, qty_e8: int, ts_ns: int) -> int:

@@ -78,4 +78,5 @@ LOTS_PER_E8: Final = 14
 BLOCK: Final = 15  # bars between two looks at the stop word
 COLUMNS: Final = 16  # numbers a bar takes in the table of indicator values, the last one tells warm
 LARGE: Final = 17  # 1: orders may be so large that the rules about sizes have to be asked
-SETUP_N: Final = 18
+ORDER_FEE: Final = 18  # the fee an order, in 1e-8
+SETUP_N: Final = 19

@@ -24,12 +24,14 @@ def fill_lanes(
     whole = element(prices, i * s.PRICES_N + s.LOT_TRADED)
     rest = element(prices, i * s.PRICES_N + s.LOT_TRADED + 1)
     lot_fee, lot_fee_rest = setup[s.LOT_FEE], setup[s.LOT_FEE_REST]
-    rate_e8, lot_e8 = setup[s.RATE_E8], setup[s.LOT_E8]
+    rate_e8, lot_e8, order_fee = setup[s.RATE_E8], setup[s.LOT_E8], setup[s.ORDER_FEE]
     for w in range(WIDTH):
         lots = wanted[w] - held[w]
         buys, size = lots > 0.0, abs(lots)
         value = booked(size, whole, rest)
-        fee = booked(size, lot_fee, lot_fee_rest) + rated(value, rate_e8)
+        fee = (
+            booked(size, lot_fee, lot_fee_rest) + rated(value, rate_e8) + (order_fee if size != 0.0 else 0.0)
+        )
         cash[w] = cash[w] - ((value if buys else -value) + fee)
         fees[w] = fees[w] + fee
         time_held[w] = time_held[w] + (now_s - since[w] if held[w] != 0.0 else 0.0)

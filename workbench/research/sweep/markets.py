@@ -162,6 +162,7 @@ class Market:
         whole, rest = lot_px(np.array([fee]), lot)
         setup[s.LOT_FEE], setup[s.LOT_FEE_REST] = whole[0], rest[0]
         setup[s.RATE_E8] = round(terms.sim.fee_rate * SCALE)
+        setup[s.ORDER_FEE] = to_e8(terms.sim.fee_per_order)
         setup[s.AT_CLOSE] = terms.fill == CLOSE
         setup[s.MAX_SIZE] = risk.max_qty_e8 / lot
         setup[s.MAX_LONG] = risk.max_position_e8 / lot
@@ -179,9 +180,11 @@ class Market:
         lots = setup[s.QUANTITY_E8] / setup[s.LOT_E8]
         value = lots * (self.prices[:, s.LOT_CLOSE].max() + 1.0)
         free = lots <= min(setup[s.MAX_LONG], setup[s.MAX_SHORT], setup[s.MAX_SIZE] / 2)
+        paid = len(self) * setup[s.ORDER_FEE]  # what a run can pay in fees that no size bounds
         return bool(
             setup[s.PERCENT_E8]
             or not free
+            or paid > MOST_E8 / 2
             or value > min(setup[s.MAX_NOTIONAL_E8] / 2, setup[s.MAX_GROSS_E8])
         )
 

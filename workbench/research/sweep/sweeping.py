@@ -60,6 +60,7 @@ def sweep(
     fill: str = NEXT_OPEN,
     fees: float | str | FeeSchedule = 0.0,
     fee_per_unit: float = 0.0,
+    fee_per_order: float = 0.0,
     slippage: float | tuple[str, float] = 0.0,
     flat_at_end: bool = False,
     sim: SimSettings | None = None,
@@ -91,8 +92,9 @@ def sweep(
         sets: a list of dictionaries, or a DataFrame, instead of axes.
         axes: axes by name, for parameters that are called like an argument here.
         objective: what `best` ranks by: "sharpe", "total_return", "final_equity" or "max_drawdown".
-        quantity, sizing, cash, fill, fees, fee_per_unit, slippage, flat_at_end, sim, limits: as for `backtest`, and so
-            are adjusted, tz, stamp, calendar, tick and lot, which say how `data` is to be understood.
+        quantity, sizing, cash, fill, fees, fee_per_unit, fee_per_order, slippage, flat_at_end, sim, limits: as
+            for `backtest`, and so are adjusted, tz, stamp, calendar, tick and lot, which say how `data` is to be
+            understood.
         options: what else single runs take: `loop`.
         workers: how many threads or processes; None takes every core.
         cluster: address of a Dask scheduler, or a `distributed.Client` (needs workbench[cluster]).
@@ -118,7 +120,7 @@ def sweep(
     given = {**(axes or {}), **parameters}
     how = _method(method, n, trials, sets, given)
     known_objective(objective)
-    venue, schedule = venue_of(sim, fees, fee_per_unit, slippage)
+    venue, schedule = venue_of(sim, fees, fee_per_unit, slippage, fee_per_order)
     more = {"fees": schedule, "flat_at_end": flat_at_end}
     terms = Terms(
         quantity=number_of("quantity", quantity), sizing=Sizing.of(sizing), cash=number_of("cash", cash), fill=fill,

@@ -104,6 +104,8 @@ class Terms:
             return "the limit allow_reversal = 0 splits orders"
         if self.quantity > (1e5 if self.by_percent else 1e7):
             return "the quantity is too large for exact floats"
+        if self.sim.fee_per_order > 1e5:
+            return "the fee an order is too large for exact floats"
         if to_e8(self.cash) > 4.5e15:
             return "the cash is too large for exact floats"
         return ""
