@@ -54,13 +54,13 @@ def least_headroom(row: VenueAccountRow) -> tuple[str, float]:
 
 
 def streams_text(streams: Sequence[VenueStreamRow]) -> str:
-    """Each stream with its state and, while it is live, its age.
+    """Each stream with its state; one of market data, while it is live, with its age (orders may well be silent).
 
     >>> streams_text([VenueStreamRow("iex", "data", "live", "", 0.25, 2, 0)])
     'iex 0.2 s (2 reconnects)'
     """
     return ", ".join(
-        f"{s.name} {f'{s.age_s:.1f} s' if s.state == 'live' else s.state}"
+        f"{s.name} {f'{s.age_s:.1f} s' if (s.carries, s.state) == ('data', 'live') else s.state}"
         + (f" ({s.reconnects} reconnect{'s' * (s.reconnects > 1)})" if s.reconnects else "")
         for s in streams
     )

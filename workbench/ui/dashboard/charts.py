@@ -1,4 +1,4 @@
-"""The dashboard's two charts: the equity curve with its drawdown, and latency by stage against the budgets.
+"""The dashboard's two large charts: the equity curve with its drawdown, and latency by stage against the budgets.
 
 Each is a figure and an `update(snapshot)`. Bars are drawn one beside the other, so nights take no room.
 """
@@ -25,7 +25,7 @@ from workbench.model.snapshot import Snapshot
 from workbench.model.stages import STAGES
 from workbench.ui.dashboard.style import DARK, LIGHT
 
-__all__ = ["Colours", "EquityChart", "StageChart"]
+__all__ = ["Colours", "EquityChart", "StageChart", "plain"]
 
 
 # a bar's number on the axis, told as its time
@@ -43,7 +43,8 @@ class Colours:
         self.muted, self.grid, self.back = theme["muted"], theme["line"], theme["card"]
 
 
-def _plain(chart: Any, colours: Colours) -> None:
+def plain(chart: Any, colours: Colours) -> None:
+    """Make a chart quiet, in the theme's colours."""
     chart.background_fill_color = chart.border_fill_color = colours.back
     chart.outline_line_color = None
     for axis in chart.axis:
@@ -81,7 +82,7 @@ class EquityChart:
         low.yaxis.axis_label = "drawdown %"
         low.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
         for chart in (top, low):
-            _plain(chart, colours)
+            plain(chart, colours)
             chart.min_border_left = 84
         top.xaxis.visible = False
         low.toolbar_location = None
@@ -141,7 +142,7 @@ class StageChart:
                 ("budget", "@budget{0,0} µs, @over{0.00} % over")]  # fmt: skip
         chart.add_tools(HoverTool(tooltips=tips, renderers=chart.renderers[:1]))
         chart.xaxis.formatter = NumeralTickFormatter(format="0,0")
-        _plain(chart, colours)
+        plain(chart, colours)
         chart.ygrid.grid_line_color = None
         self.view = chart
 

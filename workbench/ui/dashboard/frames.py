@@ -6,10 +6,23 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.model.snapshot import Snapshot
+from workbench.model.snapshot import AlertRow, Snapshot
+from workbench.ui.accounts import least_headroom
 from workbench.ui.static import micros
 
-__all__ = ["alerts", "engine", "fills", "latency", "orders", "positions", "refusals", "strategies"]
+__all__ = [
+    "accounts",
+    "alerts",
+    "engine",
+    "fills",
+    "latency",
+    "orders",
+    "positions",
+    "refusals",
+    "strategies",
+    "streams",
+    "venue_alerts",
+]
 
 
 def _frame(columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -22,6 +35,10 @@ def _frame(columns: dict[str, str], rows: Iterable[dict[str, Any]]) -> pd.DataFr
 
 def _clock(ts_ns: int) -> str:
     return f"{datetime.fromtimestamp(ts_ns / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _account_column(now: Snapshot) -> dict[str, str]:
+    return {"Account": "str"} if len(now.accounts) > 1 else {}
 
 
 def positions(now: Snapshot) -> pd.DataFrame:
@@ -46,30 +63,33 @@ def positions(now: Snapshot) -> pd.DataFrame:
 
 
 def orders(now: Snapshot) -> pd.DataFrame:
-    """Newest first."""
+    """Newest first; with the account on a desk that has several."""
+    account = _account_column(now)
     return _frame(
-        {"Order": "int64", "Time (UTC)": "str", "Strategy": "str", "Symbol": "str", "Side": "str", "Type": "str",
-         "State": "str", "Quantity": "float64", "Filled": "float64", "Average": "float64",
+        {"Order": "int64", "Time (UTC)": "str", "Strategy": "str", **account, "Symbol": "str", "Side": "str",
+         "Type": "str", "State": "str", "Quantity": "float64", "Filled": "float64", "Average": "float64",
          "Limit": "float64", "Why": "str"},
         (
-            {"Order": r.order_id, "Time (UTC)": _clock(r.ts_ns), "Strategy": r.strategy or "manual", "Symbol": r.symbol,
-             "Side": r.side, "Type": r.type, "State": r.state, "Quantity": r.quantity, "Filled": r.filled,
-             "Average": r.average_px, "Limit": r.limit_px, "Why": r.reason or r.why}
+            {"Order": r.order_id, "Time (UTC)": _clock(r.ts_ns), "Strategy": r.strategy or "manual",
+             "Account": r.account, "Symbol": r.symbol, "Side": r.side, "Type": r.type, "State": r.state,
+             "Quantity": r.quantity, "Filled": r.filled, "Average": r.average_px, "Limit": r.limit_px,
+             "Why": r.reason or r.why}
             for r in reversed(now.orders)
         ),
     )  # fmt: skip
 
 
 def fills(now: Snapshot) -> pd.DataFrame:
-    """Newest first."""
+    """Newest first; with the account on a desk that has several."""
     names = {row.strategy_id: row.name for row in now.strategies}
+    account = _account_column(now)
     return _frame(
-        {"Time (UTC)": "str", "Order": "int64", "Strategy": "str", "Symbol": "str", "Side": "str",
+        {"Time (UTC)": "str", "Order": "int64", "Strategy": "str", **account, "Symbol": "str", "Side": "str",
          "Quantity": "float64", "Price": "float64", "Value": "float64", "Fee": "float64", "Execution": "str"},
         (
             {"Time (UTC)": _clock(r.ts_ns), "Order": r.order_id, "Strategy": names.get(r.strategy_id, "manual"),
-             "Symbol": r.symbol, "Side": r.side, "Quantity": r.quantity, "Price": r.px, "Value": r.quantity * r.px,
-             "Fee": r.fee, "Execution": r.exec_id}
+             "Account": r.account, "Symbol": r.symbol, "Side": r.side, "Quantity": r.quantity, "Price": r.px,
+             "Value": r.quantity * r.px, "Fee": r.fee, "Execution": r.exec_id}
             for r in reversed(now.fills)
         ),
     )  # fmt: skip
@@ -109,13 +129,59 @@ def latency(now: Snapshot) -> pd.DataFrame:
 
 def alerts(now: Snapshot) -> pd.DataFrame:
     """Newest first."""
+    return _alerts(now.alerts)
+
+
+def venue_alerts(now: Snapshot) -> pd.DataFrame:
+    """Those about accounts at venues and about books that differ, newest first."""
+    return _alerts(row for row in now.alerts if row.code in ("VENUE", "DIFFERENCE"))
+
+
+def _alerts(rows: Iterable[AlertRow]) -> pd.DataFrame:
     return _frame(
         {"Time (UTC)": "str", "Severity": "str", "Code": "str", "What": "str"},
         (
             {"Time (UTC)": _clock(r.ts_ns), "Severity": r.severity, "Code": r.code, "What": r.text}
-            for r in reversed(now.alerts)
+            for r in reversed(list(rows))
         ),
     )
+
+
+def accounts(now: Snapshot) -> pd.DataFrame:
+    """Accounts at venues; what a venue has not told is not a number."""
+    nan = float("nan")
+    return _frame(
+        {"Account": "str", "Venue": "str", "Mode": "str", "State": "str", "Cash": "float64", "Equity": "float64",
+         "Positions": "float64", "Open": "int64", "Left": "float64", "Waiting": "int64", "Longest wait": "str",
+         "Requests": "int64", "Errors": "int64", "429": "int64", "p50 / p99": "str", "Clock": "str", "Moved": "int64",
+         "Why": "str"},
+        (
+            {"Account": r.account, "Venue": r.venue, "Mode": r.mode, "State": r.state,
+             "Cash": r.cash if r.books_ns else nan, "Equity": r.equity if r.books_ns else nan,
+             "Positions": r.positions if r.books_ns else nan, "Open": r.open_orders,
+             "Left": least_headroom(r)[1] * 100, "Waiting": r.waiting,
+             "Longest wait": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
+             "Errors": sum(r.errors.values()), "429": r.limited,
+             "p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
+             "Clock": f"{r.clock_offset_ms:+.1f} ms", "Moved": r.moved, "Why": r.reason}
+            for r in now.accounts
+        ),
+    )  # fmt: skip
+
+
+def streams(now: Snapshot) -> pd.DataFrame:
+    """Every stream of every account."""
+    return _frame(
+        {"Account": "str", "Stream": "str", "Carries": "str", "State": "str", "Age": "str", "Reconnects": "int64",
+         "Gaps": "int64", "Why": "str"},
+        (
+            {"Account": r.account, "Stream": s.name, "Carries": s.carries, "State": s.state,
+             "Age": f"{s.age_s:.1f} s" if s.state == "live" else "–", "Reconnects": s.reconnects, "Gaps": s.gaps,
+             "Why": "" if s.state == "live" else s.reason}
+            for r in now.accounts
+            for s in r.streams
+        ),
+    )  # fmt: skip
 
 
 def refusals(now: Snapshot) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from workbench.ui.dashboard.charts import Colours, EquityChart, StageChart
 from workbench.ui.dashboard.live_pane import LivePane
 from workbench.ui.dashboard.style import style_sheet
 from workbench.ui.dashboard.tables import SnapshotTable
+from workbench.ui.dashboard.venues import VenuesTab
 from workbench.ui.dashboard.watch import Watch
 
 __all__ = ["Page"]
@@ -95,6 +96,9 @@ class Page:
                 ),
             ),
         ]  # fmt: skip
+        self.venues = VenuesTab(watch.calls, first, dark, card, look) if first.accounts else None
+        if self.venues is not None:
+            pages.insert(1, ("Venues", ("venues",), self.venues.view))
         self._parts = [parts for _, parts, _ in pages]
         self.tabs = pn.Tabs(
             *[(title, content) for title, _, content in pages], dynamic=False, sizing_mode="stretch_width",
@@ -134,6 +138,8 @@ class Page:
         if self.trouble.visible:
             self.trouble.visible = False
         self._update(now, [self.tabs.active])
+        if self.venues is not None and "venues" in self._parts[self.tabs.active]:
+            await self.venues.refresh()
 
     def _shown(self, _: object) -> None:
         # not async: Panel runs async watchers without the document's lock, and the charts need it
@@ -141,7 +147,7 @@ class Page:
             self._update(self._watch.newest, [self.tabs.active])
 
     def _update(self, now: Snapshot, tabs: Any) -> None:
-        charts: dict[str, Any] = {"equity": self.equity, "stages": self.stages}
+        charts: dict[str, Any] = {"equity": self.equity, "stages": self.stages, "venues": self.venues}
         for tab in tabs:
             for part in self._parts[tab]:
                 (charts.get(part) or self.tables[part]).update(now)

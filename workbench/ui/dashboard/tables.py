@@ -14,8 +14,39 @@ from workbench.model.snapshot import Snapshot
 
 __all__ = ["SnapshotTable"]
 
-_MONEY = {"Average", "Last", "Value", "Unrealized", "Realized", "Fees", "P&L", "Price", "Fee", "Limit"}
-_COUNT = {"#", "Order", "Orders", "Fills", "Refused", "Decisions", "Measured", "Budget µs"}
+_MONEY = {
+    "Cash",
+    "Equity",
+    "Average",
+    "Last",
+    "Value",
+    "Unrealized",
+    "Realized",
+    "Fees",
+    "P&L",
+    "Price",
+    "Fee",
+    "Limit",
+}
+_COUNT = {
+    "Positions",
+    "Open",
+    "Waiting",
+    "Requests",
+    "Errors",
+    "429",
+    "Moved",
+    "Reconnects",
+    "Gaps",
+    "#",
+    "Order",
+    "Orders",
+    "Fills",
+    "Refused",
+    "Decisions",
+    "Measured",
+    "Budget µs",
+}
 _SIGNED = {"Unrealized", "Realized", "P&L"}
 # underscore templates; <%- %> escapes, so a hostile symbol or reason stays text
 _TONE = (
@@ -24,6 +55,10 @@ _TONE = (
     '.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 2}).replace("-", "\u2212") %></span>'
 )
 _PRICE = '<%= value ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 4}) : "\u2013" %>'
+_LEFT = (
+    '<span class="wb-left"><i data-level="<%= value > 40 ? "good" : value > 15 ? "warn" : "bad" %>" '
+    'style="width: <%= Math.max(0, Math.min(100, value)) %>%"></i></span> <%= value.toFixed(0) %> %'
+)
 _STATE = '<span class="wb-chip" data-state="<%- value %>"><%- value %></span>'
 
 
@@ -94,6 +129,8 @@ class SnapshotTable:
 def _formatter(name: str) -> Any:
     if name in _SIGNED:
         return HTMLTemplateFormatter(template=_TONE)
+    if name == "Left":
+        return HTMLTemplateFormatter(template=_LEFT)
     if name in ("State", "Severity"):
         return HTMLTemplateFormatter(template=_STATE)
     if name in ("Average", "Last", "Price", "Limit"):

@@ -14,9 +14,10 @@ const PAGE = Symbol.for("workbench.live/1");
 const page = (globalThis[PAGE] ??= { links: new Map(), relay: null, pills: new Map() });
 
 const TOPICS = ["session", "account", "positions", "orders", "fills", "refusals", "strategies", "latency", "health",
-  "alerts", "equity"];
+  "alerts", "equity", "accounts", "differences"];
 const APPENDED = new Set(["fills", "refusals", "alerts", "equity"]);
 const KEEP = { fills: 500, refusals: 300, alerts: 200, equity: 4000, orders: 600 };
+const GONE = new Set(["down", "unauthorised", "closed"]); // of an account: nothing goes there
 const ACTIVE = new Set(["new", "sent", "working", "partial", "cancelling", "unknown"]);
 const LATE_MS = 3000; // a beat comes every second: three missed ones are a fault to show
 const DEAD_MS = 9000; // then the socket is given up and opened anew
@@ -290,10 +291,10 @@ function directWay(address, ticket) {
 }
 
 // ------------------------------------------------------------------------------------------------------ pieces
-const classOf = (column) => [column.num ? "num" : "", column.wide ? "wide" : ""].join(" ").trim();
+const classOf = (column) => [column.num ? "num" : "", column.wide ? "wide" : "", column.several ? "several" : ""].join(" ").trim();
 
 /* A table that reuses its rows. columns: {head, get(row), num, wide (left out where it is narrow), tone(row),
- * chip(row), title(row), button} */
+ * chip(row), title(row), button, several (shown where orders go to several accounts)} */
 class Table {
   constructor(columns, { label, empty, keep = 60, tall = false }) {
     this.columns = columns;
@@ -556,6 +557,109 @@ class Banner {
   }
 }
 
+/* Accounts at venues: a light each, the allowance of which the least is left, how old its data is. No account, no strip. */
+class Venues {
+  constructor() {
+    this.node = h("section", { class: "venues", role: "list", "aria-label": "accounts at venues", "data-wb": "venues", hidden: true });
+    this.cards = new Map();
+  }
+
+  update(rows, session) {
+    this.node.hidden = rows.length === 0;
+    for (const [name, card] of this.cards) if (!rows.some((row) => row.account === name)) { card.node.remove(); this.cards.delete(name); }
+    for (const row of rows) {
+      if (!this.cards.has(row.account)) { this.cards.set(row.account, this.card()); this.node.append(this.cards.get(row.account).node); }
+      this.fill(this.cards.get(row.account), row, session);
+    }
+  }
+
+  card() {
+    const card = { lamp: h("i", { class: "lamp", "aria-hidden": "true" }), name: h("b"), mode: h("span", { class: "chip" }), guard: h("span", { class: "chip", "data-wb": "guard" }), state: h("span", { class: "state" }),
+      open: h("span", { class: "fact" }), bar: h("i"), left: h("span", { class: "fact" }), data: h("span", { class: "fact" }), pace: h("span", { class: "fact" }), why: h("p", { class: "why" }) };
+    card.meter = h("span", { class: "meter", role: "meter", "aria-label": "least allowance left", "aria-valuemin": "0", "aria-valuemax": "100" }, card.bar);
+    card.node = h("div", { class: "venue", role: "listitem" }, h("div", { class: "line" }, card.lamp, card.name, card.mode, card.guard, card.state, card.open),
+      h("div", { class: "line" }, card.meter, card.left, card.data, card.pace), card.why);
+    return card;
+  }
+
+  fill(card, row, session) {
+    const frozen = row.symbols.filter((symbol) => symbol in (session?.frozen ?? {}));
+    const killed = session?.state === "killed";
+    const light = row.state === "healthy" ? "good" : GONE.has(row.state) ? "bad" : "warn";
+    const [allowance, left] = Object.entries(row.headroom).sort((a, b) => a[1] - b[1])[0] ?? ["", 1];
+    const away = row.streams.filter((stream) => stream.state !== "live");
+    const ages = row.streams.filter((stream) => stream.carries === "data" && stream.state === "live").map((stream) => stream.age_s);
+    const percent = Math.max(0, Math.min(100, left * 100));
+    mark(card.node, "data-account", row.account);
+    mark(card.node, "data-light", light);
+    mark(card.node, "title", this.words(row));
+    mark(card.lamp, "data-state", light);
+    say(card.name, row.account);
+    say(card.mode, row.mode === "data" ? "data only" : row.venue === row.account ? row.mode : `${row.venue} · ${row.mode}`);
+    mark(card.mode, "data-state", row.mode);
+    // whether orders may go there: a killed desk sends none until it is armed again, a frozen symbol only reducing ones
+    say(card.guard, killed ? "stopped" : frozen.length > 2 ? `${frozen.length} frozen` : frozen.length ? `${frozen.join(", ")} frozen` : "armed");
+    mark(card.guard, "data-state", killed ? "killed" : frozen.length ? "frozen" : "armed");
+    card.guard.hidden = row.mode === "data";
+    say(card.state, row.state);
+    say(card.open, row.mode === "data" ? "" : `${fixed(row.open_orders, 0)} open ${row.open_orders === 1 ? "order" : "orders"}`);
+    card.bar.style.width = percent + "%";
+    mark(card.meter, "data-level", left > 0.4 ? "good" : left > 0.15 ? "warn" : "bad");
+    mark(card.meter, "aria-valuenow", String(Math.round(percent)));
+    say(card.left, row.waiting ? `${fixed(percent, 0)} % · ${fixed(row.waiting, 0)} waiting` : `${fixed(percent, 0)} % left`);
+    mark(card.left, "data-tone", row.waiting ? "down" : "");
+    mark(card.left, "title", allowance ? `allowance '${allowance}'` : "no allowance is counted");
+    say(card.data, away.length ? `${row.streams.length - away.length} of ${row.streams.length} streams` : ages.length ? `data ${fixed(Math.max(...ages), 1)} s` : "");
+    mark(card.data, "data-tone", away.length || row.state === "stale" ? "down" : "");
+    say(card.pace, row.wire_p50_us > 0 ? micros(row.wire_p50_us) : "");
+    mark(card.pace, "title", "median round trip of a request");
+    card.why.hidden = light === "good";
+    say(card.why, row.reason);
+  }
+
+  words(row) {
+    const part = (label, text) => (text ? `${label}: ${text}` : "");
+    const errors = Object.entries(row.errors).map(([kind, n]) => `${fixed(n, 0)} ${kind}`).join(", ");
+    const shut = Object.entries(row.breakers).filter(([, state]) => state !== "closed").map(([name, state]) => `${name} ${state}`).join(", ");
+    return [
+      `${row.account} (${row.venue}, ${row.mode}) is ${row.state}: ${row.reason}`,
+      row.books_ns ? `holds: cash ${fixed(row.cash, 2)}, equity ${fixed(row.equity, 2)}, ${fixed(row.positions, 0)} positions (told ${clock(row.books_ns)} UTC)` : "",
+      part("allowances left", Object.entries(row.headroom).map(([name, share]) => `${name} ${fixed(share * 100, 0)} %`).join(", ")),
+      part("limiter", `${fixed(row.waiting, 0)} waiting, ${fixed(row.waited, 0)} have waited, longest ${micros(row.longest_wait_us)}`),
+      part("requests", `${fixed(row.requests, 0)} sent, ${fixed(row.limited, 0)} answered 429${errors ? `, failed: ${errors}` : ""}`),
+      part("left alone", shut),
+      part("streams", row.streams.map((s) => `${s.name} ${s.state}${s.state === "live" ? ` ${fixed(s.age_s, 1)} s` : s.reason ? ` (${s.reason})` : ""}${s.reconnects ? `, ${s.reconnects} reconnects` : ""}${s.gaps ? `, ${s.gaps} gaps` : ""}`).join("; ")),
+      part("round trip", row.wire_p50_us > 0 ? `p50 ${micros(row.wire_p50_us)}, p99 ${micros(row.wire_p99_us)}; clock ${signed(row.clock_offset_ms, 1)} ms` : ""),
+      row.moved ? `${fixed(row.moved, 0)} orders came here because another account was not well` : "",
+    ].filter(Boolean).join("\n");
+  }
+}
+
+/* What must not be overlooked about the books: symbols that are frozen, figures on which desk and broker differ. */
+class Bands {
+  constructor() { this.node = h("div", { class: "bands", role: "status", "data-wb": "bands" }); }
+
+  update(frozen, differences) {
+    const bands = Object.entries(frozen).map(([symbol, why]) => ({ key: symbol, head: `${symbol} is frozen`, text: `Only orders that reduce the position pass. ${why}`, tone: "bad" }));
+    for (const { symbol, ours, theirs } of differences) {
+      if (!symbol) bands.push({ key: "cash", head: "Cash differs", text: `The desk says ${fixed(ours, 2)}, the broker ${fixed(theirs, 2)}. Compare fees and transfers; nothing is mended by itself.`, tone: "warn" });
+      else if (!(symbol in frozen)) bands.push({ key: symbol, head: `${symbol} differs`, text: `The desk holds ${units(ours)}, the broker ${units(theirs)}; somebody thawed it.`, tone: "bad" });
+    }
+    const shown = bands.slice(0, 4);
+    if (bands.length > 4) shown.push({ key: "", head: `and ${bands.length - 4} more`, text: bands.slice(4).map((band) => band.head).join(", "), tone: "bad" });
+    this.node.hidden = shown.length === 0;
+    while (this.node.childElementCount > shown.length) this.node.lastChild.remove();
+    while (this.node.childElementCount < shown.length) this.node.append(h("div", { class: "banner" }, h("b"), h("span")));
+    shown.forEach((band, i) => {
+      const node = this.node.children[i];
+      mark(node, "data-band", band.key);
+      mark(node, "data-tone", band.tone);
+      say(node.firstChild, band.head);
+      say(node.lastChild, band.text);
+    });
+  }
+}
+
 // -------------------------------------------------------------------------------------------------------- View
 class View {
   constructor(el, link, { title = "" } = {}) {
@@ -601,6 +705,8 @@ class View {
     const { link } = this;
     this.stop = new StopButton(link);
     this.banner = new Banner(link);
+    this.bands = new Bands();
+    this.venues = new Venues();
     this.curve = new Curve();
     this.stages = new Stages();
     this.dotNode = h("i", { class: "lamp", "aria-hidden": "true" });
@@ -647,7 +753,7 @@ class View {
       h("div", { class: "when" }, this.marketTime, this.age),
       this.stop.node);
     this.box = h("div", { class: "wb", role: "region", "aria-label": `live view of desk ${link.desk}`, "data-theme": "light" },
-      h("div", { class: "inner" }, header, this.progress, this.banner.node,
+      h("div", { class: "inner" }, header, this.progress, this.banner.node, this.bands.node, this.venues.node,
         h("div", { class: "figures" }, ...Object.values(this.figures).map((one) => one.node)),
         h("div", { class: "upper" }, panel("equity", "Equity", this.curve.node), panel("latency", "Latency by stage", this.stages.node)),
         this.tabbar, h("div", { class: "lower" }, ...lower)));
@@ -662,6 +768,7 @@ class View {
 
   makeTables() {
     const side = (row) => (row.side === "buy" ? "up" : "down");
+    const account = { head: "Account", several: true, get: (r) => r.account || "–" };
     const act = (row) => {
       const op = row.state === "paused" ? "resume" : "pause";
       this.busy.set(row.strategy_id, op);
@@ -686,14 +793,14 @@ class View {
       ], { label: "positions", empty: "Flat: no open position." }),
       orders: new Table([
         { head: "Order", num: true, get: (r) => String(r.order_id), title: (r) => r.client_id }, { head: "Time", get: (r) => clock(r.ts_ns), title: (r) => stamp(r.ts_ns) + " UTC" },
-        { wide: true, head: "Strategy", get: (r) => r.strategy || "manual", title: (r) => r.why }, { head: "Side", get: (r) => r.side, tone: side }, { head: "Symbol", get: (r) => r.symbol },
+        { wide: true, head: "Strategy", get: (r) => r.strategy || "manual", title: (r) => r.why }, { head: "Side", get: (r) => r.side, tone: side }, { head: "Symbol", get: (r) => r.symbol }, account,
         { head: "Filled", num: true, get: (r) => `${units(r.filled)} / ${units(r.quantity)}` },
         { wide: true, head: "Price", num: true, get: (r) => (r.average_px ? price(r.average_px) : r.limit_px ? "lim " + price(r.limit_px) : r.type), title: (r) => r.type },
         { head: "State", get: (r) => r.state.replace("_", " "), chip: (r) => r.state, title: (r) => r.reason },
       ], { label: "working and last orders", empty: "No order yet.", keep: 80 }),
       fills: new Table([
         { head: "Time", get: (r) => clock(r.ts_ns), title: (r) => stamp(r.ts_ns) + " UTC" }, { head: "Order", num: true, get: (r) => String(r.order_id), title: (r) => r.exec_id },
-        { head: "Side", get: (r) => r.side, tone: side }, { head: "Symbol", get: (r) => r.symbol }, { head: "Quantity", num: true, get: (r) => units(r.quantity) },
+        { head: "Side", get: (r) => r.side, tone: side }, { head: "Symbol", get: (r) => r.symbol }, account, { head: "Quantity", num: true, get: (r) => units(r.quantity) },
         { head: "Price", num: true, get: (r) => price(r.px) }, { wide: true, head: "Fee", num: true, get: (r) => fixed(r.fee, 2) },
       ], { label: "last fills", empty: "No fill yet.", keep: 60 }),
       strategies: new Table([
@@ -720,6 +827,12 @@ class View {
     if (due("age", "session")) this.drawHeader();
     if (due("stop", "session", "orders", "age")) { this.stop.update(); this.banner.update(); }
     if (due("account") && account) this.drawFigures(account);
+    if (due("accounts", "session")) {
+      const rows = link.data.accounts ?? [];
+      this.venues.update(rows, session);
+      mark(this.box, "data-accounts", rows.length > 1 ? "several" : rows.length ? "one" : "none");
+    }
+    if (due("session", "differences")) this.bands.update(session?.frozen ?? {}, link.data.differences ?? []);
     if (due("equity", "account")) this.curve.update(link.data.equity, account?.start_cash ?? link.data.equity[0]?.[1] ?? 0);
     if (due("latency")) this.stages.update(link.data.latency ?? []);
     if (due("positions")) {
@@ -1015,10 +1128,10 @@ time { color: var(--text); font-weight: 500; }
 .lamp[data-state="bad"] { background: transparent; border: 2.5px solid var(--down); }
 .desk { font-size: 15px; margin-right: 4px; }
 .chip { display: inline-block; padding: 1px 7px; border-radius: 9px; background: var(--chip); color: var(--text); font-size: 11px; line-height: 1.5; white-space: nowrap; }
-.chip[data-state="running"], .chip[data-state="filled"], .chip[data-state="playing"] { background: var(--goodbg); color: var(--up); }
+.chip[data-state="running"], .chip[data-state="filled"], .chip[data-state="playing"], .chip[data-wb="market"][data-state="live"] { background: var(--goodbg); color: var(--up); }
 .chip[data-state="working"], .chip[data-state="partial"], .chip[data-state="sent"], .chip[data-state="new"] { background: var(--area); color: var(--accent); }
 .chip[data-state="warming"], .chip[data-state="paused"], .chip[data-state="cancelling"], .chip[data-state="warning"], .chip[data-state="recovering"], .chip[data-state="starting"] { background: var(--warnbg); color: var(--warn); }
-.chip[data-state="unknown"], .chip[data-state="rejected"], .chip[data-state="killed"], .chip[data-state="critical"], .chip[data-state="refused"], .chip[data-state="live"] { background: var(--badbg); color: var(--down); font-weight: 600; }
+.chip[data-state="unknown"], .chip[data-state="rejected"], .chip[data-state="killed"], .chip[data-state="critical"], .chip[data-state="refused"], .chip[data-state="frozen"], .chip[data-state="live"]:not([data-wb="market"]) { background: var(--badbg); color: var(--down); font-weight: 600; }
 .progress { height: 3px; border-radius: 2px; background: var(--sunk); margin: 9px 0 0; overflow: hidden; }
 .progress i { display: block; height: 100%; background: var(--accent); border-radius: 2px; }
 .stop { display: inline-flex; align-items: center; gap: 8px; min-height: 38px; padding: 0 18px; border: 0; border-radius: 8px; background: var(--stop); color: #fff; font: inherit; font-size: 14px; font-weight: 700; letter-spacing: .03em; cursor: pointer; white-space: nowrap; box-shadow: 0 1px 2px #0003; }
@@ -1045,6 +1158,25 @@ button:focus-visible, input:focus-visible, .scroll:focus-visible, select:focus-v
 [data-tone="up"] { color: var(--up); }
 [data-tone="down"] { color: var(--down); }
 .banner[data-tone] { color: var(--text); }
+.venues { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(290px, 100%), 1fr)); gap: 8px; margin-top: 12px; }
+.venue { min-width: 0; display: flex; flex-wrap: wrap; gap: 0 18px; align-content: flex-start; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 7px 12px 8px; }
+.venue[data-light="warn"] { border-color: var(--warn); background: var(--warnbg); }
+.venue[data-light="bad"] { border-color: var(--down); background: var(--badbg); }
+.venue .line { flex: 1 1 240px; min-width: 0; display: flex; align-items: center; gap: 3px 9px; min-height: 21px; white-space: nowrap; }
+.venue .line > b, .venue .state { overflow: hidden; text-overflow: ellipsis; }
+.venue .state { color: var(--muted); }
+.venue[data-light="warn"] .state { color: var(--warn); font-weight: 600; }
+.venue[data-light="bad"] .state { color: var(--down); font-weight: 600; }
+.venue .fact { color: var(--muted); font-size: 11.5px; }
+.venue .fact[data-tone="down"] { color: var(--down); font-weight: 600; }
+.venue .line > .fact:last-child { margin-left: auto; }
+.venue .meter { flex: 1 1 50px; min-width: 40px; max-width: 130px; height: 7px; border-radius: 4px; background: var(--sunk); box-shadow: inset 0 0 0 1px var(--line); overflow: hidden; }
+.venue .meter i { display: block; height: 100%; border-radius: 4px; background: var(--up); }
+.venue .meter[data-level="warn"] i { background: #e0a100; }
+.venue .meter[data-level="bad"] i { background: var(--down); }
+.venue .why { flex-basis: 100%; margin: 3px 0 0; font-size: 12px; overflow-wrap: anywhere; }
+.several { display: none; }
+.wb[data-accounts="several"] .several { display: table-cell; }
 .upper { display: grid; grid-template-columns: minmax(0, 1.55fr) minmax(330px, 1fr); gap: 12px; }
 .panel { min-width: 0; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 8px 10px 10px; position: relative; }
 h3 { margin: 0 0 6px; font-size: 12.5px; font-weight: 600; line-height: 1.5; }
@@ -1100,7 +1232,7 @@ th.num, td.num { text-align: right; }
 .health { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 7px 16px; margin: 4px 2px; }
 .health dt { color: var(--muted); font-size: 11px; }
 .health dd { margin: 0; font-weight: 500; }
-.wb[data-link="stale"] .figures, .wb[data-link="stale"] .upper, .wb[data-link="stale"] .lower, .wb[data-link="stale"] .when time { filter: grayscale(1); opacity: .45; }
+.wb[data-link="stale"] .venues, .wb[data-link="stale"] .bands, .wb[data-link="stale"] .figures, .wb[data-link="stale"] .upper, .wb[data-link="stale"] .lower, .wb[data-link="stale"] .when time { filter: grayscale(1); opacity: .45; }
 .wb[data-link="stale"] .age { color: var(--down); font-weight: 600; }
 .wb[data-link="stale"] .inner { border-color: var(--down); }
 @container (max-width: 1019px) { .figures { grid-template-columns: repeat(3, 1fr); } }

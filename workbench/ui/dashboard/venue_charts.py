@@ -1,0 +1,93 @@
+"""Three small charts of the accounts at venues over their last quarter of an hour: headroom, round trips, waits.
+
+Lives here: drawing. Not here: where the figures come from (venues.py asks the engine).
+"""
+
+# bokeh's stubs do not know the shorthands of figure()
+# mypy: disable-error-code="attr-defined, arg-type, union-attr, assignment"
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from bokeh.layouts import row
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, NumeralTickFormatter, Range1d
+from bokeh.plotting import figure
+
+from workbench.model.snapshot import AccountHistoryRow
+from workbench.ui.dashboard.charts import Colours, plain
+
+__all__ = ["VenueCharts"]
+
+KEPT: Final = 900
+_LINES: Final = ("#4a82e0", "#d98c1f", "#2fa37c", "#a56bd6", "#d2506a", "#6b8794")  # read on light and dark
+_COLUMNS: Final = ("time", "headroom", "wire", "waiting", "waited")
+
+
+class VenueCharts:
+    """A line for each of `accounts` in every chart; `update` takes what is new."""
+
+    def __init__(self, accounts: Sequence[str], colours: Colours) -> None:
+        self.sources = {name: ColumnDataSource({column: [] for column in _COLUMNS}) for name in accounts}
+        left = self._chart("allowance left, %", "headroom", "0.0", colours)
+        left.y_range = Range1d(0, 104)
+        trip = self._chart("round trip, ms", "wire", "0.00", colours)
+        wait = self._chart("waited in each second, ms", "waited", "0.0", colours)
+        for chart in (trip, wait):
+            chart.y_range.start = 0
+            chart.y_range.min_interval = 1.0
+        trip.x_range = wait.x_range = left.x_range
+        self.view = row(left, trip, wait, sizing_mode="stretch_width")
+
+    def _chart(self, title: str, column: str, digits: str, colours: Colours) -> Any:
+        chart = figure(
+            height=190,
+            sizing_mode="stretch_width",
+            x_axis_type="datetime",
+            tools="save",
+            title=title,
+            min_width=200,
+        )
+        for number, (name, source) in enumerate(self.sources.items()):
+            colour = _LINES[number % len(_LINES)]
+            line = chart.line("time", column, source=source, color=colour, line_width=1.8, legend_label=name)
+            tips = [("account", name), ("time", "@time{%H:%M:%S}"), (title, f"@{column}{{{digits}}}")]
+            chart.add_tools(
+                HoverTool(tooltips=tips, renderers=[line], formatters={"@time": "datetime"}, mode="vline")
+            )
+        plain(chart, colours)
+        chart.title.text_color, chart.title.text_font_size = colours.text, "12px"
+        chart.xaxis.formatter = DatetimeTickFormatter(
+            **dict.fromkeys(("seconds", "minsec", "minutes", "hourmin", "hours"), "%H:%M:%S")
+        )
+        chart.xaxis.ticker.desired_num_ticks = 4
+        chart.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
+        legend = chart.legend[0]
+        legend.orientation, legend.location, legend.padding, legend.spacing = (
+            "horizontal",
+            "bottom_left",
+            3,
+            8,
+        )
+        legend.background_fill_alpha, legend.border_line_alpha = 0.6, 0.0
+        legend.background_fill_color, legend.label_text_color = colours.back, colours.muted
+        legend.label_text_font_size, legend.glyph_width, legend.label_height = "11px", 12, 12
+        legend.visible = len(self.sources) > 1
+        return chart
+
+    def update(self, histories: Sequence[AccountHistoryRow]) -> None:
+        """Add the seconds that came; an account nobody knows is left out."""
+        for past in histories:
+            source = self.sources.get(past.account)
+            if source is None or not past.ts_ns:
+                continue
+            source.stream(
+                {
+                    "time": (np.array(past.ts_ns) // 1_000_000).astype("datetime64[ms]"),
+                    "headroom": np.array(past.headroom) * 100.0,
+                    "wire": np.array(past.wire_us) / 1e3,
+                    "waiting": np.array(past.waiting),
+                    "waited": np.array(past.waited_us) / 1e3,
+                },
+                rollover=KEPT,
+            )
