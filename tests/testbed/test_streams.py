@@ -197,8 +197,10 @@ async def test_data_as_json() -> None:
             "T": "subscription",
             "trades": ["AAPL"],
             "quotes": ["*"],
-            "bars": [],
             "statuses": ["AAPL"],
+            "corrections": ["AAPL"],
+            "cancelErrors": ["AAPL"],
+            **{name: [] for name in ("bars", "updatedBars", "dailyBars", "lulds", "imbalances")},
         }
         call.venue.console.print_at("AAPL", 200.0, 5)
         [trade] = await socket.receive_json()

@@ -160,7 +160,7 @@ class Server:
     # -- streams -----------------------------------------------------------------------------------------------------
 
     async def _stream(self, request: BaseRequest, raw_path: str) -> web.StreamResponse:
-        found = self._sockets.find("WS", raw_path)
+        found = self._sockets.find("WS", raw_path) or self._sockets.find("WS", raw_path.rstrip("/"))
         if found is None:
             return _response(self.venue.refuse(404, ""), None)
         route, path = found
@@ -178,6 +178,9 @@ class Server:
         self.links.add(link)
         try:
             await socket.serve(link, path)
+        except Exception:
+            logger.exception("stream %s failed", socket.name)
+            link.close(1011)
         finally:
             self.links.discard(link)
             await link.end()

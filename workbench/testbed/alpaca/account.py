@@ -1,14 +1,10 @@
-"""Alpaca's account routes: the account, its settings and activities; clock, calendar and assets.
+"""Alpaca's account routes: the account, its settings and activities; assets.
 
-Lives here: what there is to know besides orders and positions.
+Lives here: what there is to know besides orders and positions. Not here: clock and calendar (sessions.py).
 """
 
-import asyncio
-from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from workbench.errors import BadValue
 from workbench.testbed.alpaca.bodies import activity_id, asset_body, fill_body
 from workbench.testbed.alpaca.orders import json_object
 from workbench.testbed.alpaca.refusals import malformed, not_found
@@ -21,8 +17,6 @@ from workbench.testbed.orders import Execution
 
 __all__ = ["Account"]
 
-_NEW_YORK: Final = ZoneInfo("America/New_York")
-_DAY_NS: Final = 86_400_000_000_000
 _MOST_ACTIVITIES: Final = 100
 
 
@@ -35,6 +29,7 @@ class Account:
         self._opened_ns = exchange.clock.now_ns()
         self._start_e8 = exchange.cash_e8
         self._settings: dict[str, Any] = {
+            "disable_overnight_trading": False,
             "dtbp_check": "entry",
             "fractional_trading": True,
             "max_margin_multiplier": "4",
@@ -59,8 +54,6 @@ class Account:
             Route("GET", "/v2/account/portfolio/history", self.history),
             Route("GET", "/v2/account/activities", self.activities),
             Route("GET", "/v2/account/activities/{kind}", self.activities),
-            Route("GET", "/v2/clock", self.clock),
-            Route("GET", "/v2/calendar", self.calendar),
             Route("GET", "/v2/assets", self.assets),
             Route("GET", "/v2/assets/{symbol}", self.asset),
         ]
@@ -89,6 +82,7 @@ class Account:
                 "cash": text(figures.cash),
                 "accrued_fees": "0",
                 "pending_transfer_in": "0",
+                "pending_transfer_out": "0",
                 "portfolio_value": text(figures.equity),
                 "pattern_day_trader": False,
                 "trading_blocked": False,
@@ -138,6 +132,7 @@ class Account:
                 "profit_loss": [0.0, profit],
                 "profit_loss_pct": [0.0, profit / base if base else None],
                 "base_value": base,
+                "base_value_asof": rfc3339(self._opened_ns)[:10],
                 "timeframe": call.query.get("timeframe", "1D"),
             }
         )
@@ -161,47 +156,6 @@ class Account:
             found = found[places[0] + 1 :]
         return Answer(
             [fill_body(e, exchange.orders[e.order_id], self.account_id) for e in found[: int(size)]]
-        )
-
-    async def clock(self, call: Call) -> Answer:
-        exchange, now_ns = self.exchange, self.exchange.clock.shown_ns()
-        hours = exchange.hours
-        await hours.built(now_ns)
-        return Answer(
-            {
-                "timestamp": _eastern(now_ns),
-                "is_open": hours.is_open(exchange.clock.now_ns()),
-                "next_open": _eastern(hours.next_open(now_ns)),
-                "next_close": _eastern(hours.next_close(now_ns)),
-            }
-        )
-
-    async def calendar(self, call: Call) -> Answer:
-        now_ns = self.exchange.clock.now_ns()
-        start = wanted_ns(call.query["start"]) if call.query.get("start") else now_ns - 30 * _DAY_NS
-        end = wanted_ns(call.query["end"]) if call.query.get("end") else now_ns + 30 * _DAY_NS
-        if start is None or end is None:
-            raise malformed("invalid date: give it as YYYY-MM-DD")
-        if end < start:
-            raise malformed("end must not be before start")
-        try:
-            days = (await asyncio.to_thread(self.exchange.hours.sessions, start, end + _DAY_NS)).days
-        except BadValue as error:
-            raise malformed(str(error)) from error
-        first, last = rfc3339(start)[:10], rfc3339(end)[:10]
-        return Answer(
-            [
-                {
-                    "date": day.date,
-                    "open": _eastern(day.open_ns)[11:16],
-                    "close": _eastern(day.close_ns)[11:16],
-                    "session_open": "0400",
-                    "session_close": "2000",
-                    "settlement_date": day.date,
-                }
-                for day in days
-                if first <= day.date <= last
-            ]
         )
 
     def assets(self, call: Call) -> Answer:
@@ -236,8 +190,3 @@ def _within(execution: Execution, query: dict[str, str]) -> bool:
     if query.get("date"):
         return rfc3339(execution.ts_ns)[:10] == query["date"][:10]
     return True
-
-
-def _eastern(ts_ns: int) -> str:
-    """A time as the clock and the calendar write it: New York's, with its offset."""
-    return datetime.fromtimestamp(ts_ns / 1e9, UTC).astimezone(_NEW_YORK).isoformat()

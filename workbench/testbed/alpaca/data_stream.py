@@ -1,4 +1,5 @@
-"""Alpaca's market data streams: stocks and crypto, as JSON text or as MessagePack.
+"""Alpaca's market data streams: stocks and crypto (and news and options, of which there are none), as JSON text or as
+MessagePack.
 
 Lives here: the handshake, subscriptions, the messages. Not here: what a row looks like (shapes.py).
 """
@@ -21,9 +22,17 @@ from workbench.testbed.stream import Link
 __all__ = ["DataStream"]
 
 _AUTH_S: Final = 10.0
-_CHANNELS: Final = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "orderbooks", "statuses", "lulds")
+_BARS: Final = ("bars", "updatedBars", "dailyBars")
+_CHANNELS: Final = {
+    "stocks": ("trades", "quotes", *_BARS, "statuses", "lulds", "imbalances"),
+    "crypto": ("trades", "quotes", "orderbooks", *_BARS),
+    "news": ("news",),
+    "options": ("trades", "quotes"),
+}
+"""What can be subscribed to, by the kind of stream."""
+_ANY: Final = frozenset(name for names in _CHANNELS.values() for name in names)
+_WITH_TRADES: Final = ("corrections", "cancelErrors")  # who hears of trades hears of these
 _FAKE: Final = "FAKEPACA"
-_ALWAYS: Final = ("trades", "quotes", "bars")
 _ERRORS: Final = {
     400: "invalid syntax",
     401: "not authenticated",
@@ -32,6 +41,8 @@ _ERRORS: Final = {
     404: "auth timeout",
     405: "symbol limit exceeded",
     406: "connection limit exceeded",
+    410: "invalid subscribe action for this feed",
+    412: "option messages are only available in MsgPack",
 }
 _pack = msgspec.msgpack.Encoder().encode
 _text = msgspec.json.Encoder().encode
@@ -42,11 +53,11 @@ type Stamp = Callable[[int], Any]
 class _Client:
     """One client: which form it wants, and what it has subscribed to."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, kind: str) -> None:
         self.link = link
         self.packed = "msgpack" in link.request.headers.get("Content-Type", "")
         self.allowed = False
-        self.channels: dict[str, set[str]] = {name: set() for name in _CHANNELS}
+        self.channels: dict[str, set[str]] = {name: set() for name in _CHANNELS[kind]}
         self.stand_in = ""  # on the test feed: the symbol that is shown as FAKEPACA
 
     def send(self, event: str, message: dict[str, Any]) -> None:
@@ -54,32 +65,38 @@ class _Client:
 
     def wants(self, channel: str, symbol: str) -> str:
         """The name under which a symbol is wanted; "" when it is not."""
-        names = self.channels[channel]
+        names = self.channels.get(channel, ())
         if self.stand_in:
             return _FAKE if symbol == self.stand_in and (_FAKE in names or "*" in names) else ""
         return symbol if symbol in names or "*" in names else ""
 
 
 class DataStream:
-    """One data endpoint with its clients. `symbol_limit` 0: none."""
+    """One data endpoint with its clients: `kind` is stocks, crypto, news or options. `symbol_limit` 0: none."""
 
     def __init__(
-        self, exchange: Exchange, key: str, secret: str, *, crypto: bool, symbol_limit: int = 0
+        self, exchange: Exchange, key: str, secret: str, kind: str, *, symbol_limit: int = 0
     ) -> None:
         self.exchange = exchange
-        self.crypto = crypto
+        self.kind = kind
+        self.crypto = kind == "crypto"
         self.symbol_limit = symbol_limit
         self.one_connection = True
         self._keys = (key, secret)
         self._clients: set[_Client] = set()
-        exchange.market.sinks.append(self._tell)
+        if kind in ("stocks", "crypto"):
+            exchange.market.sinks.append(self._tell)
 
     async def serve(self, link: Link, path: dict[str, str]) -> None:
         """One client, until it leaves."""
-        client = _Client(link)
+        client = _Client(link, self.kind)
         if link.request.rel_url.path == "/v2/test":
             client.stand_in = self._first_stock()
         client.send("success", {"T": "success", "msg": "connected"})
+        headers = link.request.headers
+        if "APCA-API-KEY-ID" in headers:  # keys may come with the handshake
+            given = {"key": headers["APCA-API-KEY-ID"], "secret": headers.get("APCA-API-SECRET-KEY", "")}
+            self._auth(client, given)
         late = asyncio.get_running_loop().call_later(_AUTH_S, self._too_late, client)
         try:
             async for raw in link.messages():
@@ -125,20 +142,30 @@ class DataStream:
             client.send("success", {"T": "success", "msg": "authenticated"})
 
     def _change(self, client: _Client, said: dict[str, Any], *, subscribe: bool) -> None:
-        wanted = {name: said[name] for name in _CHANNELS if name in said}
+        wanted = {name: said[name] for name in _ANY if said.get(name) is not None}
         if not all(
             isinstance(names, list) and all(isinstance(n, str) for n in names) for names in wanted.values()
         ):
             self._error(client, 400)
             return
+        if any(names and name not in client.channels for name, names in wanted.items()):
+            self._error(client, 410)
+            return
         changed = {name: set(names) for name, names in client.channels.items()}
         for name, names in wanted.items():
+            if name not in changed:
+                continue
             changed[name] = changed[name] | set(names) if subscribe else changed[name] - set(names)
+        if self.kind == "options" and not client.packed:
+            self._error(client, 412)
+            return
         if self.symbol_limit and len(changed["trades"] | changed["quotes"]) > self.symbol_limit:
             self._error(client, 405)
             return
         client.channels = changed
-        lists = {name: sorted(names) for name, names in changed.items() if names or name in _ALWAYS}
+        lists = {name: sorted(names) for name, names in changed.items()}
+        if self.kind == "stocks":
+            lists |= dict.fromkeys(_WITH_TRADES, lists["trades"])
         client.send("subscription", {"T": "subscription", **lists})
 
     # -- what is to be seen ------------------------------------------------------------------------------------------

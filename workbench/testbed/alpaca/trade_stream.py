@@ -24,36 +24,50 @@ _EVENTS: Final = {
     "cancel_refused": "order_cancel_rejected",
 }
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class TradeStream:
-    """All clients of the account stream. Messages are JSON in binary frames, as the paper host sends them."""
+    """All clients of the account stream. Messages are JSON in binary frames, as the paper host sends them; MessagePack
+    for those who ask for it in the handshake or speak it."""
 
     def __init__(self, exchange: Exchange, key: str, secret: str) -> None:
         self.exchange = exchange
         self._keys = (key, secret)
         self._listening: dict[Link, list[str]] = {}
+        self._packed: set[Link] = set()
         exchange.sinks.append(self._tell)
 
     async def serve(self, link: Link, path: dict[str, str]) -> None:
         """One client, until it leaves."""
         allowed = False
+        if "msgpack" in link.request.headers.get("Content-Type", ""):
+            self._packed.add(link)
         try:
             async for raw in link.messages():
                 said = _object(raw)
-                action, data = said.get("action"), said.get("data") or {}
+                if said is None:
+                    said = _unpacked(raw)
+                    if said:
+                        self._packed.add(link)
+                action, data = said.get("action"), said.get("data")
+                if not isinstance(data, dict):
+                    data = {}
                 if action in ("authenticate", "auth"):
                     given = (data.get("key_id"), data.get("secret_key"))
                     allowed = self._keys in (given, (said.get("key"), said.get("secret")))
                     self._authorised(link, allowed, str(action))
                 elif action == "listen" and allowed:
-                    streams = [name for name in data.get("streams", []) if name == "trade_updates"]
+                    asked = data.get("streams")
+                    named = asked if isinstance(asked, list) else []
+                    streams = [name for name in named if name == "trade_updates"]
                     self._listening[link] = streams
                     self._send(link, "listening", {"stream": "listening", "data": {"streams": streams}})
                 elif action == "listen":
                     self._authorised(link, False, "listen")
         finally:
             self._listening.pop(link, None)
+            self._packed.discard(link)
 
     def _authorised(self, link: Link, allowed: bool, action: str) -> None:
         data: dict[str, Any] = {"action": action, "status": "authorized" if allowed else "unauthorized"}
@@ -62,7 +76,7 @@ class TradeStream:
         self._send(link, "authorization", {"stream": "authorization", "data": data})
 
     def _send(self, link: Link, event: str, message: dict[str, Any]) -> None:
-        link.send(event, _encode(message), binary=True)
+        link.send(event, (_pack if link in self._packed else _encode)(message), binary=True)
 
     def _tell(self, event: OrderEvent) -> None:
         if not self._listening:
@@ -70,10 +84,11 @@ class TradeStream:
         name, data = self._message(event)
         if name is None:
             return
-        payload = _encode({"stream": "trade_updates", "data": data})
+        message = {"stream": "trade_updates", "data": data}
+        payload = _encode(message)
         for link, streams in self._listening.items():
             if streams:
-                link.send(name, payload, binary=True)
+                link.send(name, _pack(message) if link in self._packed else payload, binary=True)
 
     def _message(self, event: OrderEvent) -> tuple[str | None, dict[str, Any]]:
         order, execution = event.order, event.execution
@@ -93,9 +108,17 @@ class TradeStream:
         return name, data
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def _object(raw: bytes) -> dict[str, Any] | None:
     try:
         said = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    return said if isinstance(said, dict) else {}
+
+
+def _unpacked(raw: bytes) -> dict[str, Any]:
+    try:
+        said = msgspec.msgpack.decode(raw)
     except msgspec.DecodeError:
         return {}
     return said if isinstance(said, dict) else {}

@@ -1,7 +1,7 @@
 """Alpaca, put together: keys, limits, routes, streams, addresses.
 
-Lives here: what stands before every route. Not here: the routes (orders.py, positions.py, account.py, data.py), the
-streams (trade_stream.py, data_stream.py).
+Lives here: what stands before every route. Not here: the routes (orders.py, positions.py, account.py,
+watchlists.py, sessions.py, data.py, rankings.py, absent.py), the streams (trade_stream.py, data_stream.py).
 """
 
 import hmac
@@ -9,13 +9,17 @@ from collections.abc import Awaitable, Iterable
 from inspect import iscoroutinefunction
 from typing import Final
 
+from workbench.testbed.alpaca.absent import absent_routes
 from workbench.testbed.alpaca.account import Account
 from workbench.testbed.alpaca.data import Data
 from workbench.testbed.alpaca.data_stream import DataStream
 from workbench.testbed.alpaca.orders import Orders
 from workbench.testbed.alpaca.positions import Positions
+from workbench.testbed.alpaca.rankings import Rankings
 from workbench.testbed.alpaca.refusals import Refusal, fault_answer, too_many, unauthorised
+from workbench.testbed.alpaca.sessions import TradingSessions
 from workbench.testbed.alpaca.trade_stream import TradeStream
+from workbench.testbed.alpaca.watchlists import WatchLists
 from workbench.testbed.call import Answer, Call, Reply, Route
 from workbench.testbed.emulator import new_secret
 from workbench.testbed.exchange import Exchange
@@ -28,6 +32,9 @@ _LIMIT: Final = 200
 _PER_S: Final = 60.0
 _SYMBOLS: Final = 30  # on the free feed
 _FEEDS: Final = ("iex", "sip", "delayed_sip", "test")
+_OPTION_FEEDS: Final = ("indicative", "opra")
+_DATA: Final = ("/v2/stocks", "/v1beta3", "/v1beta2", "/v1beta1", "/v1/corporate-actions")
+"""Where the paths of the data side begin."""
 
 
 class AlpacaVenue:
@@ -41,25 +48,34 @@ class AlpacaVenue:
         self.secret = new_secret(40, settings.seed + 1)
         number = new_secret(10, settings.seed + 2)
         self.account = "PA" + number
-        self._account = Account(exchange, exchange.new_id(), self.account)
-        self._orders = Orders(exchange)
-        self._positions = Positions(exchange)
-        self._data = Data(exchange)
+        account_id = exchange.new_id()
+        self._account = Account(exchange, account_id, self.account)
+        self._parts = (
+            Orders(exchange),
+            Positions(exchange),
+            self._account,
+            WatchLists(exchange, account_id),
+            TradingSessions(exchange),
+            Data(exchange),
+            Rankings(exchange),
+        )
         limit = _LIMIT if settings.limits else 0
         self.windows = {"trading": Window(limit, _PER_S), "data": Window(limit, _PER_S)}
         self.trades = TradeStream(exchange, self.key, self.secret)
         most = _SYMBOLS if settings.limits else 0
-        self.stocks = DataStream(exchange, self.key, self.secret, crypto=False, symbol_limit=most)
-        self.crypto = DataStream(exchange, self.key, self.secret, crypto=True)
+        self.stocks = DataStream(exchange, self.key, self.secret, "stocks", symbol_limit=most)
+        self.crypto = DataStream(exchange, self.key, self.secret, "crypto")
+        self.news = DataStream(exchange, self.key, self.secret, "news")
+        self.options = DataStream(exchange, self.key, self.secret, "options")
         self._keys = (self.key.encode(), self.secret.encode())
 
     def routes(self) -> Iterable[Route]:
-        for part in (self._orders, self._positions, self._account, self._data):
-            for route in part.routes():
-                reply = route.reply
-                if route.point == "rest:POST /v2/orders":
-                    reply = self._unless_suspended(reply)
-                yield Route(route.method, route.path, _refusals_answered(reply), open=route.open)
+        routes = [route for part in self._parts for route in part.routes()] + absent_routes()
+        for route in routes:
+            reply = route.reply
+            if route.point == "rest:POST /v2/orders":
+                reply = self._unless_suspended(reply)
+            yield Route(route.method, route.path, _refusals_answered(reply), open=route.open)
 
     def sockets(self) -> Iterable[Socket]:
         yield Socket("/stream", "trade_updates", self.trades.serve)
@@ -67,10 +83,13 @@ class AlpacaVenue:
             yield Socket(f"/v2/{feed}", "stocks", self.stocks.serve)
         yield Socket("/v1beta3/crypto/{loc}", "crypto", self.crypto.serve)
         yield Socket("/v1beta2/crypto", "crypto", self.crypto.serve)
+        yield Socket("/v1beta1/news", "news", self.news.serve)
+        for feed in _OPTION_FEEDS:
+            yield Socket(f"/v1beta1/{feed}", "options", self.options.serve)
 
     def guard(self, call: Call) -> Answer | None:
         """The rate limit counts first, then the keys; both sides of the house have their own."""
-        data = call.route.path.startswith(("/v2/stocks", "/v1beta3"))
+        data = call.request.rel_url.raw_path.startswith(_DATA)
         window = self.windows["data" if data else "trading"]
         now_s = self.exchange.clock.shown_ns() / 1e9
         if window.limit:
