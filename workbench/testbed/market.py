@@ -76,6 +76,7 @@ class Board:
         self.halted = False
         self.was_open = True
         self.book = self.ladder.around(self.px, 0)
+        self.book_sinks: list[Callable[[Book], None]] = []  # told of every book there is
         self.prints: deque[Print] = deque(maxlen=_KEPT)
         self.quotes: deque[Quote] = deque(maxlen=_KEPT)
         self.candles: deque[Candle] = deque(maxlen=_KEPT)
@@ -96,6 +97,8 @@ class Board:
     def refresh(self, ts_ns: int) -> Quote:
         """New liquidity around where the market stands; kept, and returned as a quote."""
         self.book = self.ladder.around(self.px, ts_ns)
+        for sink in self.book_sinks:
+            sink(self.book)
         quote = self.quote
         self.quotes.append(quote)
         return quote

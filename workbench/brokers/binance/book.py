@@ -5,11 +5,15 @@
 Lives here: the book. Not here: fetching the snapshot, the stream (feed.py).
 """
 
+from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from workbench.brokers.binance.words import e8
 
 __all__ = ["LocalBook"]
+
+_WAITING: Final = 10_000  # of changes; a snapshot fetched now is newer than the older ones
 
 type Levels = Iterable[list[str]]
 type Change = tuple[int, int, Levels, Levels]
@@ -34,7 +38,7 @@ class LocalBook:
         self.last_id = 0
         self.is_live = False
         self.gaps = 0
-        self._waiting: list[Change] = []
+        self._waiting: deque[Change] = deque(maxlen=_WAITING)
 
     @property
     def best(self) -> tuple[int, int, int, int] | None:
@@ -53,7 +57,7 @@ class LocalBook:
         """Nothing is known any more: changes wait for the next snapshot."""
         self.is_live = False
         self.bids, self.asks = {}, {}
-        self._waiting = []
+        self._waiting.clear()
 
     def change(self, first: int, last: int, bids: Levels, asks: Levels) -> None:
         """A change that covers updates `first` to `last`. One that does not follow makes the book stale."""
@@ -71,11 +75,10 @@ class LocalBook:
 
     def snapshot(self, last_id: int, bids: Levels, asks: Levels) -> None:
         """The whole book as of an update; what waited is played on it. Too old a snapshot leaves it stale."""
-        waiting, self._waiting = self._waiting, []
-        later = [one for one in waiting if one[1] > last_id]
+        later = [one for one in self._waiting if one[1] > last_id]
         if later and later[0][0] > last_id + 1:
-            self._waiting = waiting
             return
+        self._waiting.clear()
         self.bids, self.asks = {}, {}
         self.is_live, self.last_id = True, last_id
         self._apply(last_id, bids, asks)

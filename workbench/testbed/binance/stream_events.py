@@ -9,6 +9,7 @@ from typing import Any, Final
 from workbench.model.market import Quote
 from workbench.testbed.binance.shapes import average_px, ticker
 from workbench.testbed.binance.words import px_text
+from workbench.testbed.ladder import Book
 from workbench.testbed.market import Board, Candle, Print
 
 __all__ = [
@@ -53,30 +54,46 @@ type Change = tuple[int, int, list[list[str]], list[list[str]]]
 
 
 class Depth:
-    """What a diff stream of one symbol and speed has told last."""
+    """What a diff stream of one symbol and speed has told last, and every price that was touched since.
 
-    __slots__ = ("asks", "bids", "board", "version")
+    A change names every price that any book in between has changed: whoever took one of those books by REST must get
+    right again what has changed since and back.
+    """
+
+    __slots__ = ("_seen", "_touched", "board", "version")
 
     def __init__(self, board: Board) -> None:
         self.board = board
         self.version = board.book.version
-        self.bids, self.asks = dict(board.book.bids), dict(board.book.asks)
+        self._seen = _sides(board.book)
+        self._touched: tuple[set[float], set[float]] = set(), set()
+        board.book_sinks.append(self._shown)
+
+    def close(self) -> None:
+        """Look no more."""
+        self.board.book_sinks.remove(self._shown)
+
+    def _shown(self, book: Book) -> None:
+        before, self._seen = self._seen, _sides(book)
+        for touched, old, new in zip(self._touched, before, self._seen, strict=True):
+            touched.update(px for px in old.keys() | new.keys() if old.get(px) != new.get(px))
 
     def change(self) -> Change | None:
         """(first update, last update, bids, asks) since the last time; None when nothing has changed."""
-        book = self.board.book
-        if book.version == self.version:
+        last = self.board.book.version
+        if last == self.version:
             return None
-        bids, asks = dict(book.bids), dict(book.asks)
-        first, self.version = self.version + 1, book.version
-        told = first, book.version, _diff(self.bids, bids), _diff(self.asks, asks)
-        self.bids, self.asks = bids, asks
-        return told
+        first, self.version = self.version + 1, last
+        touched, self._touched = self._touched, (set(), set())
+        bids, asks = (
+            [[px_text(px), px_text(side.get(px, 0.0))] for px in sorted(pxs)]
+            for side, pxs in zip(self._seen, touched, strict=True)
+        )
+        return first, last, bids, asks
 
 
-def _diff(before: dict[float, float], after: dict[float, float]) -> list[list[str]]:
-    gone = [[px_text(px), "0.00000000"] for px in before if px not in after]
-    return gone + [[px_text(px), px_text(size)] for px, size in after.items() if before.get(px) != size]
+def _sides(book: Book) -> tuple[dict[float, float], dict[float, float]]:
+    return dict(book.bids), dict(book.asks)
 
 
 def depth_event(board: Board, change: Change, now_ns: int, t: Time) -> dict[str, Any]:

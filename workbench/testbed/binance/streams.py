@@ -179,7 +179,8 @@ class MarketStreams:
             self._every(name, 1.0 if found["interval"] == "1s" else 2.0)
         elif found["plain"] is None:
             if not found["levels"]:
-                self._depths.setdefault(name, Depth(board))
+                if name not in self._depths:
+                    self._depths[name] = Depth(board)
             self._every(name, 0.1 if found["speed"] == "100" else 1.0)
 
     def _drop(self, client: _Client, name: str) -> None:
@@ -190,7 +191,9 @@ class MarketStreams:
         clients.discard(client)
         if not clients:
             del self._wanted[name]
-            self._depths.pop(name, None)
+            depth = self._depths.pop(name, None)
+            if depth is not None:
+                depth.close()
             timer = self._timers.pop(name, None)
             if timer is not None:
                 timer.cancel()
