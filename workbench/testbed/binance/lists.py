@@ -88,7 +88,8 @@ class Lists:
             self.tell(group)
 
     def _take_over(self, order: VenueOrder, other: VenueOrder) -> None:
-        """One of a pair trades: the other has expired, and what it held back is this one's."""
+        """One of a pair trades: the other has expired, and what it held back is this one's. They are a pair no more."""
+        order.extra["pair"] = other.extra["pair"] = None
         self.exchange.end(other, "expired", "the other order of its pair trades")
         if not order.extra["leads"]:
             order.extra["leads"] = True
