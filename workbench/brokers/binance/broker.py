@@ -107,7 +107,7 @@ class BinanceBroker(VenueBroker):
     def _out(self, sink: Sink, report: Report) -> None:
         """A fee that another asset paid is given back right behind its fill: cash stays as the venue books it."""
         sink(report)
-        if type(report) is Filled and self.events.pays_otherwise:
+        if type(report) is Filled and self.finder.pays_otherwise:
             tracked = self.tracker.by_order.get(report.order_id)
             paid = self.finder.note(tracked).paid.get(report.exec_id) if tracked is not None else None
             if paid is not None:
@@ -319,7 +319,7 @@ class BinanceBroker(VenueBroker):
     async def order(self, client_id: str) -> BrokerOrder | None:
         """What the venue knows of one order; see `VenueBroker`. A fee that another asset paid comes with its fill."""
         known = await super().order(client_id)
-        if known is None or not self.events.pays_otherwise:
+        if known is None or not self.finder.pays_otherwise:
             return known
         tracked = self.tracker.by_client.get(client_id)
         paid = self.finder.note(tracked).paid if tracked is not None else {}

@@ -36,7 +36,6 @@ class Events:
     ) -> None:
         self._finder, self._tracker, self._rules = finder, tracker, rules
         self._run, self._learn, self._oddities = run, learn, oddities
-        self.pays_otherwise = False  # fees were paid by an asset that is neither bought nor cash
 
     def told(self, event: Event) -> None:
         """One event of the account.
@@ -142,7 +141,6 @@ class Events:
         if not booking.asset:
             self._book(tracked, finder.booked(trade, note.symbol, note.side), event)
             return
-        self.pays_otherwise = True
         worth_e8 = finder.worth_known_e8(booking, ts_ns_of(trade.time))
         if worth_e8 is not None:
             self._book(tracked, finder.booked(trade, note.symbol, note.side, worth_e8), event)

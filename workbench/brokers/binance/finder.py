@@ -80,6 +80,7 @@ class Finder:
     def __init__(self, client: BinanceClient, tracker: Tracker, rules: Rules, rates: Rates) -> None:
         self._client, self._tracker, self._rules, self._rates = client, tracker, rules, rates
         self._found: dict[str, Note] = {}  # of orders that are about to be known
+        self.pays_otherwise = False  # fees were paid by an asset that is neither bought nor cash
 
     def note(self, tracked: Tracked) -> Note:
         """What is kept beside an order."""
@@ -197,6 +198,7 @@ class Finder:
             if one.moved_e8:
                 note.moved[one.execution.exec_id] = one.moved_e8
             if one.paid is not None:
+                self.pays_otherwise = True
                 note.paid[one.execution.exec_id] = one.paid
         return [one.execution for one in booked]
 
