@@ -208,12 +208,12 @@ def test_every_decision_is_numbered_once_and_listed() -> None:
 
 
 def test_pictures_are_real_and_small() -> None:
-    for name in ("dashboard.png", "notebook.png"):
-        data = (DOCS / "images" / name).read_bytes()
+    for name, size in (("dashboard", (1440, 900)), ("notebook", (1440, 900)), ("report", (1340, 1180))):
+        data = (DOCS / "images" / f"{name}.png").read_bytes()
         assert data.startswith(b"\x89PNG")
-        assert (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) == (1440, 900)
+        assert (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) == size
         assert 40_000 < len(data) < 400_000
-        assert f"](docs/images/{name})" in (ROOT / "README.md").read_text("utf-8")
+        assert f"](docs/images/{name}.png)" in (ROOT / "README.md").read_text("utf-8")
 
 
 # ---------------------------------------------------------------- tables against the code

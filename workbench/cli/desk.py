@@ -264,7 +264,7 @@ def register(app: typer.Typer) -> None:
         name: DeskName = "default",
         as_json: AsJson = False,
         output: Annotated[
-            Path | None, typer.Option("--output", "-o", help="write the rows to this Parquet file")
+            Path | None, typer.Option("--output", "--out", "-o", help="write the rows to this Parquet file")
         ] = None,
     ) -> None:
         """Ask the warehouse."""

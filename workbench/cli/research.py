@@ -105,7 +105,7 @@ def register(app: typer.Typer) -> None:
     def report(
         strategy: Chosen,
         output: Annotated[
-            Path | None, typer.Option("--output", "-o", help="default: STRATEGY.html here")
+            Path | None, typer.Option("--output", "--out", "-o", help="default: STRATEGY.html here")
         ] = None,
         data: Data = "SPY",
         quantity: Quantity = 10.0,

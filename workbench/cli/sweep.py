@@ -141,7 +141,12 @@ def register(app: typer.Typer) -> None:
         best: Annotated[int, typer.Option(help="how many rows to show")] = 10,
         out: Annotated[
             Path | None,
-            typer.Option(help="results file: goes on there, or (.parquet) gets all rows at the end"),
+            typer.Option(
+                "--out",
+                "--output",
+                "-o",
+                help="results file: goes on there, or (.parquet) gets all rows at the end",
+            ),
         ] = None,
         anew: Annotated[bool, typer.Option("--anew", help="do not go on with an interrupted sweep")] = False,
         plot: Annotated[
