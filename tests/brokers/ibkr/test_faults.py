@@ -6,6 +6,7 @@ import pytest
 
 from tests.brokers.ibkr.desk import LIST, POST, REPLY, STATUS, TRADES, Desk, trading
 from tests.brokers.pool.wires import until
+from workbench.brokers.ibkr.turns import Turns
 from workbench.model.orders import BUY, LIMIT
 from workbench.model.reports import OutcomeLost, Rejected, Unsent
 from workbench.testbed import emulated
@@ -164,6 +165,17 @@ async def test_too_many_requests_is_a_rejection_and_a_pause() -> None:
         assert desk.filled(other) == 10
         assert desk.broker.pool.snapshot().limited == 1
         assert desk.at_venue(order) == []
+
+
+async def test_an_order_that_waited_too_long_for_its_turn_is_not_sent() -> None:
+    async with trading() as desk:
+        desk.broker._turns = Turns(1, most_s=0.02)
+        desk.fault("delay", POST, count=1, seconds=0.3)
+        first, second = desk.order(), desk.order()
+        await desk.submit(first, second)
+        await desk.over(first)
+        assert (desk.filled(first), desk.kinds(second)) == (10, ["Unsent"])
+        assert desk.at_venue(second) == []
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------

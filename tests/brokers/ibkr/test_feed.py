@@ -1,6 +1,7 @@
 """Market data through the emulated gateway: quotes, prints, bars; sessions that end, data that stops."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -108,6 +109,7 @@ async def test_bars_from_the_history_are_the_venue_s_own() -> None:
                 candle.low,
                 candle.close,
             )
+            assert bar.volume == pytest.approx(candle.volume, abs=1.0)  # shares
             assert bar.ts_ns > first_ns
             await feed._ask_for_bars()
             assert len(events) == 1
@@ -195,8 +197,6 @@ async def test_history_comes_piece_by_piece_from_the_end(venue: Emulator) -> Non
     await feed.connect(lambda event: None)
     await until(lambda: bool(feed._offsets))
     now_s = venue.exchange.clock.now_ns() / 1e9
-    from datetime import UTC, datetime
-
     start, end = (datetime.fromtimestamp(s, UTC).isoformat() for s in (now_s - 86_400, now_s + 60))
     bars = await feed.bars("SPY", start, end)
     assert len(bars) > 1

@@ -23,7 +23,7 @@ from workbench.brokers.ibkr.parse import (
 from workbench.brokers.ibkr.screens import Screen
 from workbench.brokers.ibkr.turns import Turns
 from workbench.brokers.ibkr.words import STATES, e8, px_of
-from workbench.errors import VenueGarbled
+from workbench.errors import Busy, VenueGarbled
 from workbench.model.effects import Amend, Submit
 from workbench.model.market import Bar, Quote, Trade
 from workbench.model.orders import (
@@ -228,6 +228,7 @@ def test_a_chart_s_bars_are_named_by_their_end_and_the_one_under_way_is_left_out
     body = msgspec.json.encode({"data": rows, "barLength": 60})
     bars, dropped = history_bars(body, 4, now_ns=3 * minute * 10**6 + 1)
     assert ([bar.ts_ns // (minute * 10**6) for bar in bars], dropped) == ([2, 3], 1)
+    assert [bar.volume for bar in bars] == [700.0, 700.0]  # theirs are in hundreds of shares
     with pytest.raises(VenueGarbled, match="bars of 0 s"):
         history_bars(b'{"data":[],"barLength":0}', 0, 1)
     with pytest.raises(VenueGarbled):
@@ -268,3 +269,12 @@ async def test_several_at_once_when_that_is_wanted() -> None:
         assert not third.done()
         third.cancel()
         await asyncio.gather(third, return_exceptions=True)
+
+
+async def test_who_waits_too_long_is_told_and_holds_no_turn() -> None:
+    turns = Turns(1, most_s=0.01)
+    async with turns.turn(1):
+        with pytest.raises(Busy, match="nothing was sent"):
+            await turns.turn(1).__aenter__()
+    async with asyncio.timeout(5), turns.turn(1):
+        pass

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from workbench.brokers.ibkr.words import VENUE
+from workbench.brokers.ibkr.words import LOT, VENUE
 from workbench.brokers.pool import decode
 from workbench.errors import VenueGarbled
 from workbench.model.market import Bar
@@ -103,7 +103,7 @@ class _Chart(msgspec.Struct):
 def history_bars(body: bytes, iid: int, now_ns: int) -> tuple[list[Bar], int]:
     """(the finished bars of a chart, how many were left out because they cannot be true), oldest first.
 
-    Theirs are named by their start.
+    Theirs are named by their start; their volumes are in hundreds of shares, whatever `volumeFactor` says.
 
     Raises:
         VenueGarbled: it is no chart.
@@ -120,7 +120,7 @@ def history_bars(body: bytes, iid: int, now_ns: int) -> tuple[list[Bar], int]:
         if (
             0.0 < p.l <= p.o <= p.h < math.inf and p.l <= p.c <= p.h and 0.0 <= p.v < math.inf
         ):  # NaN fails it too
-            bars.append(Bar(ts_ns, iid, p.o, p.h, p.l, p.c, p.v))
+            bars.append(Bar(ts_ns, iid, p.o, p.h, p.l, p.c, p.v * LOT))
         else:
             dropped += 1
     return bars, dropped

@@ -20,7 +20,7 @@ from workbench.errors import BadValue, VenueGarbled, VenueRefused
 from workbench.model.instrument import Instrument
 from workbench.model.scale import SCALE
 
-__all__ = ["Contract", "Contracts", "instruments_of"]
+__all__ = ["Contract", "Contracts", "instruments_of", "one_in_the_us"]
 
 _DAY_S: Final = 86_400.0
 _CENT_E8: Final = SCALE // 100
@@ -141,7 +141,7 @@ class Contracts:
         known = _FOUND.get(key)
         if known is not None and monotonic() - known[0] < _DAY_S:
             return known[1]
-        conid = self._named.get(symbol) or _only(symbol, await self._client.stocks(symbol))
+        conid = self._named.get(symbol) or one_in_the_us(symbol, await self._client.stocks(symbol))
         found = contract_of(symbol, conid, await self._client.rules(conid))
         _FOUND[key] = (monotonic(), found)
         return found
@@ -167,7 +167,7 @@ def _named(said: str) -> Mapping[str, int]:
     return found
 
 
-def _only(symbol: str, said: Any) -> int:
+def one_in_the_us(symbol: str, said: Any) -> int:
     """The one US contract among what a symbol stands for."""
     try:
         stocks = msgspec.convert(said, dict[str, list[_Stock]]).get(symbol, [])

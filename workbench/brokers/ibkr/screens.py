@@ -11,7 +11,7 @@ from collections import Counter
 from typing import Any, Final
 
 from workbench.brokers.ibkr.bars import BarMaker
-from workbench.brokers.ibkr.words import Number, px_of
+from workbench.brokers.ibkr.words import LOT, Number, px_of
 from workbench.model.market import Quote, Trade
 
 __all__ = ["FIELDS", "Screen"]
@@ -21,7 +21,6 @@ _LAST_SIZE, _VOLUME, _AVAILABLE = "7059", "7762", "6509"
 FIELDS: Final = (_LAST, _BID, _ASK, _BID_SIZE, _ASK_SIZE, _LAST_SIZE, _VOLUME, _AVAILABLE)
 _QUOTE_FIELDS: Final = frozenset({_BID, _ASK, _BID_SIZE, _ASK_SIZE})
 _TRADE_FIELDS: Final = frozenset({_LAST, _LAST_SIZE, _VOLUME})
-_LOT: Final = 100.0  # sizes of the book are in hundreds of shares
 
 
 class Screen:
@@ -56,8 +55,8 @@ class Screen:
             return None
         self._bid = self._number(said, _BID, self._bid)
         self._ask = self._number(said, _ASK, self._ask)
-        self._bid_size = _LOT * self._number(said, _BID_SIZE, self._bid_size / _LOT)
-        self._ask_size = _LOT * self._number(said, _ASK_SIZE, self._ask_size / _LOT)
+        self._bid_size = LOT * self._number(said, _BID_SIZE, self._bid_size / LOT)
+        self._ask_size = LOT * self._number(said, _ASK_SIZE, self._ask_size / LOT)
         bid, ask = self._bid, self._ask
         if not (0.0 < bid < math.inf and 0.0 < ask < math.inf):
             self.dropped["one side only"] += 1

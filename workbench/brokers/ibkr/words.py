@@ -28,7 +28,19 @@ from workbench.model.orders import (
 )
 from workbench.model.scale import SCALE
 
-__all__ = ["KINDS", "SIDES", "STATES", "TIFS", "VENUE", "Number", "e8", "number_of", "optional_e8", "px_of"]
+__all__ = [
+    "KINDS",
+    "LOT",
+    "SIDES",
+    "STATES",
+    "TIFS",
+    "VENUE",
+    "Number",
+    "e8",
+    "number_of",
+    "optional_e8",
+    "px_of",
+]
 
 SIDES: Final = {BUY: "BUY", SELL: "SELL"}
 KINDS: Final = {MARKET: "MKT", LIMIT: "LMT", STOP: "STP", STOP_LIMIT: "STOP_LIMIT", TRAILING: "TRAIL"}
@@ -50,6 +62,9 @@ STATES: Final = {
     "Rejected": REJECTED,
 }
 """What a status means. `Inactive` is believed only when it stays (finder.py)."""
+
+LOT: Final = 100.0
+"""Sizes of the book and volumes of charts are in hundreds of shares for US stocks."""
 
 type Number = str | int | float
 """Amounts are texts in some places and plain numbers in others."""

@@ -124,8 +124,8 @@ class Data:
             "text": board.listing.name.upper(),
             "priceFactor": 100,
             "startTime": strftime("%Y%m%d-%H:%M:%S", gmtime(start_ns // 1_000_000_000)),
-            "high": f"{round(top.high * 100)}/{top.volume:g}/{(top.start_ns - start_ns) // MINUTE_NS}",
-            "low": f"{round(bottom.low * 100)}/{bottom.volume:g}/{(bottom.start_ns - start_ns) // MINUTE_NS}",
+            "high": f"{round(top.high * 100)}/{_lots(top)}/{(top.start_ns - start_ns) // MINUTE_NS}",
+            "low": f"{round(bottom.low * 100)}/{_lots(bottom)}/{(bottom.start_ns - start_ns) // MINUTE_NS}",
             "timePeriod": period,
             "barLength": step_ns // 1_000_000_000,
             "mdAvailability": "S",
@@ -193,12 +193,16 @@ def _joined(candles: Iterable[Candle], step_ns: int) -> list[Candle]:
 
 
 def history_rows(candles: Iterable[Candle], letters: str) -> list[dict[str, Any]]:
-    """Bars as they are answered: named by their start, in ms."""
+    """Bars as they are answered: named by their start, in ms; volumes in hundreds of shares."""
     rows = []
     for c in candles:
-        whole = {"o": c.open, "c": c.close, "h": c.high, "l": c.low, "v": c.volume}
+        whole = {"o": c.open, "c": c.close, "h": c.high, "l": c.low, "v": _lots(c)}
         rows.append({**{k: v for k, v in whole.items() if k in letters}, "t": c.start_ns // 1_000_000})
     return rows
+
+
+def _lots(candle: Candle) -> float:
+    return round(candle.volume / 100, 2)
 
 
 def _moment(given: str) -> int:
