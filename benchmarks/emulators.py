@@ -91,11 +91,11 @@ async def _compare(bench: Any, say: Callable[[str], None]) -> dict[str, Any]:
 
     try:
         [(url, headers, body), *_] = posts()
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, headers=headers, data=body) as answer,
-        ):
-            sample = await answer.read()
+        async with aiohttp.ClientSession() as session:
+            if hasattr(bench, "prepared"):
+                await bench.prepared(session, facts)
+            async with session.post(url, headers=headers, data=body) as answer:
+                sample = await answer.read()
         bare, bare_facts = await _started(sys.executable, "-c", _BARE, given=sample)
         figures: dict[str, Any] = {"posts": POSTS, "answer_bytes": len(sample)}
         for in_flight in IN_FLIGHT:

@@ -103,3 +103,45 @@ def test_the_harness_finds_a_signature_that_is_not_right(tmp_path: Path) -> None
     (tmp_path / "binance.json").write_text(json.dumps({"exchangeInfo_symbols": [], "cases": found}))
     counts = HARNESS.held(binance, tmp_path)
     assert (counts["held"], sorted(counts["failed"])) == (1, ["s2"])
+
+
+STOCKS = [
+    {
+        "name": "SANOFI",
+        "assetClass": "STK",
+        "contracts": [{"conid": 29612249, "exchange": "SBF", "isUS": False}],
+    },
+    {
+        "name": "SANTANDER ADR",
+        "assetClass": "STK",
+        "contracts": [{"conid": 12442, "exchange": "NYSE", "isUS": True}],
+    },
+]
+CHART = {
+    "barLength": 2_678_400,
+    "data": [{"c": 4.13, "h": 4.15, "l": 3.62, "o": 3.66, "t": 1_698_796_800_000, "v": 466_540.33}],
+    "high": "41500/466540.33/1440",
+    "low": "36200/466540.33/1440",
+    "priceFactor": 10_000,
+}
+
+
+def gateway(folder: Path, conid: int, chart: object) -> Path:
+    answers = {
+        "accounts": [],
+        "conids": {"SAN": conid},
+        "stocks": {"SAN": STOCKS},
+        "history": {"SAN": chart},
+        "live_orders": [],
+        "order_status": {},
+    }
+    (folder / "ibkr_bodies.json").write_text(json.dumps({"responses": answers}))
+    return folder
+
+
+def test_the_harness_holds_a_gateway_s_answers(tmp_path: Path) -> None:
+    [ibkr] = [venue for venue in HARNESS.venues() if venue.NAME == "ibkr"]
+    counts = HARNESS.held(ibkr, gateway(tmp_path, 12442, CHART))
+    assert counts == {"tried": 2, "held": 2, "not_ours": 1, "failed": {}}
+    counts = HARNESS.held(ibkr, gateway(tmp_path, 29612249, {**CHART, "high": "41600/466540.33/1440"}))
+    assert (counts["held"], sorted(counts["failed"])) == (0, ["history SAN", "stocks SAN"])
