@@ -25,13 +25,6 @@ _KEYS: Final = frozenset({-1022, -2014, -2015, -1002})
 _TWICE: Final = "Duplicate order sent."
 _WALL_S: Final = 60.0  # a firewall in front of the venue lets nobody know for how long
 _FIELDS: Final = (  # by a word of the text, the part of the request it is about
-    ("PRICE_FILTER", "price"),
-    ("PERCENT_PRICE", "price"),
-    ("LOT_SIZE", "quantity"),
-    ("NOTIONAL", "quantity"),
-    ("MAX_POSITION", "quantity"),
-    ("ICEBERG", "icebergQty"),
-    ("TRAILING_DELTA", "trailingDelta"),
     ("insufficient balance", "quantity"),
     ("would trigger", "stopPrice"),
     ("immediately match", "price"),
@@ -40,6 +33,32 @@ _FIELDS: Final = (  # by a word of the text, the part of the request it is about
     ("orderType", "type"),
     ("side", "side"),
     ("timeInForce", "timeInForce"),
+)
+_FILTER: Final = "Filter failure: "
+_GRID: Final = "use a multiple of the symbol's step, between its least and most"
+_NEARER: Final = "give a price nearer to the average of the last minutes"
+_ICEBERG: Final = "cancel an open iceberg order first"
+_FILTERS: Final = {  # a filter's name: the field it is about, what to do
+    "PRICE_FILTER": ("price", "use a multiple of the symbol's tick, between its least and most"),
+    "PERCENT_PRICE": ("price", _NEARER),
+    "PERCENT_PRICE_BY_SIDE": ("price", _NEARER),
+    "LOT_SIZE": ("quantity", _GRID),
+    "MARKET_LOT_SIZE": ("quantity", "send smaller market orders, or limit orders"),
+    "MIN_NOTIONAL": ("quantity", "order for a larger value"),
+    "NOTIONAL": ("quantity", "order for a value between the symbol's least and most"),
+    "MAX_POSITION": ("quantity", "buy less: open buy orders count as held"),
+    "MAX_ASSET": ("quantity", "order less: what is held and on order counts"),
+    "T_PLUS_SELL": ("quantity", "wait: what was bought lately cannot be sold yet"),
+    "ICEBERG_PARTS": ("icebergQty", "show a larger part of the order"),
+    "TRAILING_DELTA": ("trailingDelta", "trail by a share between the symbol's least and most"),
+    "MAX_NUM_ORDERS": ("symbol", "cancel an open order first"),
+    "MAX_NUM_ALGO_ORDERS": ("type", "cancel a waiting stop or trailing order first"),
+    "MAX_NUM_ICEBERG_ORDERS": ("icebergQty", _ICEBERG),
+    "MAX_NUM_ORDER_LISTS": ("symbol", "cancel an open pair or bracket first"),
+    "MAX_NUM_ORDER_AMENDS": ("newQty", "cancel the order and send another"),
+}
+_KEY: Final = (
+    "check the key, that it is one of this environment (paper or live), its address list and permissions"
 )
 _NEXT: Final = {
     -1013: "correct the order: see the symbol's filters",
@@ -85,10 +104,14 @@ def error_of(status: int, said: ErrorBody, pause_s: float) -> WorkbenchError | N
     if code == CLOCK_OFF:
         return ClockOff(f"{VENUE}: {text} (code {code}): nothing was done; its clock is asked for again")
     if code in _KEYS or status == 401:
-        advice = "check the secret" if code == -1022 else "check the key, its address list and permissions"
+        advice = "check the secret" if code == -1022 else _KEY
         return KeysRefused(VENUE, text, advice, status=status, code=str(code))
     if _TWICE in text:
         return OutcomeUnknown(f"{VENUE}: {text}: an order of this id is open already, it is asked about")
+    if text.startswith(_FILTER):
+        name = text.removeprefix(_FILTER).strip(" .")
+        field, advice = _FILTERS.get(name.removeprefix("EXCHANGE_"), ("", _NEXT[-1013]))
+        return VenueRefused(VENUE, text, advice, status=status, code=name, field=field)
     field = next((field for word, field in _FIELDS if word in text), "")
     advice = _NEXT.get(code, "see the venue's documentation")
     return VenueRefused(VENUE, text, advice, status=status, code=str(code), field=field)
