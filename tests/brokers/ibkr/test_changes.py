@@ -7,6 +7,7 @@ import pytest
 from tests.brokers.ibkr.desk import CHANGE, DELETE, LIST, POST, REPLY, STATUS, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.parse import ticket
+from workbench.errors import VenueRefused
 from workbench.model.effects import Amend, Cancel
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, STOP_LIMIT
 from workbench.model.reports import AmendRefused, CancelRefused
@@ -247,6 +248,30 @@ async def test_positions_in_contracts_that_are_not_ours_are_external() -> None:
         _, held = await desk.broker.external()
         assert held == {"AAPL": 5 * SCALE}
         assert (await desk.broker.account()).positions == {}
+
+
+async def test_flatten_cancels_everything_and_closes_what_is_held_long_or_short() -> None:
+    async with trading() as desk:
+        resting = desk.away()
+        await desk.submit(resting)
+        desk.venue.console.position("AAPL", 5)
+        desk.venue.console.position("SPY", -3)
+        assert await desk.broker.flatten() == 2
+        await until(lambda: desk.kinds(resting)[-1] == "Cancelled")
+        await until(lambda: not desk.venue.exchange.open)
+        assert (await desk.broker.account()).positions == {}
+        assert {report.order_id for report in desk.reports} == {resting.order_id}
+
+
+async def test_flatten_tries_every_position_before_it_says_what_failed() -> None:
+    async with trading() as desk:
+        desk.venue.console.position("AAPL", 5)
+        desk.venue.console.position("SPY", 3)
+        failed = {"0.order_id": "-1", "0.order_status": "Failed", "0.text": "not today"}
+        desk.fault("mutate", POST, count=1, set=failed)
+        with pytest.raises(VenueRefused, match="not today"):
+            await desk.broker.flatten()
+        assert len(desk.venue.exchange.orders) == 2
 
 
 # -- brackets and pairs ----------------------------------------------------------------------------------------------

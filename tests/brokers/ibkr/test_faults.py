@@ -93,6 +93,34 @@ async def test_an_answer_that_cannot_be_understood_is_no_answer(fields: dict[str
         assert desk.filled(order) == 10
 
 
+@pytest.mark.parametrize("where", [POST, LIST, STATUS, TRADES, "stream:ws:*"])
+async def test_fields_nobody_knows_do_no_harm(where: str) -> None:
+    async with trading() as desk:
+        deep = {"news": [{"of": {"tomorrow": None}}]}
+        within = {POST: ["0.extra"], LIST: ["extra", "orders.0.extra"], TRADES: ["extra"]}
+        desk.fault("mutate", where, set=dict.fromkeys(within.get(where, ["extra", "args.0.extra"]), deep))
+        order, resting = desk.order(), desk.away()
+        await desk.submit(order, resting)
+        await desk.over(order)
+        await desk.broker.sweep(settled_s=0.0)
+        await desk.cancel(resting)
+        assert (desk.kinds(order)[0], desk.filled(order)) == ("Accepted", 10)
+        assert desk.kinds(resting) == ["Accepted", "Cancelled"]
+
+
+async def test_an_order_for_a_closed_market_waits_for_its_opening() -> None:
+    async with trading() as desk:
+        desk.venue.console.hours(False)
+        order = desk.order()
+        await desk.submit(order)
+        await until(lambda: desk.broker.updates.taken >= 1)
+        assert desk.kinds(order) == ["Accepted"]
+        desk.venue.console.hours(True)
+        desk.print_at(desk.px)
+        await desk.over(order)
+        assert desk.filled(order) == 10
+
+
 async def test_cold_lists_prove_nothing() -> None:
     """The first list of a session is empty whatever there is: it is asked again before an order is missing."""
     async with trading() as desk:

@@ -262,6 +262,24 @@ async def test_how_it_says_no(status: int, body: bytes, kind: type, code: str | 
         assert getattr(error, "code", None) == code
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("Insufficient funds.", "quantity"),
+        ("The price does not conform to the minimum price variation for this contract.", "price"),
+        ("The size, 0.5, does not conform to the minimum variation of 1 for this contract.", "quantity"),
+        ("OrderID 5 doesn't exist", "order_id"),
+        ("No trading permissions.", "conid"),
+    ],
+)
+def test_a_refusal_names_venue_field_and_next_step(text: str, field: str) -> None:
+    error = IbkrDialect().judge(Answer(400, {}, msgspec.json.encode({"error": text}), 0, 0))
+    assert isinstance(error, VenueRefused)
+    assert (error.venue, error.field) == ("ibkr", field)
+    assert str(error).startswith("ibkr: ")
+    assert error.advice in str(error)
+
+
 def test_a_penalty_box_is_left_after_ever_longer_pauses() -> None:
     dialect = IbkrDialect()
     pauses = []

@@ -10,6 +10,7 @@ from tests.brokers.ibkr.desk import POST, SPY, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.broker import IbkrBroker
 from workbench.brokers.ibkr.session import Session
+from workbench.config import BrokerSettings
 from workbench.errors import (
     BadValue,
     KeysRefused,
@@ -253,10 +254,15 @@ async def test_the_gateway_s_own_certificate_is_pinned_or_taken_unverified_by_na
         await connected_to(venue, options={"unverified": True})
 
 
+@pytest.mark.parametrize("mode", ["wrong-host", "expired"])
+async def test_a_certificate_that_is_not_right_is_refused_before_anything_is_sent(mode: str) -> None:
+    async with emulated("ibkr", speed=0, tls=mode) as venue:
+        with pytest.raises(UnsafeVenue, match=r"ibkr: .*certificate"):
+            await connected_to(venue)
+
+
 @pytest.mark.parametrize("option", [{"pin_sha256": "ab" * 32}, {"unverified": True}])
 def test_exceptions_are_for_this_machine_alone(option: dict[str, Any]) -> None:
-    from workbench.config import BrokerSettings
-
     settings = BrokerSettings(
         venue="ibkr", addresses={"rest": "https://gateway.example/v1/api"}, options=option
     )
@@ -282,8 +288,6 @@ def test_exceptions_are_for_this_machine_alone(option: dict[str, Any]) -> None:
 def test_options_that_cannot_be_are_refused(
     options: dict[str, Any], error: type[Exception], text: str
 ) -> None:
-    from workbench.config import BrokerSettings
-
     with pytest.raises(error, match=text):
         IbkrBroker(BrokerSettings(venue="ibkr", options=options))
 

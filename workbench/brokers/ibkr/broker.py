@@ -24,14 +24,14 @@ from workbench.brokers.ibkr.config import VENUE, Allowances, options_of, place_o
 from workbench.brokers.ibkr.contracts import Contracts
 from workbench.brokers.ibkr.fills import Fills
 from workbench.brokers.ibkr.finder import Finder, note_of
-from workbench.brokers.ibkr.parse import PlacedRow, amended_ticket, ticket_of, tickets
+from workbench.brokers.ibkr.parse import PlacedRow, amended_ticket, closing_ticket, ticket_of, tickets
 from workbench.brokers.ibkr.rules import Rules
 from workbench.brokers.ibkr.session import Session
 from workbench.brokers.ibkr.topics import BEAT_S, SILENT_S, Topics
 from workbench.brokers.ibkr.turns import Turns
 from workbench.brokers.ibkr.updates import FILLS, HINTS, Updates
 from workbench.brokers.ibkr.words import e8, optional_e8
-from workbench.brokers.pool import Pool, Stream
+from workbench.brokers.pool import EXIT, Pool, Stream
 from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
 from workbench.brokers.pool.venue_broker import VenueBroker
@@ -197,6 +197,32 @@ class IbkrBroker(VenueBroker):
     async def cancel_all(self) -> None:
         """Ask for a cancel of every open order of the account, ours or not."""
         await self.client.cancel(self.session.account, "-1")
+
+    async def flatten(self) -> int:
+        """Cancel everything, then close every position in our contracts by market orders; how many. They are not ours:
+        the books show the difference. Each is tried before the first error is raised.
+
+        Raises:
+            VenueRefused: a closing order was refused. OutcomeUnknown: what became of one is not known: look again.
+        """
+        await self.cancel_all()
+        account = await self.account()
+        outcomes = await asyncio.gather(
+            *(self._flat(iid, qty_e8) for iid, qty_e8 in account.positions.items()), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return len(outcomes)
+
+    async def _flat(self, iid: int, qty_e8: int) -> None:
+        said = closing_ticket(self.session.account, self.rules.contracts[iid].conid, qty_e8, time_ns())
+        async with self._turns.turn(EXIT):
+            rows = await self.client.place(self.session.account, [said], EXIT)
+            rows = await self.chain.answered(rows, EXIT, said["cOID"])
+        if not rows or rows[0].order_id is None or _failed(rows[0]):
+            text = (rows[0].text or rows[0].error if rows else None) or "refused without a reason"
+            raise VenueRefused(VENUE, text, "the position is open still", code="FAILED")
 
     # -- orders ------------------------------------------------------------------------------------------------------
 

@@ -25,10 +25,14 @@ from workbench.brokers.pool.tracker import Evidence, Execution
 from workbench.errors import VenueGarbled
 from workbench.model.effects import Amend, Submit
 from workbench.model.orders import (
+    BUY,
     CLS,
+    DAY,
     LIMIT,
+    MARKET,
     PARTIAL,
     REJECTED,
+    SELL,
     STOP,
     STOP_LIMIT,
     TRAILING,
@@ -49,6 +53,7 @@ __all__ = [
     "TradeRow",
     "amended_ticket",
     "base_of",
+    "closing_ticket",
     "evidence_of",
     "execution_of",
     "state_of",
@@ -243,6 +248,27 @@ def ticket(
     if grouped:
         said["isSingleGroup"] = True
     return said
+
+
+def closing_ticket(account: str, conid: int, qty_e8: int, now_ns: int) -> dict[str, Any]:
+    """The ticket of a market order that closes a position of `qty_e8` (below 0: sold short), under an id that is none
+    of our orders'.
+
+    >>> said = closing_ticket("DU1", 756733, -3 * 10**8, 5_000_000)
+    >>> said["side"], said["quantity"], said["orderType"], said["cOID"]
+    ('BUY', 3, 'MKT', 'flat-756733-5')
+    """
+    return {
+        "acctId": account,
+        "conid": conid,
+        "secType": f"{conid}:STK",
+        "cOID": f"flat-{conid}-{now_ns // 1_000_000}",
+        "orderType": KINDS[MARKET],
+        "side": SIDES[SELL if qty_e8 > 0 else BUY],
+        "quantity": number_of(abs(qty_e8)),
+        "tif": TIFS[DAY],
+        "outsideRTH": False,
+    }
 
 
 def _priced(said: dict[str, Any], kind: int, limit_e8: int, stop_e8: int) -> None:
