@@ -15,6 +15,7 @@ as smoothly), and after a burst the reserve is let go only at the pace at which 
 Times are seconds of one monotonic clock, given by the caller: nothing here reads a clock, nothing polls.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -29,7 +30,7 @@ _GRAINS: Final = 1000  # a period is counted in this many steps at most: memory 
 _MOST_GUARD_S: Final = 0.25
 
 
-class Budget:
+class Budget(ABC):
     """One allowance. `limit` is in the venue's unit (requests, weight, orders); `period_s` 0 means no period.
 
     `reserve` and `orders_reserve` are shares of the limit (0..0.5).
@@ -69,21 +70,21 @@ class Budget:
         self._kept_orders = int(limit * self.reserve)
         self._kept_data = self._kept_orders + int(limit * self.orders_reserve)
 
+    @abstractmethod
     def free(self, now_s: float) -> int:
         """What is left of the allowance now (never more than the limit; below 0 when the limit was lowered)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, cost: int, now_s: float) -> None:
         """Count `cost`; `room` must have said yes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _free_in_s(self, wanted: int, now_s: float) -> float:
         """Seconds until `wanted` is free, when nobody takes anything."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _late_s(self, cost: int, kept: int, now_s: float) -> float:
         """By how much the law would be broken by taking `cost` now, with `kept` kept back (0: it would hold)."""
-        raise NotImplementedError
 
     def room(self, cost: int, lane: int, now_s: float) -> bool:
         """Whether `lane` may take `cost` now."""
@@ -109,7 +110,7 @@ class Budget:
         """Let nobody pass before `until_s`: the venue asked for it."""
         self.blocked_until_s = max(self.blocked_until_s, until_s)
 
-    def observe_used(self, used: int, sent_s: float, now_s: float) -> None:
+    def observe_used(self, used: int, sent_s: float, now_s: float) -> None:  # noqa: B027 - not every kind is told
         """The venue counts `used`: others may use the same key or address. Only a higher figure than ours counts; ours
         holds what is still on its way too."""
 
@@ -118,7 +119,7 @@ class Budget:
         if not self.pinned and limit >= 1 and limit != self.limit:
             self.set_limit(limit)
 
-    def release(self, cost: int) -> None:
+    def release(self, cost: int) -> None:  # noqa: B027 - most kinds are freed by time
         """An answer has come; only `Slots` counts until then."""
 
     def headroom(self, now_s: float) -> float:
@@ -360,8 +361,11 @@ class Slots(Budget):
     def take(self, cost: int, now_s: float) -> None:
         self._taken += cost
 
-    def wait_s(self, cost: int, lane: int, now_s: float) -> float:
-        return 0.0 if self.room(cost, lane, now_s) else float("inf")  # until a release
+    def _free_in_s(self, wanted: int, now_s: float) -> float:
+        return float("inf")  # time frees nothing, an answer does
+
+    def _late_s(self, cost: int, kept: int, now_s: float) -> float:
+        return float("inf")
 
     def release(self, cost: int) -> None:
         self._taken -= cost

@@ -3,6 +3,7 @@
 Lives here: the hooks and what each must do. Not here: who calls them when (venue_broker.py).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 from workbench.brokers.contract import BrokerAccount
@@ -13,7 +14,7 @@ from workbench.model.effects import Amend, Submit
 __all__ = ["VenueHooks"]
 
 
-class VenueHooks:
+class VenueHooks(ABC):
     """All raise the typed errors of the pool's requests, and need not sort them out: `OutcomeUnknown` or `VenueGarbled`
     make an order lost, a `Refused` or `RateLimited` is proof that it is not live, other `Retryable` errors that it was
     never sent."""
@@ -21,17 +22,17 @@ class VenueHooks:
     name = ""
     capabilities: frozenset[str] = frozenset()
 
+    @abstractmethod
     async def _open(self) -> None:
         """Log in, learn what is listed, start the streams; return when reports can flow.
 
         Raises:
             Unreachable: the venue does not answer. KeysRefused: it does not accept the keys.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def account(self) -> BrokerAccount:
         """The account as the venue sees it now."""
-        raise NotImplementedError
 
     def _check(self, order: Submit) -> tuple[str, str] | None:
         """What is wrong with an order by the venue's own rules, as code and text; asked before anything is sent."""
@@ -41,13 +42,13 @@ class VenueHooks:
         """Orders that go to the venue as one (a bracket), each other one alone. They stand side by side."""
         return ([order] for order in orders)
 
+    @abstractmethod
     async def _place(self, batch: list[Tracked]) -> None:
         """Send one batch, once, and tell the tracker what the venue answered."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _withdraw(self, tracked: Tracked) -> None:
         """Ask for a cancel. Returning means that the venue took the request; streams and looks tell of the end."""
-        raise NotImplementedError
 
     async def _withdraw_all(self) -> bool:
         """Ask for a cancel of all that is open in one request; False when there is no such request, or when it would
@@ -65,17 +66,17 @@ class VenueHooks:
         """Whether an amendment whose answer was lost took hold (the tracker was told), did not, or is not known yet."""
         return False
 
+    @abstractmethod
     async def _look(self, tracked: Tracked) -> Evidence | None:
         """The order as the venue shows it with its executions; None when open orders, history and fills all lack it."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _find(self, client_id: str) -> Evidence | None:
         """The same for an order this connection does not know (an earlier one sent it)."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _list_open(self) -> list[Evidence]:
         """All open orders of ours at the venue; executions need not be fetched."""
-        raise NotImplementedError
 
-    def _swept(self, finds: int) -> None:
+    def _swept(self, finds: int) -> None:  # noqa: B027 - for venues that can do something about it
         """A sweep found `finds` orders with news that the stream should have told: it may be mute."""
