@@ -10,6 +10,7 @@ import pytest
 
 from tests.brokers.binance.desk import BTC, ETH
 from tests.brokers.pool.wires import until
+from workbench.brokers.binance import feed as feed_module
 from workbench.brokers.binance.feed import BinanceFeed
 from workbench.brokers.binance.market import Dropped, Kline, Row, bar_of, bar_of_row, quote_of, trade_of
 from workbench.errors import VenueGarbled, VenueRefused
@@ -95,6 +96,39 @@ async def test_after_a_break_it_subscribes_again(venue: Emulator, what: str) -> 
         await until(lambda: stream.connects >= 2 and watch.feed.state == "live", 20)
         watch.events.clear()
         await until(lambda: bool(watch.of(Trade)) and bool(watch.of(Quote)))
+
+
+async def test_a_mute_stream_is_stale_and_then_opened_again(
+    venue: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pongs still come: only the data's age tells."""
+    monkeypatch.setattr(feed_module, "_SILENT_S", 0.3)
+    async with watching(venue, BTC, channels="trades,depth") as watch:
+        book = watch.feed.book("BTCUSDT")
+        assert book is not None
+        await until(lambda: bool(watch.of(Trade)) and book.is_live)
+        [stream] = watch.feed.pool.streams
+        begun = stream.connects
+        fault = venue.faults.add(Fault(what="mute", where="stream:market:*@*"))
+        other = venue.faults.add(Fault(what="mute", where="stream:market:*"))
+        await until(lambda: watch.feed.state == "stale")
+        await until(lambda: stream.connects > begun, 20)
+        venue.faults.remove(fault)
+        venue.faults.remove(other)
+        await until(lambda: watch.feed.state == "live" and not stream.ledger.unconfirmed, 20)
+        watch.events.clear()
+        await until(lambda: bool(watch.of(Trade)) and book.is_live)
+
+
+async def test_a_subscription_the_venue_refuses_is_asked_for_again(still: Emulator) -> None:
+    wrong = {"error": {"code": 2, "msg": "Invalid request: too many parameters"}}
+    still.faults.add(Fault(what="mutate", where="stream:market:answer", count=1, set=wrong))
+    async with watching(still, BTC, channels="trades") as watch:
+        [stream] = watch.feed.pool.streams
+        assert stream.connects == 2
+        assert stream.ledger.unconfirmed == 0
+        still.exchange.print_at(board(still), 60_000.0, 1.0)
+        await until(lambda: len(watch.events) == 1)
 
 
 async def test_a_symbol_nobody_lists_is_silent_and_the_others_are_not(venue: Emulator) -> None:
