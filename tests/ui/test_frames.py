@@ -67,9 +67,9 @@ def test_what_a_venue_has_not_told_is_not_a_number(snapshot: Snapshot) -> None:
     told_of = told[["Cash", "Equity", "Positions"]].to_numpy()
     assert told_of[0].tolist() == [90_000.0, 100_250.5, 2.0]
     assert pd.isna(told_of[1]).all()
-    assert told["Left"].tolist() == [82.0, 100.0]  # the allowance of which the least is left
+    assert told["Allowance left"].tolist() == [82.0, 100.0]  # the allowance of which the least is left
     assert told.loc["late", "Why"] == "stream 'iex' is closed"
-    assert told["p50 / p99"].tolist() == ["1.9 ms / 8 ms", "1.9 ms / 8 ms"]
+    assert told["Trip p50 / p99"].tolist() == ["1.9 ms / 8 ms", "1.9 ms / 8 ms"]
 
 
 def test_every_stream_of_every_account_has_a_line(snapshot: Snapshot) -> None:

@@ -151,22 +151,26 @@ def accounts(now: Snapshot) -> pd.DataFrame:
     """Accounts at venues; what a venue has not told is not a number."""
     nan = float("nan")
     return _frame(
-        {"Account": "str", "Venue": "str", "Mode": "str", "State": "str", "Cash": "float64", "Equity": "float64",
-         "Positions": "float64", "Open": "int64", "Left": "float64", "Waiting": "int64", "Longest wait": "str",
-         "Requests": "int64", "Errors": "int64", "429": "int64", "p50 / p99": "str", "Clock": "str", "Moved": "int64",
-         "Why": "str"},
+        {"Account": "str", "Venue": "str", "State": "str", "Cash": "float64", "Equity": "float64",
+         "Positions": "float64", "Open": "int64", "Allowance left": "float64", "Waiting": "int64", "Longest": "str",
+         "Requests": "int64", "Errors": "int64", "429": "int64", "Trip p50 / p99": "str", "Clock": "str",
+         "Moved": "int64", "Why": "str"},
         (
-            {"Account": r.account, "Venue": r.venue, "Mode": r.mode, "State": r.state,
+            {"Account": r.account, "Venue": f"{r.venue} {r.mode}", "State": r.state,
              "Cash": r.cash if r.books_ns else nan, "Equity": r.equity if r.books_ns else nan,
              "Positions": r.positions if r.books_ns else nan, "Open": r.open_orders,
-             "Left": least_headroom(r)[1] * 100, "Waiting": r.waiting,
-             "Longest wait": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
+             "Allowance left": least_headroom(r)[1] * 100, "Waiting": r.waiting,
+             "Longest": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
              "Errors": sum(r.errors.values()), "429": r.limited,
-             "p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
-             "Clock": f"{r.clock_offset_ms:+.1f} ms", "Moved": r.moved, "Why": r.reason}
+             "Trip p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
+             "Clock": _offset(r.clock_offset_ms), "Moved": r.moved, "Why": r.reason}
             for r in now.accounts
         ),
     )  # fmt: skip
+
+
+def _offset(ms: float) -> str:
+    return f"{round(ms, 1):+.1f} ms".replace("-", "\u2212") if round(ms, 1) else "0.0 ms"
 
 
 def streams(now: Snapshot) -> pd.DataFrame:

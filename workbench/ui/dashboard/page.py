@@ -87,12 +87,12 @@ class Page:
                 "Engine",
                 ("engine", "alerts", "refusals"),
                 pn.Row(
-                    card("Health", view["engine"], width=470),
+                    card("Health", view["engine"]),
                     pn.Column(
-                        card("Alerts", view["alerts"]), card("Refusals", view["refusals"]), sizing_mode="stretch_width",
-                        margin=(0, 0, 0, 14),
+                        card("Alerts", view["alerts"]), card("Refusals", view["refusals"]),
+                        sizing_mode="stretch_width",
                     ),
-                    sizing_mode="stretch_width",
+                    sizing_mode="stretch_width", css_classes=["wb-wrap"], stylesheets=self._look,
                 ),
             ),
         ]  # fmt: skip
@@ -192,7 +192,8 @@ class Page:
     def _tell(self, text: str) -> None:
         self.told.object = f'<span class="note">{escape(text)}</span>'
 
-    def _card(self, title: str, *content: Any, width: int | None = None) -> Any:
-        size: dict[str, Any] = {"sizing_mode": "stretch_width"} if width is None else {"width": width}
+    def _card(self, title: str, *content: Any) -> Any:
         head = pn.pane.HTML(f"<h2>{escape(title)}</h2>", stylesheets=self._look, css_classes=["wb-words"])
-        return pn.Column(head, *content, stylesheets=self._look, css_classes=["wb-card"], **size)
+        return pn.Column(
+            head, *content, stylesheets=self._look, css_classes=["wb-card"], sizing_mode="stretch_width"
+        )

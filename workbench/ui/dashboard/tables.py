@@ -47,6 +47,7 @@ _COUNT = {
     "Measured",
     "Budget µs",
 }
+_WIDTHS = {"State": 108}  # its words change, and the width is found once
 _SIGNED = {"Unrealized", "Realized", "P&L"}
 # underscore templates; <%- %> escapes, so a hostile symbol or reason stays text
 _TONE = (
@@ -57,13 +58,15 @@ _TONE = (
 _PRICE = '<%= value ? value.toLocaleString("en-US", {minimumFractionDigits: 2, maximumFractionDigits: 4}) : "\u2013" %>'
 _LEFT = (
     '<span class="wb-left"><i data-level="<%= value > 40 ? "good" : value > 15 ? "warn" : "bad" %>" '
-    'style="width: <%= Math.max(0, Math.min(100, value)) %>%"></i></span> <%= value.toFixed(0) %> %'
+    'style="width: <%= Math.max(0, Math.min(100, value)) %>%"></i></span>'
+    '<span class="wb-share"><%= value.toFixed(0) %> %</span>'
 )
 _STATE = '<span class="wb-chip" data-state="<%- value %>"><%- value %></span>'
 
 
 class SnapshotTable:
-    """A table of `frame(snapshot)`; its header holds a filter for each of `filtered`."""
+    """A table of `frame(snapshot)`; its header holds a filter for each of `filtered`. A `small` one is read whole: it
+    is not sorted, and long words take several lines."""
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class SnapshotTable:
         page_size: int | None = 20,
         selectable: bool = False,
         even: bool = False,
+        small: bool = False,
     ) -> None:
         self._frame = frame
         self._filled: pd.DataFrame | None = None
@@ -95,8 +99,13 @@ class SnapshotTable:
                 for name in filtered
             },
             "stylesheets": [style],
-            "configuration": {"placeholder": "Nothing here yet."},
+            "configuration": {
+                "placeholder": "Nothing here yet.",
+                "columnDefaults": {"headerSort": False, "maxInitialWidth": 340} if small else {},
+            },
+            "widths": _WIDTHS,
         }
+        self._wrapped = {"Why", "What"} if small else set[str]()
         self.label = label
         self.view: Any = None
 
@@ -107,7 +116,11 @@ class SnapshotTable:
             numbers = [name for name in fresh.columns if pd.api.types.is_numeric_dtype(fresh[name])]
             self.view = pn.widgets.Tabulator(
                 fresh,
-                formatters={name: _formatter(name) for name in fresh.columns if _formatter(name) is not None},
+                formatters={
+                    name: {"type": "textarea"} if name in self._wrapped else _formatter(name)
+                    for name in fresh.columns
+                    if name in self._wrapped or _formatter(name) is not None
+                },
                 text_align=dict.fromkeys(numbers, "right"),
                 header_align=dict.fromkeys(numbers, "right"),
                 **self._options,
@@ -129,7 +142,7 @@ class SnapshotTable:
 def _formatter(name: str) -> Any:
     if name in _SIGNED:
         return HTMLTemplateFormatter(template=_TONE)
-    if name == "Left":
+    if name == "Allowance left":
         return HTMLTemplateFormatter(template=_LEFT)
     if name in ("State", "Severity"):
         return HTMLTemplateFormatter(template=_STATE)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from bokeh.layouts import row
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 
@@ -37,7 +36,7 @@ class VenueCharts:
             chart.y_range.start = 0
             chart.y_range.min_interval = 1.0
         trip.x_range = wait.x_range = left.x_range
-        self.view = row(left, trip, wait, sizing_mode="stretch_width")
+        self.views = (left, trip, wait)
 
     def _chart(self, title: str, column: str, digits: str, colours: Colours) -> Any:
         chart = figure(
@@ -46,7 +45,6 @@ class VenueCharts:
             x_axis_type="datetime",
             tools="save",
             title=title,
-            min_width=200,
         )
         for number, (name, source) in enumerate(self.sources.items()):
             colour = _LINES[number % len(_LINES)]
@@ -56,6 +54,7 @@ class VenueCharts:
                 HoverTool(tooltips=tips, renderers=[line], formatters={"@time": "datetime"}, mode="vline")
             )
         plain(chart, colours)
+        chart.min_border_left = 44  # so that the three begin alike, one below the other
         chart.title.text_color, chart.title.text_font_size = colours.text, "12px"
         chart.xaxis.formatter = DatetimeTickFormatter(
             **dict.fromkeys(("seconds", "minsec", "minutes", "hourmin", "hours"), "%H:%M:%S")
@@ -63,14 +62,10 @@ class VenueCharts:
         chart.xaxis.ticker.desired_num_ticks = 4
         chart.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]")
         legend = chart.legend[0]
-        legend.orientation, legend.location, legend.padding, legend.spacing = (
-            "horizontal",
-            "bottom_left",
-            3,
-            8,
-        )
-        legend.background_fill_alpha, legend.border_line_alpha = 0.6, 0.0
+        chart.add_layout(legend, "above")  # inside it would lie over lines
+        legend.orientation, legend.padding, legend.spacing, legend.margin = "horizontal", 0, 10, 2
         legend.background_fill_color, legend.label_text_color = colours.back, colours.muted
+        legend.border_line_alpha = 0.0
         legend.label_text_font_size, legend.glyph_width, legend.label_height = "11px", 12, 12
         legend.visible = len(self.sources) > 1
         return chart

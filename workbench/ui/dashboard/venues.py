@@ -36,18 +36,19 @@ class VenuesTab:
             "", stylesheets=[look["style"]], css_classes=["wb-words"], sizing_mode="stretch_width"
         )
         self.tables = {
-            "accounts": SnapshotTable(frames.accounts, "Accounts", (), page_size=None, **look),
-            "streams": SnapshotTable(frames.streams, "Streams", (), page_size=None, **look),
-            "alerts": SnapshotTable(frames.venue_alerts, "Alerts", (), page_size=8, **look),
+            "accounts": SnapshotTable(frames.accounts, "Accounts", (), page_size=None, small=True, **look),
+            "streams": SnapshotTable(frames.streams, "Streams", (), page_size=None, small=True, **look),
+            "alerts": SnapshotTable(frames.venue_alerts, "Alerts", (), page_size=8, small=True, **look),
         }
         for table in self.tables.values():
             table.update(first)
-        charts = pn.pane.Bokeh(self.charts.view, sizing_mode="stretch_width")
+        wrapped: dict[str, Any] = {"css_classes": ["wb-wrap"], "stylesheets": [look["style"]]}
+        charts = pn.Row(*[pn.pane.Bokeh(chart, sizing_mode="stretch_width") for chart in self.charts.views],
+                        sizing_mode="stretch_width", **wrapped)  # fmt: skip
         below = pn.Row(
             card("Streams", self.tables["streams"].view),
-            pn.Column(card("Alerts about accounts and books", self.tables["alerts"].view), margin=(0, 0, 0, 14),
-                      sizing_mode="stretch_width"),
-            sizing_mode="stretch_width",
+            card("Alerts about accounts and books", self.tables["alerts"].view),
+            sizing_mode="stretch_width", **wrapped,
         )  # fmt: skip
         self.view = pn.Column(
             self.bands,

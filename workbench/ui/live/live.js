@@ -400,6 +400,9 @@ class Curve {
       parts.push(h("svg:text", { x: this.left - 8, y: Number(y) + 3.5, "text-anchor": "end" }, fixed(value, digits)));
     }
     let day = "", taken = -1e9; // labels may not reach into the one before
+    const ends = points.length > 1 ? [points[0][0], points[points.length - 1][0]] : [0, 0];
+    const seconds = Number(ends[1]) - Number(ends[0]) < 6e11; // a short curve would have the same minute under it again and again
+    const time = (ns) => clock(ns).slice(0, seconds ? 8 : 5);
     const everyLabel = Math.max(1, Math.floor(points.length / Math.max(2, Math.floor(this.wide / 130))));
     points.forEach(([ns], i) => {
       const date = iso(ns).slice(0, 10);
@@ -407,9 +410,9 @@ class Curve {
       if (day && date !== day) parts.push(h("svg:line", { class: "day", x1: x.toFixed(1), x2: x.toFixed(1), y1: 4, y2: this.high - this.bottom }));
       const fresh = date !== day;
       day = date;
-      const half = fresh ? 36 : 16;
+      const half = (fresh ? 36 : 16) + (seconds ? 9 : 0);
       if ((fresh || i % everyLabel === 0) && (i ? x - half : x) > taken + 12 && x < this.wide - 34) {
-        parts.push(h("svg:text", { x: x.toFixed(1), y: this.high - 5, "text-anchor": i ? "middle" : "start" }, fresh ? date.slice(5) + " " + clock(ns).slice(0, 5) : clock(ns).slice(0, 5)));
+        parts.push(h("svg:text", { x: x.toFixed(1), y: this.high - 5, "text-anchor": i ? "middle" : "start" }, fresh ? date.slice(5) + " " + time(ns) : time(ns)));
         taken = i ? x + half : x + 2 * half;
       }
     });
@@ -611,7 +614,7 @@ class Venues {
     mark(card.left, "title", allowance ? `allowance '${allowance}'` : "no allowance is counted");
     say(card.data, away.length ? `${row.streams.length - away.length} of ${row.streams.length} streams` : ages.length ? `data ${fixed(Math.max(...ages), 1)} s` : "");
     mark(card.data, "data-tone", away.length || row.state === "stale" ? "down" : "");
-    say(card.pace, row.wire_p50_us > 0 ? micros(row.wire_p50_us) : "");
+    say(card.pace, row.wire_p50_us > 0 ? `trip ${micros(row.wire_p50_us)}` : "");
     mark(card.pace, "title", "median round trip of a request");
     card.why.hidden = light === "good";
     say(card.why, row.reason);
@@ -1158,11 +1161,11 @@ button:focus-visible, input:focus-visible, .scroll:focus-visible, select:focus-v
 [data-tone="up"] { color: var(--up); }
 [data-tone="down"] { color: var(--down); }
 .banner[data-tone] { color: var(--text); }
-.venues { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(290px, 100%), 1fr)); gap: 8px; margin-top: 12px; }
+.venues { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: 8px; margin-top: 12px; }
 .venue { min-width: 0; display: flex; flex-wrap: wrap; gap: 0 18px; align-content: flex-start; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 7px 12px 8px; }
 .venue[data-light="warn"] { border-color: var(--warn); background: var(--warnbg); }
 .venue[data-light="bad"] { border-color: var(--down); background: var(--badbg); }
-.venue .line { flex: 1 1 240px; min-width: 0; display: flex; align-items: center; gap: 3px 9px; min-height: 21px; white-space: nowrap; }
+.venue .line { flex: 1 1 240px; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 0 9px; min-height: 21px; white-space: nowrap; }
 .venue .line > b, .venue .state { overflow: hidden; text-overflow: ellipsis; }
 .venue .state { color: var(--muted); }
 .venue[data-light="warn"] .state { color: var(--warn); font-weight: 600; }
