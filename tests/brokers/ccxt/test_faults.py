@@ -6,13 +6,13 @@ import pytest
 
 from tests.brokers.ccxt.desk import BOTH, CANCEL, LOOKS, POST, trading
 from tests.brokers.pool.wires import until
-from workbench.errors import KeysRefused, VenueRefused
+from workbench.errors import KeysRefused, RateLimited, VenueDown, VenueGarbled, VenueRefused
 from workbench.model.instrument import Instrument
 from workbench.model.orders import SELL, STOP
 from workbench.model.reports import Amended, Rejected, Unsent
 from workbench.model.scale import SCALE
 from workbench.testbed import Fault, emulated
-from workbench.testbed.rigs.ccxt import EXCHANGES, ccxt_account
+from workbench.testbed.rigs.ccxt import EXCHANGES, ccxt_account, opened
 
 LOST: list[dict[str, Any]] = [
     {"what": "lost_reply", "seconds": 0.02},
@@ -188,6 +188,32 @@ async def test_a_wrong_key_is_refused_at_the_door() -> None:
             assert "wrong-wrong" not in str(caught.value)
             assert "signature=" not in str(caught.value)
             assert not broker.pool.is_open
+
+
+@pytest.mark.parametrize("exchange", BOTH)
+@pytest.mark.parametrize(
+    ("fault", "kinds"),
+    [
+        ({"what": "invalid_json"}, (VenueGarbled,)),
+        ({"what": "status", "status": 503}, (VenueDown,)),
+        ({"what": "status", "status": 403}, (KeysRefused, VenueRefused)),
+        ({"what": "status", "status": 429, "headers": {"Retry-After": "0"}}, (RateLimited,)),
+        ({"what": "drop"}, (VenueDown,)),
+    ],
+    ids=str,
+)
+async def test_what_is_wrong_at_the_start_is_typed_and_names_the_exchange(
+    fault: dict[str, Any], kinds: tuple[type[Exception], ...], exchange: str
+) -> None:
+    async with emulated(EXCHANGES[exchange].venue, speed=0) as venue:
+        venue.faults.add(Fault(where="rest:*", **fault))
+        instruments = [Instrument(0, EXCHANGES[exchange].symbol)]
+        broker = opened(venue, exchange, instruments, settings={"options": {"timeout_s": 0.3}})
+        with pytest.raises(kinds, match=f"^{exchange}: ") as caught:
+            await broker.connect(lambda report: None)
+        assert "\n" not in str(caught.value)
+        assert venue.facts["secret"] not in str(caught.value)
+        assert not broker.pool.is_open
 
 
 async def test_an_exchange_that_drops_our_ids_is_not_traded_on() -> None:

@@ -10,7 +10,8 @@ from aiohttp import web
 from yarl import URL
 
 from tests.brokers.pool.wires import http_server
-from workbench.brokers import capabilities_of, open_broker
+from workbench.brokers import binanceus, capabilities_of, open_broker
+from workbench.brokers import ccxt as ccxt_bridge
 from workbench.brokers.ccxt import library as library_module
 from workbench.brokers.ccxt.config import plan_of
 from workbench.brokers.ccxt.door import Door
@@ -128,6 +129,29 @@ def test_without_an_exchange_nothing_is_claimed_and_without_ccxt_the_extra_is_na
     try:
         with pytest.raises(Refused, match=r"needs the extra 'ccxt': pip install 'workbench\[ccxt\]'"):
             library_module.library()
+    finally:
+        monkeypatch.undo()
+        library.cache_clear()
+
+
+async def test_without_ccxt_an_account_says_in_one_line_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kraken = {"venue": "ccxt", "options": {"exchange": "kraken"}}
+    settings = load_settings(brokers={"mine": kraken})
+    for cached in (library, library_module.shown, library_module._class_of):
+        cached.cache_clear()
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    monkeypatch.setitem(sys.modules, "ccxt.pro", None)
+    try:
+        for ask in (ccxt_bridge.open_broker, ccxt_bridge.open_feed, binanceus.open_broker):
+            with pytest.raises(Refused, match=r"pip install 'workbench\[ccxt\]'") as caught:
+                ask(settings)
+            assert "\n" not in str(caught.value)
+        with pytest.raises(Refused, match="needs the extra 'ccxt'"):
+            await ccxt_bridge.find_instruments(settings, "mine", ["BTC/USD"])
+        with pytest.raises(Refused, match="needs the extra 'ccxt'"):
+            library_module.exchanges()
     finally:
         monkeypatch.undo()
         library.cache_clear()

@@ -1,85 +1,41 @@
-"""Ids, numbers, grids, claims: what goes to an exchange and what is refused before."""
+"""Options, claims, grids, orders: what goes to an exchange and what is refused before."""
 
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from workbench.brokers.ccxt.config import PRESETS, UNIT, allowances, plan_of
 from workbench.brokers.ccxt.library import exchanges, shown
-from workbench.brokers.ccxt.parse import client_id_of, e8, evidence_of, number, our_id, part_of, state_of
-from workbench.brokers.ccxt.rules import check_able, claims_of, instruments_of, listing_of
+from workbench.brokers.ccxt.rules import (
+    Rules,
+    arguments_of,
+    check_able,
+    claims_of,
+    instruments_of,
+    listing_of,
+)
 from workbench.config import BrokerSettings
-from workbench.errors import BadInput, BadValue, Refused, UnknownName, VenueGarbled, VenueRefused
-from workbench.model.orders import CANCELLED, EXPIRED, FILLED, PARTIAL, REJECTED, WORKING
+from workbench.errors import BadInput, BadValue, Refused, UnknownName, VenueRefused
+from workbench.model.effects import Submit
+from workbench.model.instrument import Instrument
+from workbench.model.orders import (
+    BUY,
+    DAY,
+    FOK,
+    GTC,
+    IOC,
+    LIMIT,
+    MARKET,
+    SELL,
+    STOP,
+    STOP_LIMIT,
+    TRAILING,
+)
+from workbench.model.scale import SCALE, to_e8
 
 
 def account(**options: Any) -> BrokerSettings:
     return BrokerSettings(venue="ccxt", options=options)
-
-
-# -- ids and numbers -----------------------------------------------------------------------------------------------
-@given(
-    st.integers(0, 10**18),
-    st.integers(1, 10**18),
-    st.integers(1, 99),
-    st.sampled_from(["dashes", "plain"]),
-    st.sampled_from(["", "t-", "x-broker"]),
-)
-def test_law_our_ids_come_back_whatever_stands_before_them(
-    epoch: int, order: int, part: int, style: str, before: str
-) -> None:
-    ours = f"wb-{epoch}-{order}"
-    told = before + client_id_of(ours, style, part)
-    assert our_id(told) == ours
-    assert part_of(told) == part
-    assert style == "dashes" or client_id_of(ours, style, part).isalnum()
-
-
-@given(st.integers(0, 9 * 10**15))
-def test_law_amounts_pass_ccxts_floats_unchanged(units: int) -> None:
-    assert e8(number(units), "qty") == units
-    assert e8(str(number(units)), "qty") == units
-
-
-@pytest.mark.parametrize("value", ["x", float("nan"), float("inf"), "1e40", [1]])
-def test_what_is_no_number_is_said_so(value: Any) -> None:
-    with pytest.raises(VenueGarbled, match="is no number"):
-        e8(value, "qty")
-
-
-@pytest.mark.parametrize(
-    ("row", "state"),
-    [
-        ({"status": "open", "filled": 0.0, "amount": 2.0}, WORKING),
-        ({"status": "open", "filled": 1.0, "amount": 2.0}, PARTIAL),
-        ({"status": "canceling", "filled": 0.0, "amount": 2.0}, WORKING),
-        ({"status": "closed", "filled": 2.0, "amount": 2.0}, FILLED),
-        ({"status": "closed", "filled": 1.0, "amount": 2.0}, CANCELLED),
-        ({"status": "canceled", "filled": 1.0, "amount": 2.0}, CANCELLED),
-        ({"status": "expired", "filled": 0.0, "amount": 2.0}, EXPIRED),
-        ({"status": "rejected", "filled": None, "amount": 2.0}, REJECTED),
-        ({"status": None, "filled": None, "amount": None}, WORKING),
-        ({"status": None, "filled": 2.0, "amount": 2.0}, FILLED),
-    ],
-)
-def test_states(row: dict[str, Any], state: int) -> None:
-    assert state_of(row) == state
-
-
-def test_a_state_nobody_knows_is_no_state() -> None:
-    with pytest.raises(VenueGarbled, match="order status 'teleported' is unknown"):
-        state_of({"status": "teleported", "filled": 0.0, "amount": 1.0})
-
-
-def test_an_order_and_the_one_in_its_place_are_one() -> None:
-    old = {"id": "1", "status": "canceled", "filled": 0.5, "amount": 2.0, "timestamp": 1}
-    new = {"id": "2", "status": "open", "filled": 0.0, "amount": 1.0, "price": 9.5, "timestamp": 2}
-    found = evidence_of([old, new], "wb-7-1", 0)
-    assert (found.state, found.qty_e8, found.filled_e8) == (PARTIAL, 150_000_000, 50_000_000)
-    assert found.terms == (150_000_000, 950_000_000, 0)
-    assert (found.original_id, found.venue_id) == ("1", "2")
 
 
 # -- settings ------------------------------------------------------------------------------------------------------
@@ -176,16 +132,150 @@ def test_markets_that_are_not_for_the_bridge_are_refused() -> None:
         "BTC/USD": spot,
         "BTC/USDT": {**spot, "symbol": "BTC/USDT", "quote": "USDT"},
         "ETH/USD": {**spot, "symbol": "ETH/USD", "base": "ETH", "active": False},
+        "SOL/EUR": {**spot, "symbol": "SOL/EUR", "base": "SOL", "quote": "EUR"},
+        "SOL/BTC": {**spot, "symbol": "SOL/BTC", "base": "SOL", "quote": "BTC"},
+        "SOL/USDT": {**spot, "symbol": "SOL/USDT", "base": "SOL", "quote": "USDT"},
+        "USDT/USD": {**spot, "symbol": "USDT/USD", "base": "USDT"},
+        "LONG": {**spot, "symbol": "L" * 40 + "/USD", "base": "L"},
         "BTC/USD:USD": {**spot, "symbol": "BTC/USD:USD", "spot": False, "type": "swap"},
     }
     exchange = shown("alpaca")
+    one_money = instruments_of(exchange, markets, ["BTC/USD", "SOL/USDT"])
+    assert [i.currency for i in one_money] == ["USD", "USDT"]  # a dollar is a dollar
     assert [i.symbol for i in instruments_of(exchange, markets, ["BTC/USD"])] == ["BTC/USD"]
     refused: list[tuple[list[str], type[Exception], str]] = [
         (["BTCUSD"], UnknownName, "did you mean 'BTC/USD'"),
         (["BTC/USD:USD"], VenueRefused, "trades spot markets alone"),
         (["ETH/USD"], VenueRefused, "cannot be traded now"),
         (["BTC/USD", "BTC/USDT"], BadInput, "are both held as BTC"),
+        (
+            ["BTC/USD", "SOL/EUR"],
+            BadInput,
+            r"BTC/USD \(USD\) and SOL/EUR \(EUR\) at alpaca are paid in different",
+        ),
+        (["BTC/USD", "SOL/BTC"], BadInput, "are paid in different moneys"),
+        (["SOL/USDT", "USDT/USD"], BadInput, "USDT/USD at alpaca trades what other symbols are paid in"),
+        (["LONG"], VenueRefused, "too long a symbol"),
     ]
     for symbols, kind, text in refused:
         with pytest.raises(kind, match=text):
             instruments_of(exchange, markets, symbols)
+
+
+# -- orders before they are sent -----------------------------------------------------------------------------------
+BTC: dict[str, Any] = {
+    "symbol": "BTC/USD",
+    "base": "BTC",
+    "quote": "USD",
+    "spot": True,
+    "active": True,
+    "precision": {"price": 0.01, "amount": 0.001},
+    "limits": {"amount": {"min": 0.002}, "cost": {"min": 10.0}},
+}
+
+
+def rules_of(name: str, **market: Any) -> Rules:
+    rules = Rules([Instrument(0, "BTC/USD")])
+    plan = plan_of(account(exchange=name))
+    assert rules.learn(shown(name), {"BTC/USD": {**BTC, **market}}, claims_of(shown(name), plan)) == []
+    return rules
+
+
+def order_of(
+    kind: int = LIMIT, qty: float = 1.0, limit: float = 100.0, stop: float = 0.0, **more: Any
+) -> Submit:
+    terms: dict[str, Any] = {"side": BUY, "tif": GTC, "qty_e8": to_e8(qty), **more}
+    terms |= {"limit_px_e8": to_e8(limit), "stop_px_e8": to_e8(stop)}
+    return Submit(ts_ns=1, order_id=1, epoch=7, strategy_id=1, iid=0, kind=kind, **terms)
+
+
+REFUSED: list[tuple[str, Submit, str, str]] = [
+    (
+        "alpaca",
+        order_of(TRAILING, trail_e8=SCALE),
+        "TYPE",
+        "trailing orders cannot be sent to alpaca by ccxt",
+    ),
+    ("alpaca", order_of(STOP, stop=90.0), "TYPE", "stop orders cannot be sent to alpaca by ccxt"),
+    ("okx", order_of(STOP_LIMIT, stop=90.0), "TYPE", "stop_limit orders cannot be sent to okx by ccxt"),
+    ("alpaca", order_of(group=3), "TOGETHER", "send them one by one"),
+    ("alpaca", order_of(parent_id=3), "TOGETHER", "send them one by one"),
+    ("alpaca", order_of(tif=FOK), "TIF", "alpaca takes no limit order fok by ccxt"),
+    (
+        "alpaca",
+        order_of(STOP_LIMIT, stop=90.0, tif=IOC),
+        "TIF",
+        "alpaca takes no stop_limit order ioc by ccxt",
+    ),
+    ("coinbase", order_of(MARKET), "TYPE", "coinbase takes market buys as an amount of money, not of coins"),
+    ("gate", order_of(MARKET), "TYPE", "send a limit order"),
+    ("gemini", order_of(MARKET), "TYPE", "gemini takes no market orders by ccxt"),
+    ("alpaca", order_of(qty=0.0), "QTY", "qty 0 is not above 0"),
+    ("alpaca", order_of(qty=1.0005), "GRID", "qty 1.0005 is no multiple of 0.001"),
+    ("alpaca", order_of(qty=0.001), "MIN_QTY", "qty 0.001 is below the least, 0.002"),
+    ("alpaca", order_of(limit=0.0), "PRICE", "a limit order needs a limit_price above 0"),
+    ("alpaca", order_of(limit=1.001), "GRID", "limit_price 1.001 is no multiple of 0.01"),
+    ("alpaca", order_of(STOP_LIMIT), "PRICE", "a stop_limit order needs a stop_price above 0"),
+    ("alpaca", order_of(qty=0.01), "MIN_VALUE", "a value of 1 is below the least, 10"),
+]
+
+
+@pytest.mark.parametrize(("name", "order", "code", "text"), REFUSED, ids=lambda value: str(value)[:20])
+def test_what_cannot_be_sent_is_refused_by_name(name: str, order: Submit, code: str, text: str) -> None:
+    complaint = rules_of(name).complaint(order)
+    assert complaint is not None
+    assert complaint[0] == code
+    assert text in complaint[1]
+
+
+def test_what_can_be_sent_is_not_refused() -> None:
+    for name in ("alpaca", "binance", "bybit", "kraken", "okx"):
+        for order in (order_of(MARKET), order_of(), order_of(tif=IOC), order_of(tif=DAY)):
+            assert rules_of(name).complaint(order) is None, name
+    assert rules_of("coinbase").complaint(order_of(MARKET, side=SELL)) is None
+    assert rules_of("kraken").complaint(order_of(STOP, stop=90.0)) is None
+
+
+def test_a_symbol_that_is_halted_or_unknown_is_refused() -> None:
+    halted = rules_of("alpaca", active=False).complaint(order_of())
+    assert halted == ("NOT_TRADABLE", "BTC/USD cannot be traded at alpaca now")
+    rules = Rules([Instrument(0, "NO/USD")])
+    assert rules.learn(shown("alpaca"), {"BTC/USD": BTC}, frozenset()) == ["NO/USD"]
+    assert rules.complaint(order_of()) == ("UNKNOWN_SYMBOL", "instrument 'NO/USD' is not listed at alpaca")
+
+
+def test_a_classic_account_is_never_sent_coins_as_money() -> None:
+    """ccxt would send the quantity of a market buy as dollars there; so it is told to refuse it."""
+    assert PRESETS["bybit"]["createOrder"] == {"createMarketBuyOrderRequiresPrice": True}
+    assert shown("bybit").options["createOrder"]["createMarketBuyOrderRequiresPrice"] is False
+
+
+def test_orders_in_ccxts_words() -> None:
+    def said(name: str, order: Submit) -> tuple[Any, ...]:
+        plan = plan_of(account(exchange=name))
+        client = type("Client", (), {"plan": plan, "exchange": shown(name)})
+        return arguments_of(order, rules_of(name), client)  # type: ignore[arg-type]
+
+    assert said("alpaca", order_of(MARKET, qty=0.5)) == (
+        "BTC/USD",
+        "market",
+        "buy",
+        0.5,
+        None,
+        {"clientOrderId": "wb-7-1"},
+    )
+    assert said("okx", order_of(tif=FOK, side=SELL)) == (
+        "BTC/USD",
+        "limit",
+        "sell",
+        1.0,
+        100.0,
+        {"clientOrderId": "wbx7x1", "timeInForce": "FOK"},
+    )
+    assert said("kraken", order_of(STOP, stop=90.0, side=SELL))[1:] == (
+        "market",
+        "sell",
+        1.0,
+        None,
+        {"clientOrderId": "wb-7-1", "triggerPrice": 90.0},
+    )

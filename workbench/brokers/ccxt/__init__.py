@@ -5,7 +5,8 @@ config.py      options, what is known of exchanges     verdict.py   ccxt's error
 library.py     ccxt itself, and our hooks in it        parse.py     its structures as ours
 opening.py     keys, addresses, paper and live         rules.py     what is refused before it is sent
 door.py        the session ccxt gets                   feed.py      market data
-broker.py      the contract                            amendments.py, finder.py, executions.py, watch.py
+broker.py      the contract                            pages.py      lists, to their end
+amendments.py, finder.py, executions.py, watch.py      what it is made of
 
 ccxt is an extra: `pip install 'workbench[ccxt]'`. It is loaded when an account is opened.
 """

@@ -66,10 +66,9 @@ class Amendments:
         note = self._finder.note(tracked)
         if not self._anew:
             row = await self._client.order(tracked.venue_id, note.symbol, CANCEL)
-            if (e8(row.get("amount"), "amount"), e8(row.get("price"), "price")) == (
-                wanted.qty_e8,
-                wanted.limit_px_e8,
-            ):
+            shows = [e8(row.get(name), name) for name in ("amount", "price", "triggerPrice")]
+            asked = [wanted.qty_e8, wanted.limit_px_e8, wanted.stop_px_e8]
+            if all(there == mine for there, mine in zip(shows, asked, strict=True) if mine):
                 self._tell(tracked, tracked.venue_id, wanted)
                 return True
         else:

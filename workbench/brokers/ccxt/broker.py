@@ -139,7 +139,7 @@ class CcxtBroker(VenueBroker):
         await watches.until_live(_LIVE_S)
 
     def _streams(self, what: str) -> bool:
-        return self.plan.events == "stream" and self.client.has.get(what) is True
+        return self.client.streams(what)
 
     def _watch_orders(self) -> None:
         exchange = self.client.exchange

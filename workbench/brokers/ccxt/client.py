@@ -9,14 +9,15 @@ Lives here: that, and one method a question. Not here: what ccxt's structures me
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from functools import partial
 from time import monotonic, monotonic_ns
 from typing import Any, Final
 
 from workbench.brokers.ccxt.config import UNIT, Plan
 from workbench.brokers.ccxt.library import library, made
+from workbench.brokers.ccxt.pages import every_page
 from workbench.brokers.ccxt.verdict import verdict
 from workbench.brokers.pool import CANCEL, DATA, ENTRY, HISTORY, Backoff, Limiter, Pool, Probed, Route
 from workbench.brokers.pool.breaker import Breaker
@@ -35,7 +36,6 @@ from workbench.errors import (
 __all__ = ["Call", "CcxtClient"]
 
 _TRIES: Final = 4
-_LIST_LIMIT: Final = 100
 
 type Row = dict[str, Any]
 """One of ccxt's unified structures."""
@@ -44,14 +44,26 @@ type Row = dict[str, Any]
 class Call:
     """One of our calls under way; ccxt may make several requests for it."""
 
-    __slots__ = ("called", "headers", "lane", "most_wait_s", "name", "over", "routes", "since_ns", "status")
+    __slots__ = (
+        "body",
+        "called",
+        "headers",
+        "lane",
+        "most_wait_s",
+        "name",
+        "over",
+        "routes",
+        "since_ns",
+        "status",
+    )
 
     def __init__(
         self, name: str, lane: int, most_wait_s: float, called: Callable[[int], None] | None = None
     ) -> None:
         self.name, self.lane, self.most_wait_s, self.called = name, lane, most_wait_s, called
         self.routes: list[Route] = []
-        self.status, self.headers, self.since_ns, self.over = 0, dict[str, str](), 0, False
+        self.status, self.headers, self.body = 0, dict[str, str](), ""  # of the last answer
+        self.since_ns, self.over = 0, False
 
 
 _CALL: ContextVar[Call | None] = ContextVar("ccxt call", default=None)
@@ -89,17 +101,17 @@ class CcxtClient:
         if not self._limiter.admit(route, call.lane):
             await self._limiter.wait(route, call.lane, call.most_wait_s)
         call.routes.append(route)
-        call.status, call.headers = 0, {}
+        call.status, call.headers, call.body = 0, {}, ""
         self.pool.meters.requests[call.name] += 1
         if not call.since_ns:
             call.since_ns = monotonic_ns()
             if call.called is not None:
                 call.called(call.since_ns)
 
-    def answered(self, status: int, headers: dict[str, str]) -> None:
+    def answered(self, status: int, headers: dict[str, str], body: str) -> None:
         call = _CALL.get()
         if call is not None:
-            call.status, call.headers = status, headers
+            call.status, call.headers, call.body = status, headers, body
 
     def usual(self, url: str) -> str:
         for address, usual in self.moved:
@@ -128,6 +140,13 @@ class CcxtClient:
             more = {"in_flight": 1} if counted else {}
             self._routes[key] = self._limiter.route(name, requests=units, **more)
         return self._routes[key]
+
+    def streams(self, what: str) -> bool:
+        """Whether something is streamed to this account: ccxt can, the account wants it, and its environment has an
+        address for it (some test environments have none)."""
+        addresses = self.exchange.urls["api"]
+        there = isinstance(addresses, dict) and bool(addresses.get("ws"))
+        return self.plan.events == "stream" and self.has.get(what) is True and there
 
     # -- asking and sending ----------------------------------------------------------------------------------------
 
@@ -191,6 +210,14 @@ class CcxtClient:
                 retry_after_s=retry_after_s(call.headers),
                 order=order and bool(call.since_ns),
             )
+            if (
+                isinstance(found, VenueRefused | OutcomeUnknown)
+                and call.status == 200
+                and _is_no_json(call.body)
+            ):
+                found = VenueGarbled(
+                    self.name, "the answer is no JSON", "report it; it was not used", status=200
+                )
             if order and not call.since_ns and isinstance(found, VenueGarbled):
                 found = VenueRefused(self.name, found.said, "nothing was sent", code="CCXT")
             self._failed(found, call, breaker)
@@ -207,7 +234,8 @@ class CcxtClient:
         return value
 
     def _failed(self, error: WorkbenchError, call: Call, breaker: Breaker) -> None:
-        if isinstance(error, VenueDown | VenueGarbled | OutcomeUnknown) or not call.status:
+        known = isinstance(error, OutcomeUnknown) and 400 <= call.status < 500  # a client id used before, say
+        if (isinstance(error, VenueDown | VenueGarbled | OutcomeUnknown) and not known) or not call.status:
             if call.since_ns:  # else it never left
                 breaker.failed(str(error))
             return
@@ -282,14 +310,13 @@ class CcxtClient:
         for name in names:
             if has.get(name):
                 call = getattr(exchange, _SNAKE[name])
-                found += await self._pages("look", name, call, symbol, since_ms, lane)
+                found += await every_page(self, name, call, symbol, since_ms, lane)
         return found
 
     async def trades(self, symbol: str, since_ms: int, lane: int = DATA) -> list[Row]:
         """The account's executions in one symbol since a time, every page."""
-        return await self._pages(
-            "look", "fetchMyTrades", self.exchange.fetch_my_trades, symbol, since_ms, lane
-        )
+        call = self.exchange.fetch_my_trades
+        return await every_page(self, "fetchMyTrades", call, symbol, since_ms, lane)
 
     async def trades_of(self, order_id: str, symbol: str, since_ms: int, lane: int = DATA) -> list[Row]:
         """The executions of one order."""
@@ -300,31 +327,6 @@ class CcxtClient:
         else:
             rows = await self.trades(symbol, since_ms, lane)
         return [row for row in rows if row.get("order") in (order_id, None)]
-
-    async def _pages(
-        self, name: str, method: str, call: Any, symbol: str, since_ms: int, lane: int
-    ) -> list[Row]:
-        """A list since a time, page after page. Some exchanges begin with the oldest, some with the newest: so the
-        pages after the first go forward, then, when they bring nothing new, backward."""
-        feature = self.exchange.feature_value_by_type("spot", None, method, "limit")
-        limit = int(feature) if feature else _LIST_LIMIT
-        found: dict[str, Row] = {}
-        since, until = since_ms, 0
-        for _ in range(_MOST_PAGES):
-            params = {"until": until} if until else {}
-            rows: list[Row] = await self.ask(name, partial(call, symbol, since, limit, params), lane=lane)
-            new = {str(row["id"]): row for row in rows if str(row.get("id")) not in found}
-            found |= new
-            if len(rows) < limit:
-                break
-            stamps = [int(row["timestamp"]) for row in found.values() if row.get("timestamp")]
-            if new and not until and max(stamps, default=0) > since:
-                since = max(stamps)
-            elif (new or not until) and min(stamps, default=0) > since_ms:
-                since, until = since_ms, min(stamps)
-            else:
-                break
-        return sorted(found.values(), key=lambda row: row.get("timestamp") or 0)
 
     # -- the account and the market --------------------------------------------------------------------------------
 
@@ -353,7 +355,15 @@ class CcxtClient:
             options["timeDifference"] = -round(clock.offset_ns / 1e6)
 
 
-_MOST_PAGES: Final = 20
+def _is_no_json(body: str) -> bool:
+    """ccxt goes on with such an answer as if it had been an empty one."""
+    try:
+        json.loads(body)
+    except ValueError:
+        return bool(body)
+    return False
+
+
 _SNAKE: Final = {
     "fetchOrders": "fetch_orders",
     "fetchClosedOrders": "fetch_closed_orders",

@@ -12,7 +12,18 @@ from workbench.brokers.pool import Budget, Rolling, Slots
 from workbench.config import BrokerSettings
 from workbench.errors import BadValue, UnknownName
 
-__all__ = ["ADDRESSES", "BY_CLIENT_ID", "PRESETS", "UNIT", "Plan", "allowances", "plan_of", "wanted_exchange"]
+__all__ = [
+    "ADDRESSES",
+    "BY_CLIENT_ID",
+    "DOLLARS",
+    "IN_COINS",
+    "PRESETS",
+    "UNIT",
+    "Plan",
+    "allowances",
+    "plan_of",
+    "wanted_exchange",
+]
 
 VENUE: Final = "ccxt"
 UNIT: Final = 100
@@ -22,6 +33,8 @@ CHANNELS: Final = ("bars", "quotes", "trades")
 _OPTIONS: Final = ("amend", "channels", "client_ids", "events", "exchange", "fills", "poll_s", "timeout_s")
 _WINDOW_S: Final = 10.0
 
+_FAMILY: Final = ("bybit", "bybiteu", "bybitid")
+
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     exchange: {
         "defaultType": "spot",
@@ -30,8 +43,15 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "fetchCurrencies": False,
     }
     for exchange in ("binance", "binanceus")
-}
-"""ccxt's own options by exchange, where its defaults ask for much that spot trading does not need."""
+} | {exchange: {"createOrder": {"createMarketBuyOrderRequiresPrice": True}} for exchange in _FAMILY}
+"""ccxt's own options by exchange: where its defaults ask for much that spot trading does not need, and where a classic
+account would take the quantity of a market buy for money (so ccxt refuses it; a unified one takes coins)."""
+
+IN_COINS: Final = frozenset(_FAMILY)
+"""Exchanges that take market buys in coins although ccxt says of them that they want a price."""
+
+DOLLARS: Final = frozenset({"BUSD", "FDUSD", "USD", "USDC", "USDT"})
+"""What counts as one money: an account's cash is a single number."""
 
 ADDRESSES: Final = {"binanceus": {"ws.ws-api.spot": "wss://ws-api.binance.us:443/ws-api/v3"}}
 """Addresses that ccxt 4.5 has wrong, by exchange: it would log in to an account's events at binance.com."""

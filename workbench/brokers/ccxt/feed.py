@@ -134,7 +134,7 @@ class CcxtFeed:
         ask: Callable[[], Any],
         took: Callable[[Any], None],
     ) -> None:
-        if self.plan.events == "stream" and self.client.has.get(stream) is True:
+        if self.client.streams(stream):
             self.watches.watch(channel, watch, took)
         else:
             self.watches.poll(

@@ -33,7 +33,7 @@ class Hooks(Protocol):
         """Return when a request of that cost may go."""
         ...
 
-    def answered(self, status: int, headers: dict[str, str]) -> None:
+    def answered(self, status: int, headers: dict[str, str], body: str) -> None:
         """A request was answered."""
         ...
 
@@ -70,10 +70,10 @@ def library() -> ModuleType:
 
 
 def exchanges() -> list[str]:
-    """Every exchange ccxt knows, those without streams too."""
+    """Every exchange ccxt knows, those without streams too. Raises Refused: it is not installed."""
+    library()
     import ccxt
 
-    library()
     return sorted(ccxt.exchanges)
 
 
@@ -119,7 +119,7 @@ async def _throttle(self: Any, cost: float | None = None) -> None:
 def _on_rest_response(
     self: Any, code: int, reason: str, url: str, method: str, headers: dict[str, str], body: str, *more: Any
 ) -> str:
-    self.workbench_hooks.answered(code, headers)
+    self.workbench_hooks.answered(code, headers, body)
     return body.strip()
 
 

@@ -67,7 +67,7 @@ def open_client(
     }
     client = CcxtClient(pool, plan, config)
     exchange = client.exchange
-    if plan.exchange in PRESETS:
+    if "fetchCurrencies" in PRESETS.get(plan.exchange, {}):
         exchange.has["fetchCurrencies"] = False
     try:
         origins, client.moved = _addressed(exchange, settings)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from workbench.brokers.ccxt.client import CcxtClient
-from workbench.brokers.ccxt.config import Plan
+from workbench.brokers.ccxt.config import DOLLARS, IN_COINS, Plan
 from workbench.brokers.ccxt.parse import client_id_of, e8, number
 from workbench.errors import BadInput, Refused, UnknownName, VenueRefused
 from workbench.model.effects import Submit
@@ -138,7 +138,7 @@ def instruments_of(exchange: Any, markets: Mapping[str, Any], symbols: Sequence[
 
     Raises:
         UnknownName: a symbol the exchange does not list. VenueRefused: one that cannot be traded here.
-        BadInput: two of them are paid out of one coin.
+        BadInput: two of them would share a coin, or are paid in different moneys.
     """
     found = []
     for iid, symbol in enumerate(symbols):
@@ -150,17 +150,34 @@ def instruments_of(exchange: Any, markets: Mapping[str, Any], symbols: Sequence[
             text = f"'{symbol}' cannot be traded now"
             raise VenueRefused(exchange.id, text, "take another symbol", field="symbol", code="NOT_TRADABLE")
         found.append(listing)
-    _check_bases(exchange.id, found)
+    _check_coins(exchange.id, found)
     return [listing.instrument for listing in found]
 
 
-def _check_bases(exchange: str, listings: Sequence[Listing]) -> None:
-    """A spot account holds coins, not positions: each coin must belong to one symbol."""
+def _takes_money(exchange: Any) -> bool:
+    """Whether a market buy says how much money to spend, not how many coins to buy."""
+    options = exchange.options
+    said = (options, options.get("createOrder"))
+    wants = any(isinstance(one, dict) and one.get("createMarketBuyOrderRequiresPrice") for one in said)
+    return exchange.id not in IN_COINS and (
+        wants or bool(_feature(exchange, "createOrder", "marketBuyRequiresPrice"))
+    )
+
+
+def _check_coins(exchange: str, listings: Sequence[Listing]) -> None:
+    """A spot account holds coins, not positions: each must belong to one symbol, and cash is of one money."""
+    money = {"USD" if listing.quote in DOLLARS else listing.quote: listing for listing in listings}
+    if len(money) > 1:
+        named = " and ".join(f"{one.instrument.symbol} ({one.quote})" for one in list(money.values())[:2])
+        raise BadInput(f"{named} at {exchange} are paid in different moneys: give each an account of its own")
     owner: dict[str, str] = {}
     for listing in listings:
-        other = owner.setdefault(listing.base, listing.instrument.symbol)
-        if other != listing.instrument.symbol:
-            both = f"{other} and {listing.instrument.symbol}"
+        if listing.base in (other.quote for other in listings):
+            text = f"{listing.instrument.symbol} at {exchange} trades what other symbols are paid in"
+            raise BadInput(f"{text}: {listing.base} would be position and cash; leave one of them out")
+        first = owner.setdefault(listing.base, listing.instrument.symbol)
+        if first != listing.instrument.symbol:
+            both = f"{first} and {listing.instrument.symbol}"
             raise BadInput(f"{both} at {exchange} are both held as {listing.base}: trade one of them")
 
 
@@ -172,6 +189,7 @@ class Rules:
         self.listings: dict[int, Listing] = {}
         self.exchange = ""
         self._claims: frozenset[str] = frozenset()
+        self._at_market = self._in_coins = True
         self._iids: dict[str, int] = {}
 
     def learn(self, exchange: Any, markets: Mapping[str, Any], claims: frozenset[str]) -> list[str]:
@@ -181,6 +199,10 @@ class Rules:
             VenueRefused, BadInput: as `instruments_of` does.
         """
         self.exchange, self._claims, missing = exchange.id, claims, []
+        self._at_market, self._in_coins = (
+            exchange.has.get("createMarketOrder") is not False,
+            not _takes_money(exchange),
+        )
         for iid, instrument in self.instruments.items():
             market = markets.get(instrument.symbol)
             if market is None:
@@ -188,7 +210,7 @@ class Rules:
             else:
                 self.listings[iid] = listing_of(exchange, market, iid)
                 self._iids[instrument.symbol] = iid
-        _check_bases(exchange.id, list(self.listings.values()))
+        _check_coins(exchange.id, list(self.listings.values()))
         return missing
 
     def symbol_of(self, iid: int) -> str:
@@ -215,6 +237,11 @@ class Rules:
         kind, tif = order.kind, order.tif
         if kind not in (MARKET, LIMIT) and TYPE_NAMES[kind] not in self._claims:
             return "TYPE", f"{TYPE_NAMES[kind]} orders cannot be sent to {self.exchange} by ccxt"
+        if kind in (MARKET, STOP) and not self._at_market:
+            return "TYPE", f"{self.exchange} takes no market orders by ccxt: send a limit order"
+        if kind in (MARKET, STOP) and order.side == BUY and not self._in_coins:
+            text = f"{self.exchange} takes market buys as an amount of money, not of coins"
+            return "TYPE", f"{text}: send a limit order"
         if order.parent_id or order.group:
             return "TOGETHER", "orders that belong together are not sent by ccxt: send them one by one"
         if tif in (IOC, FOK) and TIF_NAMES[tif] in self._claims and kind in (MARKET, LIMIT):
