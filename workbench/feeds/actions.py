@@ -1,7 +1,7 @@
 """Splits and dividends in a table of bars, and as rows of a recording.
 
-Lives here: the two columns, and where their events stand. Not here: reading files (files.py, frames.py), the stream
-itself (recording.py), what they do to positions (engine).
+Lives here: the two columns, where their events stand, and how rows of one instant follow each other. Not here: reading
+files (files.py, frames.py), the stream itself (recording.py), what they do to positions (engine).
 
 A table of bars may carry two more columns, `dividend` (cash a unit) and `split` (units that one unit becomes), on the
 first bar of the day from which they hold. In a recording they are rows of their own, right before that bar's opening
@@ -19,6 +19,7 @@ from workbench.model.scale import SCALE
 
 __all__ = [
     "ACTIONS",
+    "BAR",
     "DIVIDEND",
     "NO_ACTION",
     "SPLIT",
@@ -26,13 +27,14 @@ __all__ = [
     "action_of",
     "action_rows",
     "back_on_bars",
-    "opening_ns",
+    "in_order",
     "tidied",
 ]
 
 ACTIONS: Final = ("dividend", "split")
 NO_ACTION: Final = (0.0, 1.0)
-SPLIT: Final = 3  # row kinds of a recording, beside its trades, quotes and bars
+BAR: Final = 2  # row kinds of a recording; trades and quotes come before it
+SPLIT: Final = 3
 DIVIDEND: Final = 4
 _FINEST: Final = 10_000  # a split is told as a fraction of whole numbers up to here
 
@@ -62,23 +64,8 @@ def tidied(actions: Floats) -> Floats | None:
     return tidy if bool((tidy != np.array(NO_ACTION)).any()) else None
 
 
-def opening_ns(ts_ns: Ints, iid: npt.NDArray[np.int32], bar_ns: int) -> Ints:
-    """When each bar's opening print stands: 1 ns after the bar's start, never before the symbol's previous bar has
-    closed. Bars in order of time."""
-    by_symbol = np.argsort(iid, kind="stable")
-    ts, numbers = ts_ns[by_symbol], iid[by_symbol]
-    opens = ts - max(bar_ns, 1) + 1
-    if len(ts) > 1:
-        follows = numbers[1:] == numbers[:-1]
-        opens[1:][follows] = np.maximum(opens[1:], ts[:-1] + 1)[follows]
-    out = np.empty_like(opens)
-    out[by_symbol] = opens
-    return out
-
-
-def action_rows(ts_ns: Ints, iid: npt.NDArray[np.int32], actions: Floats, bar_ns: int) -> ActionRows:
-    """The rows that stand before the bars they were written at; bars in order of time."""
-    opens = opening_ns(ts_ns, iid, bar_ns)
+def action_rows(opens: Ints, iid: npt.NDArray[np.int32], actions: Floats) -> ActionRows:
+    """The rows that stand before the bars they were written at, at their opening prints; bars in order of time."""
     splits, dividends = np.flatnonzero(actions[:, 1] != 1.0), np.flatnonzero(actions[:, 0] != 0.0)
     at = np.concatenate([splits, dividends])
     kind = np.concatenate([np.full(len(splits), SPLIT, np.int8), np.full(len(dividends), DIVIDEND, np.int8)])
@@ -106,3 +93,9 @@ def back_on_bars(rows: ActionRows, ts_ns: Ints, iid: npt.NDArray[np.int32]) -> F
             column, figure = (1, values[0] / values[1]) if kind == SPLIT else (0, values[0] / SCALE)
             actions[mine[0], column] = figure
     return actions
+
+
+def in_order(ts_ns: Ints, iid: npt.NDArray[np.int32], kind: npt.NDArray[np.int8]) -> npt.NDArray[np.intp]:
+    """The order of a recording's rows: by time; then splits, dividends, ticks as the source had them, bars by iid."""
+    turn = np.where(kind == BAR, 3, np.where(kind < BAR, 2, kind - DIVIDEND))
+    return np.lexsort((np.arange(len(ts_ns)), np.where(kind == BAR, iid, 0), turn, ts_ns))

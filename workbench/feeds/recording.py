@@ -5,8 +5,8 @@ fast. Not here: where rows come from (sources.py, synthetic.py), how fast they a
 
 Order at one instant: splits and dividends, quotes and trades (in their source's order), then the bars that close
 there. A bar's open is known from the first moment of its span, so an opening print (`Trade` of size 0) stands 1 ns
-after the bar's start: what was decided on the close before it can be filled there, and nowhere earlier. Splits and
-dividends stand right before the opening print of the first bar in their units (actions.py).
+after the bar's start (openings.py): what was decided on the close before it can be filled there, and nowhere earlier.
+Splits and dividends stand right before the opening print of the first bar in their units (actions.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +19,18 @@ from msgspec import structs
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds.actions import (
     ACTIONS,
-    DIVIDEND,
+    BAR,
     NO_ACTION,
     SPLIT,
     ActionRows,
     action_of,
     action_rows,
     back_on_bars,
-    opening_ns,
-)
+    in_order,
+)  # fmt: skip
 from workbench.feeds.calendars import Sessions, sessions_between
 from workbench.feeds.columns import FIELDS, Columns, bar_length_ns, guess_instrument
+from workbench.feeds.openings import opening_ns
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
 
@@ -40,8 +41,7 @@ __all__ = ["Recording", "Series"]
 
 _TRADE: Final = 0  # at one instant ticks come before the bars that close there
 _QUOTE: Final = 1
-_BAR: Final = 2
-_KINDS: Final = {"trades": _TRADE, "quotes": _QUOTE, "bars": _BAR}
+_KINDS: Final = {"trades": _TRADE, "quotes": _QUOTE, "bars": BAR}
 _PRINT: Final = 0  # unit kinds while iterating: an opening print has no rows of its own
 _CHUNK: Final = (
     16_384  # units turned into Python numbers at a time: memory stays small, speed does not suffer
@@ -95,6 +95,7 @@ class Recording:
         self._sessions = sessions
         self._units: dict[bool, tuple[npt.NDArray[np.int64], ...]] = {}
         self._series: dict[str, Series] = {}
+        self._opens: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def merged(
@@ -129,18 +130,18 @@ class Recording:
         for table, _ in parts:
             values[at : at + len(table), : table.values.shape[1]] = table.values
             at += len(table)
-        sort = _in_order(ts, iid, kind)
+        sort = in_order(ts, iid, kind)
         ts, iid, kind, values = ts[sort], iid[sort], kind[sort], values[sort]
         made = [known.get(s) or guess_instrument(number[s], s, tables, calendar) for s in order]
-        bars = kind == _BAR
+        bars = kind == BAR
         length = bar_ns or (bar_length_ns(ts[bars], iid[bars]) if bars.any() else 0)
         np.nan_to_num(values, copy=False, nan=0.0)
         if any(table.actions is not None for table, _ in parts):
             actions = np.concatenate([_actions(table) for table, _ in parts])[sort][bars]
-            more = action_rows(ts[bars], iid[bars], actions, length)
+            more = action_rows(opening_ns(ts[bars], iid[bars], length, made), iid[bars], actions)
             columns = ((ts, more.ts_ns), (iid, more.iid), (kind, more.kind), (values, more.values))
             ts, iid, kind, values = (np.concatenate(pair) for pair in columns)
-            sort = _in_order(ts, iid, kind)
+            sort = in_order(ts, iid, kind)
             ts, iid, kind, values = ts[sort], iid[sort], kind[sort], values[sort]
         return cls(name, made, ts, iid, kind, values, bar_ns=length, sessions=sessions)
 
@@ -174,6 +175,16 @@ class Recording:
     def has_actions(self) -> bool:
         """Whether there are splits or dividends."""
         return bool((self.kind >= SPLIT).any())
+
+    @property
+    def opens_ns(self) -> npt.NDArray[np.int64]:
+        """When the opening print of each row that is a bar stands, int64[n]; other rows have their own time."""
+        if self._opens is None:
+            bars = self.kind == BAR
+            self._opens = self.ts_ns.copy()
+            self._opens[bars] = opening_ns(self.ts_ns[bars], self.iid[bars], self.bar_ns, self.instruments)
+            self._opens.flags.writeable = False
+        return self._opens
 
     @property
     def instants(self) -> npt.NDArray[np.int64]:
@@ -215,7 +226,7 @@ class Recording:
         """
         if symbol not in self.symbols:
             raise UnknownName("symbol", symbol, self.symbols)
-        mine = (self.iid == self.symbols.index(symbol)) & (self.kind == _BAR)
+        mine = (self.iid == self.symbols.index(symbol)) & (self.kind == BAR)
         return self.ts_ns[mine], self.values[mine]
 
     def select(
@@ -248,7 +259,7 @@ class Recording:
         rows = np.flatnonzero(iid >= 0)
         iid, ts = iid[rows], self.ts_ns[low:high][rows]
         kind, values = self.kind[low:high][rows], self.values[low:high][rows]
-        sort = _in_order(ts, iid, kind)
+        sort = in_order(ts, iid, kind)
         instruments = [
             structs.replace(self.instruments[self.symbols.index(s)], iid=i) for i, s in enumerate(chosen)
         ]
@@ -258,15 +269,9 @@ class Recording:
             else None
         )
         return Recording(
-            self.name,
-            instruments,
-            ts[sort],
-            iid[sort],
-            kind[sort],
-            values[sort],
-            bar_ns=self.bar_ns,
-            sessions=kept,
-        )
+            self.name, instruments, ts[sort], iid[sort], kind[sort], values[sort],
+            bar_ns=self.bar_ns, sessions=kept,
+        )  # fmt: skip
 
     def on_grid(self, ticks_e8: Sequence[int], lots_e8: Sequence[int]) -> "Recording":
         """The same rows with other price steps or quantity steps, one an instrument (0 keeps what it has)."""
@@ -278,7 +283,11 @@ class Recording:
             self.name, instruments, self.ts_ns, self.iid, self.kind, self.values,
             bar_ns=self.bar_ns, sessions=self._sessions,
         )  # fmt: skip
-        made._units, made._series = self._units, self._series  # the rows are the same
+        made._units, made._series, made._opens = (
+            self._units,
+            self._series,
+            self._opens,
+        )  # the rows are the same
         return made
 
     def columns(self, kind: str = "bars") -> Columns:
@@ -334,7 +343,7 @@ class Recording:
                     yield Trade(ts, iid, a)
                 elif n > 1:
                     yield BarSlice(ts, iids[row : row + n].tobytes(), ohlcv[row : row + n].tobytes())
-                elif kind == _BAR:
+                elif kind == BAR:
                     yield Bar(ts, iid, a, b, c, d, e)
                 elif kind == _QUOTE:
                     yield Quote(ts, iid, a, b, c, d)
@@ -349,7 +358,7 @@ class Recording:
         planned = self._units.get(opening_prints)
         if planned is not None:
             return planned
-        is_bar = self.kind == _BAR
+        is_bar = self.kind == BAR
         starts = np.ones(
             len(self), bool
         )  # a row starts a unit unless it is a bar that closes with the bar above it
@@ -371,24 +380,13 @@ class Recording:
         return planned
 
     def _opening_prints(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """(bar's row, time) of the opening prints, in order of time. Symbols with ticks of their own need none.
-
-        The print stands 1 ns after the bar's start; never before the symbol's previous bar has closed.
-        """
+        """(bar's row, time) of the opening prints, in order of time. Symbols with ticks of their own need none."""
         ticked = np.zeros(len(self.instruments), bool)
-        ticked[self.iid[self.kind < _BAR]] = True
-        rows = np.flatnonzero((self.kind == _BAR) & ~ticked[self.iid])
-        print_ts = opening_ns(self.ts_ns[rows], self.iid[rows], self.bar_ns)
+        ticked[self.iid[self.kind < BAR]] = True
+        rows = np.flatnonzero((self.kind == BAR) & ~ticked[self.iid])
+        print_ts = self.opens_ns[rows]
         order = np.lexsort((self.iid[rows], print_ts))
         return rows[order], print_ts[order]
-
-
-def _in_order(
-    ts_ns: npt.NDArray[np.int64], iid: npt.NDArray[np.int32], kind: npt.NDArray[np.int8]
-) -> npt.NDArray[np.intp]:
-    """The order of a stream: by time; then splits, dividends, ticks as the source had them, and bars by iid."""
-    turn = np.where(kind == _BAR, 3, np.where(kind < _BAR, 2, kind - DIVIDEND))
-    return np.lexsort((np.arange(len(ts_ns)), np.where(kind == _BAR, iid, 0), turn, ts_ns))
 
 
 def _actions(table: Columns) -> npt.NDArray[np.float64]:

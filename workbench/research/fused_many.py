@@ -73,7 +73,7 @@ def many(plan: Plan) -> Run | str:
         for _ in placement.iids:
             memory.fill(memory.take(), placement.strategy, indicators)
     state = _state(plan, at, limits)
-    whole, edges = limit_arrays(limits, recording.bar_ns)
+    whole, edges = limit_arrays(limits)
     unit_ts, unit_row, unit_count = (np.ascontiguousarray(column) for column in recording.units(True))
     instants = recording.instants
     equity = np.empty(len(instants))

@@ -81,9 +81,9 @@ def one(plan: Plan) -> Run | str:
     rows = _Rows(*(np.concatenate(columns) for columns in zip(*parts, ended.rows, strict=True)))
     extra, n_orders = len(ended.rows.order_qty), len(rows.order_qty)
     cancelled = n_orders - 1 - extra if ended.cancelled else -1
-    whole, edges = limit_arrays(limits, recording.bar_ns)
+    whole, edges = limit_arrays(limits)
     doubt = audit_call()(
-        series.ts_ns, series.open, series.close, equity,
+        series.ts_ns, recording.opens_ns, series.open, series.close, equity,
         cash, n_orders - extra, len(rows.px), cancelled, *rows, whole, edges,
     )  # fmt: skip
     if doubt:
@@ -177,6 +177,6 @@ def _happened(plan: Plan, series: Series, rows: _Rows, cancelled: int) -> tuple[
         when = ts[bar]
     else:
         after = np.minimum(bar + 1, len(ts) - 1)
-        when = np.maximum(ts[after] - max(plan.recording.bar_ns, 1), ts[bar]) + 1
+        when = np.maximum(plan.recording.opens_ns[after], ts[bar] + 1)
     orders = Orders(ts[rows.order_bar], np.ones(n, np.int64), np.zeros(n, np.int64), rows.order_qty)
     return orders, Fills(of, when, rows.px, rows.value, rows.fee)

@@ -36,8 +36,8 @@ pauses, sized orders are on the grid and no duplicates, market orders meet no or
 stale; a daily window (HOURS) goes to the engine at once."""
 
 # limits in whole units of 1e-8 and in counts ...
-MAX_QTY, MAX_POSITION, CREDIT_E8, SHORT, REPEAT_NS, MAX_REPEATS, MAX_RATE, BAR_NS = range(8)
-WHOLE: Final = 8
+MAX_QTY, MAX_POSITION, CREDIT_E8, SHORT, REPEAT_NS, MAX_REPEATS, MAX_RATE = range(7)
+WHOLE: Final = 7
 # ... and those that need floats
 MAX_NOTIONAL, MAX_GROSS, MAX_LOSS, MAX_JUMP = range(4)
 NUMBERS: Final = 4
@@ -45,13 +45,13 @@ NUMBERS: Final = 4
 types: Any = numba.types
 _I = types.Array(types.int64, 1, "C")
 _F = types.Array(types.float64, 1, "C")
-AUDIT_SIGNATURE: Final = (_I, _F, _F, _F, *(types.int64,) * 4, *(_I,) * 5, _I, _F)
+AUDIT_SIGNATURE: Final = (_I, _I, _F, _F, _F, *(types.int64,) * 4, *(_I,) * 5, _I, _F)
 
 _frozen = compiling_freezer().function
 _over_e8 = _frozen(fills.over_e8)
 
 
-def limit_arrays(limits: Limits, bar_ns: int) -> tuple[Any, Any]:
+def limit_arrays(limits: Limits) -> tuple[Any, Any]:
     """The limits as `audit` takes them: int64[WHOLE], float64[NUMBERS]."""
     risk = Risk(Book(), Ledger(), Exposure(), OrderTable())
     risk.set_limits(limits)
@@ -65,7 +65,6 @@ def limit_arrays(limits: Limits, bar_ns: int) -> tuple[Any, Any]:
         (REPEAT_NS, risk.repeat_ns),
         (MAX_REPEATS, risk.max_repeats),
         (MAX_RATE, min(risk.per_strategy, risk.account_window.most)),
-        (BAR_NS, max(bar_ns, 1)),
     ):
         whole[at] = min(value, most)
     numbers = np.array(
@@ -80,7 +79,7 @@ def limit_arrays(limits: Limits, bar_ns: int) -> tuple[Any, Any]:
 
 
 def audit(
-    ts: Any, o: Any, c: Any, equity: Any,
+    ts: Any, opens_ns: Any, o: Any, c: Any, equity: Any,
     cash: int, n_orders: int, n_fills: int, cancelled: int,
     order_bar: Any, order_qty: Any, fill_px: Any, fill_value: Any, fill_fee: Any,
     whole: Any, numbers: Any,
@@ -122,8 +121,7 @@ def audit(
                     low = middle + 1
             if low > 0:
                 day_equity = equity[low - 1] * 1e8
-                printed = max(ts[low] - whole[BAR_NS], ts[low - 1]) + 1
-                if printed < start:  # its opening print still belongs to the day before
+                if opens_ns[low] < start:  # its opening print still belongs to the day before
                     before = held
                     if k > 0 and order_bar[k - 1] == low - 1:
                         before = held - order_qty[k - 1]

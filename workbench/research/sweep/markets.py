@@ -130,8 +130,7 @@ class Market:
         marks = np.zeros(len(ts), np.int64)
         day = ts // _DAY_NS
         first = np.append(True, day[1:] != day[:-1])
-        printed = ts - max(self.recording.bar_ns, 1) + 1
-        printed[1:] = np.maximum(printed[1:], ts[:-1] + 1)
+        printed = self.recording.opens_ns
         on_print = printed // _DAY_NS == day
         marks[first & on_print] |= s.NEW_DAY_AT_OPEN
         marks[first & ~on_print] |= s.NEW_DAY_AT_CLOSE
