@@ -14,6 +14,7 @@ def test_the_clients_are_found() -> None:
         ("binance", "python_binance"),
         ("binance", "sdk_spot"),
         ("binance", "ccxt_binance"),
+        ("ibkr", "ibind_client"),
     }
     assert known <= set(find_clients())
 

@@ -1,12 +1,15 @@
 """What the gateway asks before it takes an order: answered by the policy, to the end, or the order is refused."""
 
+import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.brokers.ibkr.desk import REPLY, Desk, trading
 from tests.brokers.pool.wires import until
+from workbench.brokers.ibkr.config import Options
 from workbench.brokers.ibkr.questions import KNOWN, Policy
 from workbench.errors import BadValue, UnknownName
 from workbench.model.orders import SELL, STOP
@@ -186,3 +189,27 @@ async def test_one_order_at_a_time_while_questions_are_asked() -> None:
         await desk.submit(*orders)
         assert all(desk.kinds(order) == ["Accepted"] for order in orders)
         assert most == [1, 0] * 8
+
+
+def table(heading: str) -> dict[str, list[str]]:
+    """The rows of the page's table with this first heading, by each name in the first cell."""
+    lines = (
+        (Path(__file__).parents[3] / "docs" / "brokers.md").read_text("utf-8").partition("## Interactive")[2]
+    )
+    _, _, rest = lines.partition(f"| {heading} |")
+    found = dict[str, list[str]]()
+    for line in rest.splitlines()[2:]:
+        if not line.startswith("|"):
+            break
+        first, *others = (cell.strip() for cell in line.strip("|").split("|"))
+        found |= {name.strip(" `"): others for name in first.split(",")}
+    return found
+
+
+def test_the_page_lists_every_question_and_option_with_its_usual_answer() -> None:
+    assert {kind: said[0] == "yes" for kind, said in table("question").items()} == {
+        kind: answer for kind, (answer, _) in KNOWN.items()
+    }
+    usual = Options()
+    shown = {name: json.loads(said[0].strip("`")) for name, said in table("option").items()}
+    assert shown == {name: getattr(usual, name) for name in Options.__struct_fields__}
