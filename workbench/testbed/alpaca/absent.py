@@ -124,6 +124,7 @@ _NOT_PERMITTED: Final = (
     ("GET", "/v1/locates"),
     ("POST", "/v1/locates"),
     ("GET", "/v1/locates/{id}"),
+    ("GET", "/v2beta1/events/{name}"),
 )
 
 

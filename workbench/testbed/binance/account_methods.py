@@ -8,6 +8,7 @@ from typing import Any
 from workbench.testbed.binance.asked import Asked
 from workbench.testbed.binance.bodies import trade_row
 from workbench.testbed.binance.orders import Orders, span_of
+from workbench.testbed.binance.refusals import Refusal
 
 __all__ = ["AccountMethods"]
 
@@ -94,3 +95,8 @@ class AccountMethods:
         """What this account never has: prevented matches, allocations."""
         self.orders.rules.board(asked.symbol())
         return []
+
+    def unsupported(self, asked: Asked) -> Any:
+        """Orders this market does not take: routed ones, lists paid by one another."""
+        self.orders.rules.board(asked.symbol())
+        raise Refusal(-1020, "This operation is not supported.")

@@ -312,4 +312,22 @@ def table(
             SIGNED,
             span | _words("symbol fromAllocationId orderId"),
         ),
+        Method("sor.order.place", "POST sor/order", account.unsupported, 1, SIGNED, _ORDER),
+        Method("sor.order.test", "POST sor/order/test", account.unsupported, 1, SIGNED, _ORDER),
+        Method(
+            "orderList.place.opo",
+            "POST orderList/opo",
+            account.unsupported,
+            1,
+            SIGNED,
+            _LIST | working | _leg("pending", "Side"),
+        ),
+        Method(
+            "orderList.place.opoco",
+            "POST orderList/opoco",
+            account.unsupported,
+            1,
+            SIGNED,
+            _LIST | working | {"pendingSide"} | _leg("pendingAbove") | _leg("pendingBelow"),
+        ),
     ]

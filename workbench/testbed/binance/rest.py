@@ -17,6 +17,12 @@ from workbench.testbed.exchange import Exchange
 
 __all__ = ["Rest"]
 
+_GONE: Final = "userDataStream"
+"""Listen keys, taken out of service on 2026-02-20."""
+_GONE_PAGE: Final = (
+    "<html>\r\n<head><title>410 Gone</title></head>\r\n<body>\r\n<center><h1>410 Gone</h1></center>\r\n"
+    "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+)
 _UNITS: Final = {"": False, "MILLISECOND": False, "MICROSECOND": True}
 
 
@@ -32,6 +38,11 @@ class Rest:
     def routes(self) -> Iterable[Route]:
         for method in self.methods:
             yield Route(method.verb, method.path, self._reply(method), open=method.security == NONE)
+            if method.security == NONE:  # older clients ask by the old version
+                yield Route(method.verb, method.path.replace("/v3/", "/v1/"), self._reply(method), open=True)
+        for version in ("v1", "v3"):
+            for verb in ("POST", "PUT", "DELETE"):
+                yield Route(verb, f"/api/{version}/{_GONE}", _gone, open=True)
 
     def _reply(self, method: Method) -> Reply:
         def reply(call: Call) -> Answer | Awaitable[Answer]:
@@ -80,6 +91,10 @@ class Rest:
                 self.keys.find(asked.api_key)
         method.check(asked)
         return asked
+
+
+def _gone(call: Call) -> Answer:
+    return Answer(_GONE_PAGE.encode(), 410, content_type="text/html")
 
 
 def _parameters(query: str, body: bytes) -> tuple[dict[str, Any], bool]:

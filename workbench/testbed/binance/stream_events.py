@@ -10,7 +10,7 @@ from workbench.model.market import Quote
 from workbench.testbed.binance.shapes import average_px, ticker
 from workbench.testbed.binance.words import px_text
 from workbench.testbed.ladder import Book
-from workbench.testbed.market import Board, Candle, Print
+from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
 
 __all__ = [
     "Depth",
@@ -21,6 +21,7 @@ __all__ = [
     "kline_event",
     "tick_event",
     "trade_event",
+    "window_event",
 ]
 
 type Time = Callable[[int], int]
@@ -49,6 +50,8 @@ _FULL: Final = {
     "n": "count",
     **_MINI,
 }
+_WINDOWS_NS: Final = {"1h": 60 * MINUTE_NS, "4h": 240 * MINUTE_NS, "1d": DAY_NS}
+_BOOK: Final = frozenset("xQbBaA")  # of twenty-four hours alone
 
 type Change = tuple[int, int, list[list[str]], list[list[str]]]
 
@@ -174,6 +177,13 @@ def tick_event(kind: str, board: Board, now_ns: int, t: Time) -> dict[str, Any]:
     }
     names = _MINI if kind == "miniTicker" else _FULL
     return body | {short: day[name] for short, name in names.items()}
+
+
+def window_event(window: str, board: Board, now_ns: int, t: Time) -> dict[str, Any]:
+    """One, four or twenty-four hours up to now, without the book."""
+    span = ticker(board, now_ns, t, span_ns=_WINDOWS_NS[window], full=False)
+    body: dict[str, Any] = {"e": f"{window}Ticker", "E": t(now_ns), "s": span["symbol"]}
+    return body | {short: span[name] for short, name in _FULL.items() if short not in _BOOK}
 
 
 def average_event(board: Board, now_ns: int, t: Time) -> dict[str, Any]:

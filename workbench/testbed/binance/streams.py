@@ -24,6 +24,7 @@ from workbench.testbed.binance.stream_events import (
     kline_event,
     tick_event,
     trade_event,
+    window_event,
 )
 from workbench.testbed.binance.words import INTERVALS
 from workbench.testbed.exchange import Exchange
@@ -37,10 +38,12 @@ _MOST: Final = 1_024
 _A_SECOND: Final = 5
 _NAME: Final = re.compile(
     r"(?P<symbol>[a-z0-9]+)@(?:(?P<plain>trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice)"
+    r"|ticker_(?P<window>1h|4h|1d)"
     r"|kline_(?P<interval>[0-9a-zA-Z]+)(?:@\+08:00)?"
     r"|depth(?P<levels>5|10|20)?(?:@(?P<speed>100|1000)ms)?)"
 )
-_ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker"}
+_WINDOWS: Final = {"!ticker_1h@arr": "1h", "!ticker_4h@arr": "4h", "!ticker_1d@arr": "1d"}
+_ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker", **_WINDOWS}
 
 
 class _Client:
@@ -148,8 +151,8 @@ class MarketStreams:
             result = list(client.names)
         elif method == "GET_PROPERTY":
             result = client.combined if params == ["combined"] else None
-        elif method == "SET_PROPERTY" and isinstance(params, list) and params[:1] == ["combined"]:
-            client.combined = bool(params[1])
+        elif method == "SET_PROPERTY" and params in (["combined", True], ["combined", False]):
+            client.combined = params[1]
         else:
             self._wrong(client, number, 2, f"Invalid request: unknown variant `{method}`")
             return
@@ -173,7 +176,7 @@ class MarketStreams:
         board = self._boards.get(found["symbol"]) if found is not None else None
         if found is None or board is None or (found["interval"] and found["interval"] not in INTERVALS):
             return
-        if found["plain"] in ("miniTicker", "ticker", "avgPrice"):
+        if found["window"] or found["plain"] in ("miniTicker", "ticker", "avgPrice"):
             self._every(name, 1.0)
         elif found["interval"]:
             self._every(name, 1.0 if found["interval"] == "1s" else 2.0)
@@ -215,7 +218,8 @@ class MarketStreams:
         now_ns = self.exchange.clock.shown_ns()
         if name in _ALL:
             boards = self._boards.values()
-            self._send(name, lambda t: [tick_event(_ALL[name], board, now_ns, t) for board in boards])
+            told = window_event if name in _WINDOWS else tick_event
+            self._send(name, lambda t: [told(_ALL[name], board, now_ns, t) for board in boards])
             return
         found = _NAME.fullmatch(name)
         assert found is not None
@@ -225,6 +229,8 @@ class MarketStreams:
             self._send(name, lambda t: average_event(board, now_ns, t))
         elif kind:
             self._send(name, lambda t: tick_event(kind, board, now_ns, t))
+        elif found["window"]:
+            self._send(name, lambda t: window_event(found["window"], board, now_ns, t))
         elif found["interval"]:
             self._forming(name, board, found["interval"], now_ns)
         elif found["levels"]:
