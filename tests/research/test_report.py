@@ -16,6 +16,7 @@ from workbench.research import Result, backtest, compare, report_parts
 from workbench.research.notebooks import NotebookFailed
 from workbench.research.report import TEMPLATE
 from workbench.research.report_files import load_result, save_result
+from workbench.research.tick_formats import percents
 
 EVIL = '"]; print("<script>alert(1)</script>")\n#'
 
@@ -104,3 +105,16 @@ def test_results_side_by_side(busy: Result) -> None:
     assert list(compare([busy, busy]).results) == ["AroundMean", "AroundMean #2"]
     with pytest.raises(BadValue, match="at least one"):
         compare([])
+
+
+def test_axes_have_the_decimals_that_tell_small_returns_apart() -> None:
+    small = backtest(strategy(CROSS, "AroundMean", period=30), synthetic(1, 2_000, seed=5), quantity=1)
+    width = float(np.ptp(small.returns.to_numpy()))
+    assert 0 < width < 1e-4
+    form = report_parts.sessions_picture(small).xaxis[0].formatter.format
+    assert form == percents(width)
+    assert f"{width / 5:.{form.count('0') - 1}%}" != f"{0:.{form.count('0') - 1}%}"
+    profits, against = report_parts.trades_picture(small).children
+    assert "." in profits.xaxis[0].formatter.format
+    assert "." in against.yaxis[0].formatter.format
+    assert report_parts.sessions_picture(backtest(strategy(HOLD, "Hold"), recording(walk(1, 1)))) is not None

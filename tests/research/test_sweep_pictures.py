@@ -8,7 +8,7 @@ import pytest
 
 import workbench as wb
 from tests.research.test_sweep_lanes import market
-from workbench.errors import UnknownName
+from workbench.errors import BadInput, UnknownName
 from workbench.research.sweep import SweepResult, sweep
 from workbench.ui.display import register
 
@@ -56,6 +56,16 @@ def test_axes_keep_their_order_and_the_best_cell_is_marked(result: SweepResult) 
     assert "grey: none there" in plot.title.text
     star = _source(result.heatmap("period", "low"), "Scatter")
     assert star["set"].tolist() == [result.best(1).index[0]]
+
+
+def test_a_heat_map_takes_the_first_two_axes_where_none_is_named(result: SweepResult) -> None:
+    [plot] = result.heatmap().children  # type: ignore[attr-defined]
+    assert (plot.xaxis[0].axis_label, plot.yaxis[0].axis_label) == tuple(result.axes[:2])
+    [plot] = result.heatmap(y=result.axes[0]).children  # type: ignore[attr-defined]
+    assert (plot.xaxis[0].axis_label, plot.yaxis[0].axis_label) == (result.axes[1], result.axes[0])
+    single = sweep(RSI, "SPY", period=[5, 6], progress=False)
+    with pytest.raises(BadInput, match="takes two axes, the sweep has period: draw it"):
+        single.heatmap()
 
 
 def test_every_set_with_a_value_is_a_line_the_best_on_top(result: SweepResult) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import BadValue
-from workbench.research.plot import POINTS, TAG, base_figure, percents, thinned, time_axis
+from workbench.research.plot import POINTS, TAG, base_figure, thinned, time_axis
 from workbench.research.result import Result
+from workbench.research.tick_formats import percents
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from workbench.errors import UnknownName
 from workbench.research.prices import prices_of
+from workbench.research.tick_formats import amounts, percents
 
 if TYPE_CHECKING:
     from workbench.research.result import Result
 
-__all__ = ["COLOURS", "TAG", "base_figure", "curve_figure", "percents", "result_plot", "thinned", "time_axis"]
+__all__ = ["COLOURS", "TAG", "base_figure", "curve_figure", "result_plot", "thinned", "time_axis"]
 
 # the live view's and the dashboard's colours
 COLOURS = {
@@ -62,7 +63,7 @@ def result_plot(result: "Result", symbol: str = "") -> Any:
     words = ", ".join(f"{name}={value}" for name, value in result.parameters.items())
     price.title.text = f"{result.name}({words}) on {symbols[iid]}{shown}"
     time_axis(price, ts_ns)
-    equity = curve_figure("equity", 170, price.x_range, ts_ns, "0,0")
+    equity = curve_figure("equity", 170, price.x_range, ts_ns, amounts(float(np.ptp(result.run.equity))))
     _draw_curve(equity, ts_ns, result.run.equity, "equity", "@value{0,0.00}")
     x, low = thinned(result.drawdown.to_numpy(np.float64), POINTS // 2)
     drawdown = curve_figure("drawdown", 130, price.x_range, ts_ns, percents(float(-low.min())))
@@ -113,11 +114,6 @@ def curve_figure(label: str, height: int, x_range: Any, ts_ns: Ints, numbers: st
     made.yaxis.formatter = NumeralTickFormatter(format=numbers)
     time_axis(made, ts_ns)
     return made
-
-
-def percents(largest: float) -> str:
-    """A format of percentages up to `largest` with digits that tell them apart."""
-    return "0%" if largest > 0.2 else "0.0%" if largest > 0.02 else "0.00%" if largest > 0.002 else "0.000%"
 
 
 def thinned(values: Any, stretches: int) -> tuple[Ints, Floats]:

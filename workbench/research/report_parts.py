@@ -4,6 +4,7 @@ Not here: the page around them (report.py), the pictures of price and equity (pl
 """
 
 import math
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from workbench.research.plot import COLOURS
 from workbench.research.statistics import FIGURES
+from workbench.research.tick_formats import amounts, decimals, percents
 
 if TYPE_CHECKING:
     from workbench.research.result import Result
@@ -146,13 +148,14 @@ def _month(value: float | None, largest: float) -> str:
         return "<td></td>"
     colour = COLOURS["up"] if value >= 0 else COLOURS["down"]
     depth = int(70 * abs(value) / largest)
-    return f'<td style="background:{colour}{depth:02x}">{value:.2%}</td>'
+    text = f"{value:.{max(2, decimals(100.0 * largest))}%}".replace("-", "−")
+    return f'<td style="background:{colour}{depth:02x}">{text}</td>'
 
 
 def sessions_picture(result: "Result") -> Any:
     """How often sessions returned what."""
     returns = result.returns.to_numpy()
-    return _histogram(returns[~np.isnan(returns)], "return of a session", "0.00%")
+    return _histogram(returns[~np.isnan(returns)], "return of a session", percents)
 
 
 def trades_picture(result: "Result") -> Any:
@@ -162,14 +165,14 @@ def trades_picture(result: "Result") -> Any:
 
     trades = result.round_trips
     ended = ~trades.open
-    left = _histogram(trades.profit[ended], "profit of a round trip", "0,0")
+    left = _histogram(trades.profit[ended], "profit of a round trip", amounts)
     right = _empty("profit over entry value", "largest loss on the way")
     gained = trades.profit / (trades.quantity * trades.entry_px)
     some = np.flatnonzero(ended)[:: max(1, -(-int(ended.sum()) // 3_000))]
     for chosen, colour in ((some[gained[some] > 0], "up"), (some[gained[some] <= 0], "down")):
         right.scatter(gained[chosen], trades.worst[chosen], size=5, color=COLOURS[colour], alpha=0.6)
-    for axis in (right.xaxis, right.yaxis):
-        axis.formatter = NumeralTickFormatter(format="0.00%")
+    for axis, values in ((right.xaxis, gained[some]), (right.yaxis, trades.worst[some])):
+        axis.formatter = NumeralTickFormatter(format=percents(float(np.ptp(values)) if len(some) else 0.0))
     return row(left, right, sizing_mode="stretch_width")
 
 
@@ -193,12 +196,12 @@ def _empty(x: str, y: str) -> Any:
     return made
 
 
-def _histogram(values: Any, label: str, numbers: str) -> Any:
+def _histogram(values: Any, label: str, numbers: Callable[[float], str]) -> Any:
     from bokeh.models import NumeralTickFormatter
 
     made = _empty(label, "how often")
-    made.xaxis.formatter = NumeralTickFormatter(format=numbers)
     if len(values):
+        made.xaxis.formatter = NumeralTickFormatter(format=numbers(float(np.ptp(values))))
         counts, edges = np.histogram(values, bins=min(60, max(5, int(len(values) ** 0.5) * 2)))
         middle = (edges[1:] + edges[:-1]) / 2
         colours = [COLOURS["up"] if at >= 0 else COLOURS["down"] for at in middle]

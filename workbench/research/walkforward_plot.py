@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from workbench.research.plot import COLOURS, TAG, base_figure, curve_figure, percents, thinned, time_axis
+from workbench.research.plot import COLOURS, TAG, base_figure, curve_figure, thinned, time_axis
+from workbench.research.tick_formats import amounts, percents
 
 if TYPE_CHECKING:
     from workbench.research.walkforward import WalkForward
@@ -31,7 +32,7 @@ def walk_plot(walked: "WalkForward") -> Any:
     right = np.searchsorted(ts_ns, table["test_to"].astype("datetime64[ns, UTC]").astype("int64").to_numpy())
     equity = base_figure("equity", 240)
     equity.title.text = f"{walked.strategy}: out of sample over {len(table)} windows"
-    equity.yaxis.formatter = NumeralTickFormatter(format="0,0")
+    equity.yaxis.formatter = NumeralTickFormatter(format=amounts(float(np.ptp(run.equity))))
     time_axis(equity, ts_ns)
     x, y = thinned(run.equity, _POINTS)
     equity.line(x, y, color=COLOURS["line"], line_width=1.6)

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import UnknownName
 from workbench.research.plot import TAG
+from workbench.research.tick_formats import amounts, percents
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,9 +219,8 @@ def _shown(name: str, value: float) -> str:
 def _format(value: str, low: float, high: float) -> str:
     """A number format with enough places to tell the ends apart."""
     form = _FORMATS.get(value, "0.00")
-    if form.endswith("%") and high - low < 0.005:
-        return "0.0000%" if high - low < 5e-5 else "0.000%"
-    return form
+    finer = percents(high - low) if form.endswith("%") else amounts(high - low)
+    return max(form, finer, key=len)
 
 
 def _tips(

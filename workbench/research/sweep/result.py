@@ -217,11 +217,22 @@ class SweepResult:
         returns = period_returns(self._job, self._store, market)
         return cross_validated(returns, groups, test_groups, horizon=horizon, embargo=embargo)
 
-    def heatmap(self, x: str, y: str, value: str | None = None, *, others: str = "best") -> "UIElement":
-        """A Bokeh heat map of two axes; where several sets share a cell, the best of them or their mean
-        (`others`="mean") shows."""
+    def heatmap(
+        self, x: str | None = None, y: str | None = None, value: str | None = None, *, others: str = "best"
+    ) -> "UIElement":
+        """A Bokeh heat map of two axes (the first two that are not named); where several sets share a cell, the best of
+        them or their mean (`others`="mean") shows.
+
+        Raises:
+            UnknownName: there is no such axis or figure. BadInput: the sweep has fewer than two axes.
+        """
         from workbench.research.sweep.pictures import heatmap
 
+        if len(self.axes) < 2:
+            told = ", ".join(self.axes) or "none"
+            raise BadInput(f"a heat map takes two axes, the sweep has {told}: draw it with .parallel()")
+        x = x or next(name for name in self.axes if name != y)
+        y = y or next(name for name in self.axes if name != x)
         for field, name in (("x", x), ("y", y)):
             if name not in self.axes:
                 raise UnknownName(f"axis ({field})", name, self.axes)
