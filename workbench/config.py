@@ -236,6 +236,9 @@ def _first_complaint(error: ValidationError) -> BadInput:
         return UnknownName(
             "config key", ".".join(where), [".".join([*where[:-1], k]) for k in model.model_fields]
         )
-    return BadValue(
-        ".".join(where), first.get("input"), str(first["msg"]).removeprefix("Value error, ").lower()
-    )
+    message = str(first["msg"]).removeprefix("Value error, ").lower()
+    if isinstance(
+        first.get("input"), dict
+    ):  # a section as a whole is wrong: its values would only hide what to do
+        return BadInput(f"{'.'.join(where)}: {message}")
+    return BadValue(".".join(where), first.get("input"), message)

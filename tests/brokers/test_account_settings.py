@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workbench.config import Settings, load_settings
-from workbench.errors import BadValue, UnknownName
+from workbench.errors import BadInput, BadValue, UnknownName
 
 
 def load(tmp_path: Path, text: str) -> Settings:
@@ -30,7 +30,7 @@ def test_an_account_is_read(tmp_path: Path) -> None:
         ),
         ("limit = { a = 1 }", UnknownName, "did you mean 'brokers.paper.limits'"),
         ('mode = "demo"', BadValue, "brokers.paper.mode = 'demo'"),
-        ('mode = "live"', BadValue, "live trading needs the account id"),
+        ('mode = "live"', BadInput, "brokers.paper: live trading needs the account id"),
         ('limits = { trading = "many" }', BadValue, "brokers.paper.limits.trading = 'many'"),
         ("absent_after_s = -1", BadValue, "brokers.paper.absent_after_s = -1"),
         ("absent_times = 0", BadValue, "brokers.paper.absent_times = 0"),

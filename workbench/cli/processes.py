@@ -142,7 +142,8 @@ def register(app: typer.Typer) -> None:
 
         market = {"data": data, "speed": speed}
         asked = load_settings(config, name=name, market=market, account={"cash": cash}).market
-        open_data(asked.data, list(asked.symbols) or None, asked.start or None, asked.end or None)
+        if not asked.brokers:  # else the venues say what is listed, once the engine asks them
+            open_data(asked.data, list(asked.symbols) or None, asked.start or None, asked.end or None)
         if fresh:
             from workbench.orchestrator.session_file import archive_journal
 
