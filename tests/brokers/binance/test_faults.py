@@ -27,7 +27,11 @@ GET = "rest:GET /api/v3/*"
         ("rest", {"what": "mutate", "unset": ["orderId"]}),
         ("rest", {"what": "mutate", "set": {"status": 7}}),
         ("ws", {"what": "lost_reply"}),
-        *((way, {"what": "status", "status": s, "handled": True}) for way in WAYS for s in (500, 503, 504)),
+        *(
+            (way, {"what": "status", "status": s, "handled": True})
+            for way in WAYS
+            for s in (408, 500, 503, 504)
+        ),
     ],
     ids=str,
 )

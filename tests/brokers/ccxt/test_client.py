@@ -9,7 +9,7 @@ from tests.brokers.ccxt.desk import POST, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ccxt.library import library
 from workbench.brokers.ccxt.pages import every_page
-from workbench.errors import OutcomeUnknown, RateLimited, VenueDown, VenueRefused
+from workbench.errors import KeysRefused, OutcomeUnknown, RateLimited, VenueDown, VenueRefused
 
 
 @pytest.fixture
@@ -196,3 +196,16 @@ async def test_changing_what_cannot_be_changed_names_the_way_out() -> None:
         assert desk.kinds(order) == ["Accepted", "AmendRefused"]
         with pytest.raises(VenueRefused, match=r"cannot be changed here .*: cancel it and send another"):
             await desk.broker._change(desk.broker.tracker.by_order[order.order_id], None)  # type: ignore[arg-type]
+
+
+async def test_who_waited_while_the_keys_were_refused_is_not_sent(desk: Desk) -> None:
+    client = desk.broker.client
+
+    async def work() -> Any:
+        desk.broker.pool.health.say("unauthorised", "the keys are refused")  # meanwhile
+        await client.gate(1.0)
+        raise AssertionError("it was sent")
+
+    with pytest.raises(KeysRefused, match="nothing was sent"):
+        await client.send("order", work)
+    assert client.pool.limiter.budgets["in_flight"].free(0.0) == 64

@@ -64,6 +64,7 @@ async def test_a_question_and_an_order(pool: Pool) -> None:
     [
         (422, VenueRefused, VenueRefused),
         (404, VenueRefused, VenueRefused),
+        (408, VenueDown, OutcomeUnknown),
         (401, KeysRefused, KeysRefused),
         (403, KeysRefused, KeysRefused),
         (418, RateLimited, RateLimited),
@@ -116,6 +117,42 @@ async def test_a_refused_key_is_tried_twice_at_most_and_shows(pool: Pool) -> Non
                 await rest.send("POST", route, "/x")
     assert asked == 2
     assert pool.health.state == "unauthorised"
+
+
+async def test_who_waits_at_the_limiter_is_not_sent_with_keys_that_were_refused_meanwhile() -> None:
+    """A queue of orders with a revoked key is what venues ban for."""
+    pool = small_pool(Rolling("all", 1000, 60.0), Slots("in_flight", 2, reserve=0.0, orders_reserve=0.0))
+    pool.open()
+    came, go = 0, asyncio.Event()
+
+    async def serve(request: web.Request) -> web.Response:
+        nonlocal came
+        came += 1
+        await go.wait()
+        return web.Response(status=401, text="unauthorized.")
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        sent = [asyncio.create_task(rest.send("POST", route, "/x")) for _ in range(6)]
+        await until(lambda: came == 2 and pool.limiter.waiting == 4)
+        go.set()
+        answers = await asyncio.gather(*sent, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [KeysRefused] * 6
+    assert came == 2
+    assert pool.limiter.budgets["in_flight"].free(0.0) == 2
+    await pool.close()
+
+
+async def test_where_a_redirect_leads_is_told_without_its_query(pool: Pool) -> None:
+    async def serve(request: web.Request) -> web.Response:
+        to = f"https://elsewhere.example/v3/order?{request.query_string}"
+        return web.Response(status=307, headers={"Location": to})
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        with pytest.raises(UnsafeVenue, match=r"redirects to 'https://elsewhere\.example'") as caught:
+            await rest.ask(route, "/x", "timestamp=1&signature=abcdef", tries=1)
+    assert "abcdef" not in str(caught.value)
 
 
 async def test_a_question_is_asked_again_an_order_never(pool: Pool) -> None:

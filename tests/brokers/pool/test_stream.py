@@ -358,3 +358,39 @@ async def test_a_certificate_nobody_vouches_for_is_refused(pool: Pool) -> None:
         await until(lambda: stream.state == "waiting")
         assert "cannot be trusted" in stream.reason
         await stream.close()
+
+
+async def test_a_mistake_while_catching_up_starts_over(pool: Pool) -> None:
+    """It would wait for ever otherwise, with all frames kept, and be called syncing."""
+    venue, script = Sockets(), Talk()
+    mistakes: list[Exception] = [KeyError("status"), TypeError("no number")]
+
+    async def snapshot() -> None:
+        if mistakes:
+            raise mistakes.pop()
+
+    script.snapshot = snapshot
+    async with http_server(venue.serve) as root:
+        stream = quick(pool, root, script)
+        stream.start()
+        await stream.until("live")
+        assert stream.connects == 3
+        await stream.close()
+
+
+async def test_a_mistake_while_greeting_starts_over(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue, script = Sockets(), Talk()
+    plain, mistakes = script.greet, [KeyError("sid")]
+
+    async def greet(wire: Any) -> None:
+        if mistakes:
+            raise mistakes.pop()
+        await plain(wire)
+
+    monkeypatch.setattr(script, "greet", greet)
+    async with http_server(venue.serve) as root:
+        stream = quick(pool, root, script)
+        stream.start()
+        await stream.until("live")
+        assert stream.connects == 2
+        await stream.close()

@@ -101,6 +101,7 @@ class CcxtClient:
         if not self._limiter.admit(route, call.lane):
             await self._limiter.wait(route, call.lane, call.most_wait_s)
         call.routes.append(route)
+        self._check_keys()  # again: it may have waited
         call.status, call.headers, call.body = 0, {}, ""
         self.pool.meters.requests[call.name] += 1
         if not call.since_ns:
@@ -192,9 +193,7 @@ class CcxtClient:
 
     async def _once[T](self, call: Call, work: Callable[[], Awaitable[T]], breaker_name: str) -> T:
         breaker, pool, order = self._breakers[breaker_name], self.pool, breaker_name == "orders"
-        if pool.health.state == "unauthorised":  # every further try with a refused key invites a ban
-            text = f"left alone: {pool.health.reason}"
-            raise self._counted(KeysRefused(self.name, text, "nothing was sent; renew the keys, start again"))
+        self._check_keys()
         if call.lane != CANCEL and not breaker.allows():
             text = f"left alone after failures ({breaker.reason})"
             advice = f"nothing was sent; next try in {breaker.wait_s:.1f} s"
@@ -232,6 +231,12 @@ class CcxtClient:
             breaker.worked()
             pool.keys_refused = 0
         return value
+
+    def _check_keys(self) -> None:
+        """Raises KeysRefused once they were: every further try with a refused key invites a ban."""
+        if self.pool.health.state == "unauthorised":
+            text = f"left alone: {self.pool.health.reason}"
+            raise KeysRefused(self.name, text, "nothing was sent; renew the keys, start again")
 
     def _failed(self, error: WorkbenchError, call: Call, breaker: Breaker) -> None:
         known = isinstance(error, OutcomeUnknown) and 400 <= call.status < 500  # a client id used before, say

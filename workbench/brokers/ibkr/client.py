@@ -100,7 +100,7 @@ class IbkrDialect:
             return VenueDown(VENUE, text, "the accounts are asked for again", status=status, code="ACCOUNTS")
         if text.startswith("No data"):  # a chart of nothing, whatever the status says
             return VenueRefused(VENUE, text, "there is none", status=status, code="NO_DATA")
-        return self._refused(text, status) if status < 500 else None
+        return self._refused(text, status) if status < 500 and status != 408 else None
 
     def _refused(self, text: str, status: int) -> WorkbenchError:
         if "already registered" in text:

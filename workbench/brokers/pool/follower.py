@@ -123,6 +123,8 @@ class Follower(VenueHooks):
                 await ask()
             except WorkbenchError as error:
                 logger.warning("broker '%s': %s", self.name, error)
+            except Exception:  # a mistake in a venue's reader must not be the last question
+                logger.exception("broker '%s': an answer was not understood", self.name)
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -134,3 +136,5 @@ class Follower(VenueHooks):
                 self._swept(await self.sweep())
             except WorkbenchError as error:
                 logger.warning("broker '%s': sweep failed (%s)", self.name, error)
+            except Exception:  # a mistake in a venue's reader must not be the last sweep
+                logger.exception("broker '%s': a sweep failed in a way nobody foresaw", self.name)

@@ -6,6 +6,7 @@ Lives here: the state with its reason, the probing, the clock offset. Not here: 
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from time import monotonic, monotonic_ns, time_ns
@@ -17,6 +18,8 @@ from workbench.brokers.pool.meters import Durations
 from workbench.errors import KeysRefused, WorkbenchError
 
 __all__ = ["ClockOffset", "Health", "Probed"]
+
+logger = logging.getLogger(__name__)
 
 _KEEP: Final = 8
 _DOWN_AFTER: Final = 3  # probes that failed one after another
@@ -121,6 +124,12 @@ class Health:
         except WorkbenchError as error:
             self._failed += 1
             self.say("down" if self._failed >= _DOWN_AFTER else "degraded", str(error))
+        except Exception as error:
+            # a mistake in a venue's reader must not be the last probe
+            logger.exception("a probe's answer was not understood")
+            self._failed += 1
+            text = f"a probe's answer was not understood ({type(error).__name__}: {error})"
+            self.say("down" if self._failed >= _DOWN_AFTER else "degraded", text)
         else:
             self._failed = 0
             self.heard(probed)

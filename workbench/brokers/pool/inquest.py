@@ -69,12 +69,16 @@ class Inquest:
                 return
             try:
                 evidence = await self._look(tracked)
+                if evidence is not None:
+                    self._tracker.learn(tracked, evidence)
+                    return
             except WorkbenchError as error:
                 logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
                 continue
-            if evidence is not None:
-                self._tracker.learn(tracked, evidence)
-                return
+            except Exception:
+                # a mistake in a venue's reader must not end the asking: the order would stay unknown for ever
+                logger.exception("%s: what the venue shows of it was not understood", tracked.client_id)
+                continue
             now_s = monotonic()
             not_found += 1
             first_s = first_s or now_s

@@ -162,11 +162,7 @@ class Rest:
         body_cap: int,
     ) -> Answer:
         breaker, meters = self.breaker, self._meters
-        if self._pool.health.state == "unauthorised":  # every further try with a refused key invites a ban
-            text = f"left alone: {self._pool.health.reason}"
-            raise self._counted(
-                KeysRefused(self._venue, text, "nothing was sent; renew the keys, start again")
-            )
+        self._check_keys()
         if lane != CANCEL and not breaker.allows():
             text = f"left alone after failures ({breaker.reason})"
             raise self._counted(
@@ -174,6 +170,9 @@ class Rest:
             )
         if not self._limiter.admit(route, lane):
             await self._limiter.wait(route, lane, most_wait_s)
+            if self._pool.health.state == "unauthorised":  # since it began to wait
+                self._limiter.release(route)
+                self._check_keys()
         try:
             called_ns = monotonic_ns()
             if called is not None:
@@ -204,6 +203,13 @@ class Rest:
             elif isinstance(error, KeysRefused):
                 self._pool.refused_keys(error)
         raise self._counted(error)
+
+    def _check_keys(self) -> None:
+        """Raises KeysRefused once they were: every further try with a refused key invites a ban."""
+        if self._pool.health.state == "unauthorised":
+            text = f"left alone: {self._pool.health.reason}"
+            advice = "nothing was sent; renew the keys, start again"
+            raise self._counted(KeysRefused(self._venue, text, advice))
 
     async def _exchange(
         self,
@@ -259,12 +265,13 @@ class Rest:
             return limited
         if status in (401, 403):
             return KeysRefused(venue, said, "check the keys and their environment", status=status)
-        if 400 <= status < 500:
+        late = status == 408  # given up while it was under way: that proves nothing
+        if 400 <= status < 500 and not late:
             return VenueRefused(venue, said, "see the venue's documentation", status=status)
-        if harmless and status >= 500:
+        if harmless and (late or status >= 500):
             return VenueDown(venue, said, "ask again", status=status)
         if harmless:  # a redirect is never followed: it could lead keys anywhere
-            text = f"redirects to '{answer.headers.get('Location', '')}'"
+            text = f"redirects to '{_origin(answer.headers.get('Location', ''))}'"
             return UnsafeVenue(venue, text, "check the address in the settings", status=status)
         return OutcomeUnknown(
             f"{venue}: HTTP {status} to a request that may have been carried out: the venue is asked about it"
@@ -273,6 +280,14 @@ class Rest:
     def _counted(self, error: WorkbenchError) -> WorkbenchError:
         self._meters.errors[type(error).__name__] += 1
         return error
+
+
+def _origin(location: str) -> str:
+    """Where a redirect leads, without its path and query: a signature could be in them."""
+    try:
+        return str(URL(location).origin())
+    except ValueError:
+        return "another path"
 
 
 def retry_after_s(headers: Mapping[str, str], default_s: float = 1.0) -> float:

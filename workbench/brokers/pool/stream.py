@@ -83,12 +83,8 @@ class Stream:
         self._headers, self._tls = headers, tls
         self.in_session = in_session
         self._ping_s, self._silent_s, self._heartbeat_s = ping_s, silent_s, heartbeat_s
-        self._greet_s, self._catch_up_s, self._frame_cap, self._look_s = (
-            greet_s,
-            catch_up_s,
-            frame_cap,
-            look_s,
-        )
+        self._greet_s, self._catch_up_s = greet_s, catch_up_s
+        self._frame_cap, self._look_s = frame_cap, look_s
         self._backoff = backoff if backoff is not None else Backoff(0.5, 30.0, per_minute=10)
         self._changed = changed
         self._ws: aiohttp.ClientWebSocketResponse | None = None
@@ -99,8 +95,7 @@ class Stream:
         self._later: asyncio.TimerHandle | None = None
         self._synced_s = float("-inf")
         self._seen_s = self._beat_s = 0.0
-        self._doubt = ""
-        self._refusals = 0
+        self._doubt, self._refusals = "", 0
         self._states: list[asyncio.Future[None]] = []
 
     # -- what others do with it ------------------------------------------------------------------------------------
@@ -114,9 +109,8 @@ class Stream:
         if self._task is not None:
             return
         if self._key in _TAKEN:
-            raise Refused(
-                f"{self._pool.venue}: stream '{self.name}' is open with this key already: close that first"
-            )
+            text = f"{self._pool.venue}: stream '{self.name}' is open with this key already"
+            raise Refused(f"{text}: close that first")
         _TAKEN.add(self._key)
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"stream {self.name}")
 
@@ -218,7 +212,9 @@ class Stream:
             except RateLimited as error:
                 reason = str(error)
                 await self._wait(reason, error.retry_after_s)
-            except (WorkbenchError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, WorkbenchError | aiohttp.ClientError | OSError):
+                    logger.exception("stream '%s': a reader failed", self.name)
                 reason = str(error) or type(error).__name__
             logger.warning("%s: stream '%s' broke: %s", self._pool.venue, self.name, reason)
             await self._wait(reason, self._backoff.next_s())
@@ -289,9 +285,8 @@ class Stream:
             message = await ws.receive()
             if message.type is not text and message.type is not binary:
                 if isinstance(message.data, BaseException):
-                    raise VenueDown(
-                        self._pool.venue, f"stream '{self.name}': {message.data}", "it is opened again"
-                    )
+                    said = f"stream '{self.name}': {message.data}"
+                    raise VenueDown(self._pool.venue, said, "it is opened again")
                 return
             self.frames += 1
             self._seen_s = monotonic()
@@ -324,14 +319,17 @@ class Stream:
     def _begin_catch_up(self) -> None:
         self._kept = []
         self._synced_s = monotonic()
-        self._catching = asyncio.get_running_loop().create_task(
-            self._caught_up(), name=f"catch up {self.name}"
-        )
+        loop = asyncio.get_running_loop()
+        self._catching = loop.create_task(self._caught_up(), name=f"catch up {self.name}")
 
     async def _caught_up(self) -> None:
         try:
             await asyncio.wait_for(self._script.catch_up(), self._catch_up_s)
-        except (WorkbenchError, TimeoutError) as error:
+        except Exception as error:
+            if not isinstance(
+                error, WorkbenchError | TimeoutError
+            ):  # a reader's mistake must not leave it mute
+                logger.exception("stream '%s': what it catches up with was not understood", self.name)
             self._kept = None
             self.doubt(f"could not catch up ({str(error) or 'not in time'})")
             return

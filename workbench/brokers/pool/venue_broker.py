@@ -29,7 +29,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.model.effects import Amend, Cancel, Submit
-from workbench.model.orders import FILLED
+from workbench.model.orders import CANCELLED, FILLED
 from workbench.model.reports import AmendRefused, CancelRefused, OutcomeLost, Report, Unsent
 
 __all__ = ["VenueBroker"]
@@ -307,8 +307,14 @@ class VenueBroker(Follower):
             except Refused as error:
                 code, text = _code(error), str(error)
                 await self._learn(tracked)
+                if tracked.state == CANCELLED:  # by a try whose answer was lost, say
+                    return
                 break
-            except (Retryable, OutcomeUnknown) as error:  # a cancel may be repeated
+            except (
+                Exception
+            ) as error:  # no answer, or one a venue's reader stumbles over: a cancel may be repeated
+                if not isinstance(error, Retryable | OutcomeUnknown):
+                    logger.exception("broker '%s': a cancel's answer was not understood", self.name)
                 text = str(error)
                 await asyncio.sleep(backoff.next_s())
             else:
@@ -351,7 +357,9 @@ class VenueBroker(Follower):
         except (Refused, Retryable) as error:
             code, text = _code(error), str(error)
             await self._learn(tracked)
-        except OutcomeUnknown as error:
+        except Exception as error:  # its answer was lost, or a venue's reader stumbles over it
+            if not isinstance(error, OutcomeUnknown):
+                logger.exception("broker '%s': an amendment's answer was not understood", self.name)
             if await self._change_found(tracked, effect):
                 return
             code, text = "LOST", f"it did not arrive ({error})"
@@ -372,6 +380,9 @@ class VenueBroker(Follower):
                 found = await self._changed_to(tracked, effect)
             except WorkbenchError as error:
                 logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
+                continue
+            except Exception:  # as above
+                logger.exception("%s: what the venue shows of it was not understood", tracked.client_id)
                 continue
             if found is not None:
                 return found
