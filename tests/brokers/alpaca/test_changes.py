@@ -6,9 +6,9 @@ import pytest
 
 from tests.brokers.alpaca.desk import trading
 from tests.brokers.pool.wires import until
-from workbench.model.effects import Cancel
+from workbench.model.effects import Amend, Cancel
 from workbench.model.reports import Amended
-from workbench.model.scale import SCALE
+from workbench.model.scale import SCALE, to_e8
 
 POST = "rest:POST /v2/orders"
 
@@ -130,3 +130,53 @@ async def test_an_amendment_after_a_part_has_filled_never_buys_more() -> None:
         total = desk.filled(order)
         assert total <= 12
         assert not amended or amended[0].qty_e8 // SCALE == total
+
+
+@pytest.mark.parametrize("stream", ["heard", "mute"])
+async def test_an_amendment_the_venue_is_still_at_is_waited_for(stream: str) -> None:
+    """Its answer was lost and the old order is shown as being replaced: that is not proof that it was not."""
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        if stream == "mute":
+            desk.fault("mute", "stream:*")
+        desk.fault("lost_reply", "rest:PATCH *", count=1, seconds=0.02)
+        unset = {"status": "pending_replace", "replaced_by": None}
+        desk.fault("mutate", "rest:GET /v2/orders/{order_id}", count=3, set=unset)
+        await desk.amend(order, 12, round(desk.px * 0.91, 2))
+        assert desk.kinds(order) == ["Accepted", "Amended"]
+
+
+async def test_lists_that_lag_behind_do_not_disprove_an_amendment() -> None:
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        desk.fault("mute", "stream:*")
+        desk.fault("lost_reply", "rest:PATCH *", count=1, seconds=0.02)
+        lagging = {"status": "new", "replaced_by": None}
+        desk.fault("mutate", "rest:GET /v2/orders/{order_id}", count=1, set=lagging)
+        await desk.amend(order, 12, round(desk.px * 0.91, 2))
+        assert desk.kinds(order) == ["Accepted", "Amended"]
+
+
+async def test_a_cancel_that_was_carried_out_before_is_no_refusal() -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        desk.fault("mute", "stream:*")
+        desk.fault("lost_reply", "rest:DELETE /v2/orders/{order_id}", count=1, seconds=0.02)
+        await desk.cancel(order)
+        await until(lambda: not desk.broker.pending)
+        assert desk.kinds(order) == ["Accepted", "Cancelled"]
+
+
+async def test_a_second_amendment_that_never_arrived_is_answered() -> None:
+    """The first one holds: it must not be taken for the second."""
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        await desk.amend(order, 12, round(desk.px * 0.91, 2))
+        desk.fault("drop", "rest:PATCH *", count=1)
+        desk.broker.amend(Amend(1, order.order_id, 14 * SCALE, to_e8(round(desk.px * 0.92, 2)), 0))
+        await until(lambda: "AmendRefused" in desk.kinds(order), 20)
+        assert desk.kinds(order) == ["Accepted", "Amended", "AmendRefused"]

@@ -32,7 +32,7 @@ POST, GET = "rest:POST /v2/orders", "rest:GET /v2/orders*"
         {"what": "huge", "bytes": 5_000_000},
         {"what": "mutate", "unset": ["id"]},
         {"what": "mutate", "set": {"status": 7}},
-        *({"what": "status", "status": status, "handled": True} for status in (500, 502, 503, 504)),
+        *({"what": "status", "status": status, "handled": True} for status in (408, 500, 502, 503, 504)),
     ],
     ids=lambda fault: "-".join(str(value) for value in fault.values()),
 )
@@ -375,3 +375,24 @@ async def check_books(desk: Desk, orders: list[Any]) -> None:
         ended = [n for n, kind in enumerate(kinds) if kind in ("Cancelled", "Rejected", "Unsent", "Expired")]
         assert len(ended) <= 1
         assert "Filled" not in kinds[ended[0] :] if ended else True
+
+
+async def test_the_fills_of_an_old_order_are_found_among_many_later_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An order rests while the account trades on; its own fill is told by nobody and is the newest of all."""
+    monkeypatch.setattr("workbench.brokers.alpaca.client._MOST_FILLS", 5)
+    monkeypatch.setattr("workbench.brokers.alpaca.client._MOST_PAGES", 2)
+    async with trading() as desk:
+        resting = desk.away(0.99)
+        await desk.submit(resting)
+        others = [desk.order(qty=1) for _ in range(15)]
+        await desk.submit(*others)
+        await desk.over(*others)
+        desk.fault("mute", "stream:*")
+        board = desk.venue.exchange.market.board("SPY")
+        for size in (4.0, 1e6):
+            desk.venue.exchange.print_at(board, resting.limit_px_e8 / SCALE, size)
+        await desk.broker.sweep(settled_s=0.0)
+        await until(lambda: desk.filled(resting) == 10)
+        assert desk.kinds(resting) == ["Accepted", "Filled", "Filled"]

@@ -236,7 +236,7 @@ class AlpacaBroker(VenueBroker):
                 VENUE, "as much has filled already", "cancel the rest", code="TOO_LATE", field="qty"
             )
         client_id = f"{tracked.client_id}.{len(note.chain) + 1}"
-        note.wanted = wanted
+        note.wanted, note.asked, note.looks = wanted, client_id, 0
         new = await self.client.replace(
             tracked.venue_id, amend_body(wanted, tracked.filled_e8, was, client_id)
         )
@@ -245,13 +245,15 @@ class AlpacaBroker(VenueBroker):
 
     async def _changed_to(self, tracked: Tracked, wanted: Amend) -> bool | None:
         chain = await self.finder.chain(tracked, CANCEL)
-        if not chain:
+        if not chain or chain[-1].status == "pending_replace":
             return None
-        if len(chain) > 1 and chain[-1].client_order_id.startswith(f"{tracked.client_id}."):
+        note = note_of(tracked)
+        if chain[-1].client_order_id == note.asked:
             if tracked.venue_id != chain[-1].id:
                 self._amended(tracked, chain[-1], chain[-1].at_ns)
             return True
-        return False
+        note.looks += 1
+        return False if note.looks > 1 else None  # once proves nothing: its copies lag behind
 
     def _amended(self, tracked: Tracked, new: OrderBody, ts_ns: int) -> None:
         """The new order holds; the quantity is what the venue makes of it."""

@@ -3,7 +3,8 @@
 Lives here: requests and their answers as the shapes of parse.py. Not here: what follows from them (broker.py).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from time import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
@@ -21,7 +22,7 @@ from workbench.brokers.alpaca.parse import (
     OrderBody,
     PositionBody,
 )
-from workbench.brokers.alpaca.words import VENUE, ts_ns_of
+from workbench.brokers.alpaca.words import VENUE, e8, ts_ns_of
 from workbench.brokers.pool import (
     CANCEL,
     DATA,
@@ -39,6 +40,7 @@ from workbench.errors import (
     KeysRefused,
     OutcomeUnknown,
     RateLimited,
+    VenueDown,
     VenueRefused,
     WorkbenchError,
 )
@@ -101,7 +103,7 @@ class AlpacaDialect:
         """The error an answer stands for. A client id used twice is no proof against the first order: it is asked
         about."""
         status = answer.status
-        if status < 400 or status >= 500:
+        if status < 400 or status >= 500 or status == 408:  # no answer of the venue's own
             return None
         said = _said(answer.body)
         code = str(said.code) if said.code is not None else ""
@@ -210,23 +212,47 @@ class AlpacaClient:
                 break
             # the earlier of its two times: what came in between is repeated rather than left out
             after = page[-1].created_at or page[-1].submitted_at or after
+        else:
+            raise _endless("orders")
         return found
 
     async def fills(self, after: str, *, lane: int = DATA) -> list[FillBody]:
-        """The account's executions since a time, oldest first, every page."""
+        """The account's executions since a time, oldest first, every page.
+
+        Raises:
+            VenueDown: they do not end. A part of them would prove nothing about what is not among them.
+        """
         found: list[FillBody] = []
-        query = {"direction": "asc", "page_size": str(_MOST_FILLS)}
+        async for page in self._fills("asc", after, lane):
+            found += page
+        return found
+
+    async def fills_of(
+        self, order_ids: Collection[str], filled_e8: int, after: str, *, lane: int = DATA
+    ) -> list[FillBody]:
+        """The executions of some orders, oldest first. The newest are read first, until `filled_e8` is found: an order
+        may rest for hours on an account that trades on. Raises VenueDown as `fills` does."""
+        found: list[FillBody] = []
+        async with aclosing(self._fills("desc", after, lane)) as pages:
+            async for page in pages:
+                found += [fill for fill in page if fill.order_id in order_ids]
+                if sum(e8(fill.qty, "qty") for fill in found) >= filled_e8:
+                    break
+        return found[::-1]
+
+    async def _fills(self, direction: str, after: str, lane: int) -> AsyncGenerator[list[FillBody]]:
+        query = {"direction": direction, "page_size": str(_MOST_FILLS)}
         if after:
             query["after"] = after
         for _ in range(_MOST_PAGES):
             path = "/v2/account/activities/FILL"
             answer = await self.trading.ask(self.routes.look, path, urlencode(query), lane=lane)
             page = decode(VENUE, answer.body, list[FillBody], what="the list of fills")
-            found += page
+            yield page
             if len(page) < _MOST_FILLS:
-                break
+                return
             query["page_token"] = page[-1].id
-        return found
+        raise _endless("fills")
 
     async def cash_entries(self, after: str) -> "list[CashBody]":
         """What the account's activities hold besides trades, oldest first, every page."""
@@ -310,6 +336,10 @@ class AlpacaClient:
         """One page of market data; `market.py` reads it."""
         answer = await self.data.ask(self.routes.data, path, urlencode(query), lane=HISTORY)
         return answer.body
+
+
+def _endless(what: str) -> VenueDown:
+    return VenueDown(VENUE, f"the list of {what} does not end after {_MOST_PAGES} pages", "ask again")
 
 
 def _order(body: bytes) -> OrderBody:

@@ -22,15 +22,17 @@ ENDS = {"canceled": CANCELLED, "expired": EXPIRED, "rejected": REJECTED}
 
 class Note:
     """What Alpaca's order keeps beside: the bodies seen by id (an amendment makes a new one), the legs' head, the
-    amendment under way."""
+    amendment under way, the client id it was asked for under, and how often it was not found."""
 
-    __slots__ = ("chain", "head", "leg", "wanted")
+    __slots__ = ("asked", "chain", "head", "leg", "looks", "wanted")
 
     def __init__(self) -> None:
         self.chain: dict[str, OrderBody] = {}
         self.head = ""  # client id of the entry whose leg this is
         self.leg = LIMIT
         self.wanted: Amend | None = None
+        self.asked = ""
+        self.looks = 0
 
 
 def note_of(tracked: Tracked) -> Note:
@@ -118,8 +120,10 @@ class Finder:
 
     async def _evidence(self, chain: list[OrderBody], client_id: str, lane: int) -> Evidence:
         fills = None
-        if any(body.filled_e8 for body in chain):
-            fills = await self._client.fills(_just_before(chain[0]), lane=lane)
+        filled_e8 = sum(body.filled_e8 for body in chain)
+        if filled_e8:
+            ids = {body.id for body in chain}
+            fills = await self._client.fills_of(ids, filled_e8, _just_before(chain[0]), lane=lane)
         return evidence_of(chain, client_id, fills)
 
     async def _search(self, client_id: str, since_ns: int, lane: int) -> Evidence | None:
