@@ -10,6 +10,7 @@ import pytest
 
 from workbench.brokers import Broker
 from workbench.brokers.checks import CHECKS, BrokerRig, run_check
+from workbench.brokers.contract import BrokerAccount
 from workbench.brokers.router import Router, health_of
 from workbench.brokers.sim import SimBroker
 from workbench.brokers.sim.rig import make_rig
@@ -122,6 +123,36 @@ async def test_what_closes_a_position_goes_where_it_is(two: Two) -> None:
     ill(two.two)
     assert await two.trade(two.order(SELL, 2)) == "two"
     assert await two.trade(two.order(SELL, 2)) == "one"  # flat again: a new short position
+
+
+async def test_what_an_earlier_session_or_a_person_traded_is_known_after_two_looks(two: Two) -> None:
+    """Fills of orders the router has not sent change positions too: what closes them goes there."""
+    unseen = two.order(BUY, 2)
+    two.two.submit(unseen)
+    await two.print_at(PX)
+    assert await two.trade(two.order(BUY, 1)) == "one"
+    for _ in range(2):  # the desk compares its books now and then
+        await two.router.account()
+    two.wanted = ("one", "two")
+    assert await two.trade(two.order(SELL, 2)) == "two"
+
+
+async def test_a_fill_that_comes_while_the_accounts_are_asked_is_not_forgotten(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = two.one.account
+
+    async def slow() -> BrokerAccount:
+        before = await plain()
+        assert await two.trade(two.order(BUY, 3)) == "one"
+        return before
+
+    await two.router.each()
+    monkeypatch.setattr(two.one, "account", slow)
+    await two.router.each()
+    monkeypatch.setattr(two.one, "account", plain)
+    two.wanted = ("two", "one")
+    assert await two.trade(two.order(SELL, 3)) == "one"
 
 
 async def test_books_add_up_and_orders_are_found_wherever_they_are(two: Two) -> None:

@@ -56,6 +56,8 @@ class Router:
         self._groups: dict[int, str] = {}  # by group: its account
         self._signed: dict[int, tuple[int, int]] = {}  # by order: instrument and side
         self._held: dict[tuple[str, int], int] = {}
+        self._fills: Counter[str] = Counter()  # by account: executions told
+        self._shown: dict[str, tuple[int, dict[int, int]]] = {}  # by account: those then, what it held then
         self._seeking: dict[
             int, set[str]
         ] = {}  # by order: the accounts that have not said yet that they lack it
@@ -136,7 +138,19 @@ class Router:
         parts = await asyncio.gather(*(broker.account() for broker in self.accounts.values()))
         each, now_ns = dict(zip(self.accounts, parts, strict=True)), time_ns()
         self.told = {name: (now_ns, part) for name, part in each.items()}
+        for name, part in each.items():
+            self._learn(name, dict(part.positions))
         return each
+
+    def _learn(self, name: str, positions: dict[int, int]) -> None:
+        """What an account holds, shown twice with no execution told in between: it is so, whoever traded. (Orders of
+        earlier sessions fill too, and people trade by hand.) Once could be on its way to us."""
+        shown = self._fills[name], positions
+        if self._shown.get(name) == shown:
+            known = {iid for account, iid in self._held if account == name}
+            for iid in known | positions.keys():
+                self._held[name, iid] = positions.get(iid, 0)
+        self._shown[name] = shown
 
     async def order(self, client_id: str) -> BrokerOrder | None:
         """What any account knows of an order; who knows it is its home from then on."""
@@ -187,6 +201,8 @@ class Router:
         def listen(report: Report) -> None:
             if report.order_id in self._seeking and not self._sought(name, report):
                 return
+            if type(report) is Filled:
+                self._fills[name] += 1
             if type(report) is Filled and report.order_id in self._signed:
                 iid, side = self._signed[report.order_id]
                 self._held[name, iid] = self._held.get((name, iid), 0) + side * report.qty_e8
