@@ -47,7 +47,7 @@ class Result:
     >>> import workbench as wb
     >>> result = wb.backtest(wb.strategies.RsiReversion(period=14), data="SPY")
     >>> list(result.trades.columns[:4]), round(result.stats["hit_rate"], 2)
-    (['symbol', 'strategy', 'side', 'quantity'], 0.33)
+    (['symbol', 'strategy', 'side', 'quantity'], 0.67)
     """
 
     def __init__(
