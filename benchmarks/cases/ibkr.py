@@ -20,8 +20,8 @@ from workbench.brokers.ibkr.parse import (
     StatusBody,
     TickleBody,
     evidence_of,
-    ticket_of,
 )
+from workbench.brokers.ibkr.tickets import ticket_of
 from workbench.brokers.ibkr.words import e8
 from workbench.brokers.pool import decode
 from workbench.errors import VenueRefused

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.brokers.ibkr.broker import IbkrBroker
-from workbench.brokers.ibkr.parse import tickets
+from workbench.brokers.ibkr.tickets import tickets
 from workbench.brokers.pool import encode
 from workbench.config import BrokerSettings
 from workbench.model import Instrument, Submit, to_e8

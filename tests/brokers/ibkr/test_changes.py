@@ -6,7 +6,7 @@ import pytest
 
 from tests.brokers.ibkr.desk import CHANGE, DELETE, LIST, POST, REPLY, STATUS, Desk, trading
 from tests.brokers.pool.wires import until
-from workbench.brokers.ibkr.parse import ticket
+from workbench.brokers.ibkr.tickets import ticket
 from workbench.errors import VenueRefused
 from workbench.model.effects import Amend, Cancel
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, STOP_LIMIT

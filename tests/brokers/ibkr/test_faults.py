@@ -252,6 +252,18 @@ async def test_inactive_may_pass() -> None:
         assert desk.filled(order) == 10
 
 
+async def test_what_has_filled_is_understood_in_another_word() -> None:
+    async with trading() as desk:
+        desk.fault("mute", "stream:*")
+        desk.fault("mutate", STATUS, unset=["cum_fill"], set={"filled_quantity": "10.0"})
+        order = desk.order()
+        await desk.submit(order)
+        await until(lambda: not desk.venue.exchange.open)
+        await desk.broker.sweep(settled_s=0.0)
+        await desk.over(order)
+        assert desk.filled(order) == 10
+
+
 async def test_a_status_nobody_knows_is_no_state() -> None:
     async with trading() as desk:
         order = desk.away()

@@ -102,6 +102,37 @@ async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulato
         await until(lambda: again.filled(take) == 10 and again.kinds(loss)[-1:] == ["Cancelled"])
 
 
+async def test_legs_that_are_listed_without_their_ids_are_found_by_their_entry(venue: Emulator) -> None:
+    """Lists have been seen to name an exit's parent and nothing else of ours."""
+    async with trading(venue=venue) as first:
+        first.quirk("bare_legs")
+        entry, take, loss = bracket(first)
+        await first.submit(entry, take, loss)
+        await until(lambda: all(first.kinds(o)[-1:] == ["Accepted"] for o in (entry, take, loss)), 20)
+        ids = {o.client_id: first.broker.tracker.by_client[o.client_id].venue_id for o in (entry, take, loss)}
+        assert len(set(ids.values())) == 3
+        assert first.kinds(take) == first.kinds(loss) == ["OutcomeLost", "Accepted"]
+        assert set((await first.broker.account()).open_orders) == {o.order_id for o in (entry, take, loss)}
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        for client_id, venue_id in ids.items():
+            known = await again.broker.order(client_id)
+            assert known is not None
+            assert (known.client_id, known.venue_id) == (client_id, venue_id)
+        again.fill_at_limit(entry)
+        await until(lambda: again.filled(entry) == 10)
+        again.fill_at_limit(take)
+        await until(lambda: again.filled(take) == 10 and again.kinds(loss)[-1:] == ["Cancelled"])
+
+
+async def test_the_only_exit_is_known_by_its_parent_in_the_answer(venue: Emulator) -> None:
+    async with trading(venue=venue) as desk:
+        desk.quirk("bare_legs")
+        entry, take, _ = bracket(desk)
+        await desk.submit(entry, take)
+        assert desk.kinds(entry) == desk.kinds(take) == ["Accepted"]
+        await desk.cancel(take)
+
+
 async def test_executions_of_days_ago_prove_what_became_of_an_order(venue: Emulator) -> None:
     """Orders are listed for one day; executions for seven."""
     async with trading(venue=venue) as first:

@@ -9,18 +9,9 @@ import msgspec
 import pytest
 
 from workbench.brokers.ibkr.bars import BarMaker, history_bars
-from workbench.brokers.ibkr.parse import (
-    OrderRow,
-    TradeRow,
-    amended_ticket,
-    evidence_of,
-    execution_of,
-    state_of,
-    ticket,
-    ticket_of,
-    tickets,
-)
+from workbench.brokers.ibkr.parse import OrderRow, TradeRow, evidence_of, execution_of, state_of
 from workbench.brokers.ibkr.screens import Screen
+from workbench.brokers.ibkr.tickets import amended_ticket, ticket, ticket_of, tickets
 from workbench.brokers.ibkr.turns import Turns
 from workbench.brokers.ibkr.words import STATES, e8, px_of
 from workbench.errors import Busy, VenueGarbled
@@ -108,6 +99,8 @@ def test_a_ticket_is_made_from_a_row_when_another_connection_sent_the_order() ->
     )
     said, kind = ticket_of(row, "DU1")
     assert (said["orderType"], said["cOID"], said["tif"], kind) == ("LMT", "wb-7-5", "GTC", LIMIT)
+    listed = OrderRow(orderId=5, conid=1, side="SELL", orderType="Stop", timeInForce="CLOSE")
+    assert ticket_of(listed, "DU1")[0]["tif"] == "DAY"  # a day order, as lists word it
     for bad in (
         OrderRow(orderId=5, conid=1, side="BUY", origOrderType="TRAIL"),
         OrderRow(origOrderType="LIMIT"),
@@ -229,6 +222,10 @@ def test_a_chart_s_bars_are_named_by_their_end_and_the_one_under_way_is_left_out
     bars, dropped = history_bars(body, 4, now_ns=3 * minute * 10**6 + 1)
     assert ([bar.ts_ns // (minute * 10**6) for bar in bars], dropped) == ([2, 3], 1)
     assert [bar.volume for bar in bars] == [700.0, 700.0]  # theirs are in hundreds of shares
+    point = {"t": 1_775_136_600_000, "o": 646.42, "h": 647.47, "l": 646.38, "c": 646.86, "v": 17_219.125}
+    body = msgspec.json.encode({"data": [point], "barLength": 60, "volumeFactor": 40})
+    [bar], _ = history_bars(body, 4, now_ns=2 * 10**18)
+    assert bar.volume == 688_765.0  # recorded: whole shares only by the factor
     with pytest.raises(VenueGarbled, match="bars of 0 s"):
         history_bars(b'{"data":[],"barLength":0}', 0, 1)
     with pytest.raises(VenueGarbled):

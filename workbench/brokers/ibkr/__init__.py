@@ -8,6 +8,7 @@ broker.py     the contract                         finder.py            orders a
 topics.py     the socket                           updates.py, fills.py what it tells of orders
 feed.py       market data that is told             screens.py, bars.py  quotes, prints and bars from it
 charts.py     history                              chain.py             question after question
+legs.py       exits without their client ids       tickets.py           what an order is said to be
 """
 
 from collections.abc import Sequence

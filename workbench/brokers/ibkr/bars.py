@@ -21,6 +21,7 @@ from workbench.model.market import Bar
 __all__ = ["MINUTE_NS", "BarMaker", "history_bars"]
 
 MINUTE_NS: Final = 60_000_000_000
+_DEAR: Final = 10_000.0  # dollars: from here on a lot is one share
 
 
 class BarMaker:
@@ -98,12 +99,13 @@ class _Point(msgspec.Struct):
 class _Chart(msgspec.Struct):
     data: list[_Point] = []
     barLength: int = 60
+    volumeFactor: float = 1.0
 
 
 def history_bars(body: bytes, iid: int, now_ns: int) -> tuple[list[Bar], int]:
     """(the finished bars of a chart, how many were left out because they cannot be true), oldest first.
 
-    Theirs are named by their start; their volumes are in hundreds of shares, whatever `volumeFactor` says.
+    Theirs are named by their start, and their volumes are in lots (`_lot`).
 
     Raises:
         VenueGarbled: it is no chart.
@@ -112,7 +114,7 @@ def history_bars(body: bytes, iid: int, now_ns: int) -> tuple[list[Bar], int]:
     length_ns = chart.barLength * 1_000_000_000
     if length_ns <= 0:
         raise VenueGarbled(VENUE, f"bars of {chart.barLength} s", "report it", field="barLength")
-    bars, dropped = [], 0
+    bars, dropped, lot = [], 0, _lot(chart)
     for p in sorted(chart.data, key=lambda point: point.t):
         ts_ns = p.t * 1_000_000 + length_ns
         if ts_ns > now_ns:
@@ -120,7 +122,19 @@ def history_bars(body: bytes, iid: int, now_ns: int) -> tuple[list[Bar], int]:
         if (
             0.0 < p.l <= p.o <= p.h < math.inf and p.l <= p.c <= p.h and 0.0 <= p.v < math.inf
         ):  # NaN fails it too
-            bars.append(Bar(ts_ns, iid, p.o, p.h, p.l, p.c, p.v * LOT))
+            bars.append(Bar(ts_ns, iid, p.o, p.h, p.l, p.c, p.v * lot))
         else:
             dropped += 1
     return bars, dropped
+
+
+def _lot(chart: _Chart) -> float:
+    """Shares a lot of a chart's volumes: `volumeFactor` where it says more than 1 (the round lot, since those depend on
+    the price); where it does not a hundred, but for the few stocks whose lot is one share.
+
+    >>> _lot(_Chart([], 60, 40.0)), _lot(_Chart([], 60)), _lot(_Chart([_Point(0, c=700_000.0)]))
+    (40.0, 100.0, 1.0)
+    """
+    if chart.volumeFactor > 1.0:
+        return chart.volumeFactor
+    return 1.0 if chart.data and chart.data[-1].c > _DEAR else LOT

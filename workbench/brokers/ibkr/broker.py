@@ -24,9 +24,10 @@ from workbench.brokers.ibkr.config import VENUE, Allowances, options_of, place_o
 from workbench.brokers.ibkr.contracts import Contracts
 from workbench.brokers.ibkr.fills import Fills
 from workbench.brokers.ibkr.finder import Finder, note_of
-from workbench.brokers.ibkr.parse import PlacedRow, amended_ticket, closing_ticket, ticket_of, tickets
+from workbench.brokers.ibkr.parse import PlacedRow
 from workbench.brokers.ibkr.rules import Rules
 from workbench.brokers.ibkr.session import Session
+from workbench.brokers.ibkr.tickets import amended_ticket, closing_ticket, ticket_of, tickets
 from workbench.brokers.ibkr.topics import BEAT_S, SILENT_S, Topics
 from workbench.brokers.ibkr.turns import Turns
 from workbench.brokers.ibkr.updates import FILLS, HINTS, Updates
@@ -256,6 +257,10 @@ class IbkrBroker(VenueBroker):
             told = {row.local_order_id: row for row in rows if row.local_order_id}
             if not told and len(rows) == len(batch) and all(_failed(row) for row in rows):
                 told = {tracked.client_id: row for tracked, row in zip(batch, rows, strict=True)}
+            left = [tracked for tracked in batch if tracked.client_id not in told]
+            legs = [row for row in rows if not row.local_order_id and row.parent_order_id]
+            if len(left) == len(legs) == 1:
+                told[left[0].client_id] = legs[0]
         missing = []
         for tracked in batch:
             row = told.get(tracked.client_id)

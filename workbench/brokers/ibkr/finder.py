@@ -16,14 +16,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from workbench.brokers.ibkr.client import IbkrClient
-from workbench.brokers.ibkr.parse import (
-    OrderRow,
-    StatusBody,
-    TradeRow,
-    evidence_of,
-    execution_of,
-    state_of,
-)
+from workbench.brokers.ibkr.legs import leg_of, named_legs
+from workbench.brokers.ibkr.parse import OrderRow, StatusBody, TradeRow, evidence_of, execution_of, state_of
 from workbench.brokers.ibkr.words import SIDES, VENUE, optional_e8
 from workbench.brokers.pool import CANCEL, DATA
 from workbench.brokers.pool.tracker import Evidence, Execution, Tracked, Tracker, order_id_of
@@ -129,14 +123,15 @@ class Finder:
 
     async def _from_status(self, tracked: Tracked, body: StatusBody, lane: int) -> Evidence:
         fills = None
-        if optional_e8(body.cum_fill, "cum_fill") > tracked.filled_e8:
+        filled = body.cum_fill if body.cum_fill is not None else body.filled_quantity
+        if optional_e8(filled, "cum_fill") > tracked.filled_e8:
             fills = self._fills(tracked.client_id, tracked.venue_id, await self._client.trades(lane=lane))
         found = evidence_of(
             tracked.client_id,
             tracked.venue_id,
             body.order_status,
             body.total_size if body.total_size not in (None, "") else body.size,
-            body.cum_fill,
+            filled,
             time_ns(),
             fills,
             body.order_cancellation_by_system_reason or "",
@@ -148,7 +143,7 @@ class Finder:
     ) -> Evidence | None:
         """An order by its client id, among all that there is."""
         rows, trades = await self._everything(lane)
-        row = next((row for row in rows if row.order_ref == client_id), None)
+        row = next((row for row in rows if row.order_ref == client_id), None) or leg_of(client_id, rows)
         fills = self._fills(client_id, row.number if row is not None else "", trades)
         if row is None:
             return _of_another_day(client_id, qty_e8, fills, trades) if fills else None
@@ -185,11 +180,13 @@ class Finder:
     async def _list(self) -> list[Evidence]:
         found, strangers = [], set()
         now_s = monotonic()
-        for row in await self._client.orders():
+        rows = await self._client.orders()
+        legs = named_legs(rows)
+        for row in rows:
             if not row.status or state_of(row.status) in TERMINAL:
                 continue
             owner = self.owner(row.order_ref, row.number)
-            client_id = owner.client_id if owner is not None else row.order_ref or ""
+            client_id = owner.client_id if owner is not None else row.order_ref or legs.get(row.number, "")
             if order_id_of(client_id):
                 found.append(self._from_row(client_id, row, None))
             else:
@@ -222,7 +219,8 @@ class Finder:
     async def row_of(self, tracked: Tracked) -> OrderRow | None:
         """The order among the live ones."""
         rows = await self._client.orders()
-        return next((row for row in rows if row.order_ref == tracked.client_id), None)
+        named = next((row for row in rows if row.order_ref == tracked.client_id), None)
+        return named or leg_of(tracked.client_id, rows)
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,8 @@ class Topics:
 
     def subscribe(self, add: list[str], drop: list[str]) -> Iterable[RawFrame]:
         for command in drop:
-            yield "u" + command[1:].partition("{")[0].rstrip("+") + "+{}"
+            said = "u" + command[1:].partition("{")[0].rstrip("+")
+            yield said if said == "utr" else f"{said}+{{}}"
         yield from add
         if add:
             yield from self.extra

@@ -34,6 +34,7 @@ _UNITS: Final = {
     "m": 30 * DAY_NS,
     "y": 365 * DAY_NS,
 }
+_LOTS: Final = ((250.0, 100), (1_000.0, 40), (10_000.0, 10))  # prices up to which a lot holds so many shares
 FORMATS: Final = {"%o": "o", "%c": "c", "%h": "h", "%l": "l", "%v": "v"}
 
 
@@ -117,26 +118,26 @@ class Data:
         candles = candles[-_POINTS:]
         self._served += 1
         top, bottom = max(candles, key=lambda c: c.high), min(candles, key=lambda c: c.low)
-        start_ns = candles[0].start_ns
+        start_ns, lot = candles[0].start_ns, round_lot(candles[-1].close)
         return {
             "serverId": str(20_000 + self._served),
             "symbol": board.listing.symbol,
             "text": board.listing.name.upper(),
             "priceFactor": 100,
             "startTime": strftime("%Y%m%d-%H:%M:%S", gmtime(start_ns // 1_000_000_000)),
-            "high": f"{round(top.high * 100)}/{_lots(top)}/{(top.start_ns - start_ns) // MINUTE_NS}",
-            "low": f"{round(bottom.low * 100)}/{_lots(bottom)}/{(bottom.start_ns - start_ns) // MINUTE_NS}",
+            "high": f"{round(top.high * 100)}/{_in_lots(top, lot)}/{(top.start_ns - start_ns) // MINUTE_NS}",
+            "low": f"{round(bottom.low * 100)}/{_in_lots(bottom, lot)}/{(bottom.start_ns - start_ns) // MINUTE_NS}",
             "timePeriod": period,
             "barLength": step_ns // 1_000_000_000,
             "mdAvailability": "S",
             "mktDataDelay": 0,
             "outsideRth": str(said.get("outsideRth", "false")).lower() == "true",
-            "volumeFactor": 1,
+            "volumeFactor": lot,
             "priceDisplayRule": 1,
             "priceDisplayValue": "2",
             "negativeCapable": False,
             "messageVersion": 2,
-            "data": history_rows(candles, "ohlcv"),
+            "data": history_rows(candles, "ohlcv", lot),
             "points": len(candles) - 1,
             "travelTime": 1,
         }
@@ -192,17 +193,26 @@ def _joined(candles: Iterable[Candle], step_ns: int) -> list[Candle]:
     return out
 
 
-def history_rows(candles: Iterable[Candle], letters: str) -> list[dict[str, Any]]:
-    """Bars as they are answered: named by their start, in ms; volumes in hundreds of shares."""
+def history_rows(candles: Iterable[Candle], letters: str, lot: int) -> list[dict[str, Any]]:
+    """Bars as they are answered: named by their start, in ms; volumes in lots."""
     rows = []
     for c in candles:
-        whole = {"o": c.open, "c": c.close, "h": c.high, "l": c.low, "v": _lots(c)}
+        whole = {"o": c.open, "c": c.close, "h": c.high, "l": c.low, "v": _in_lots(c, lot)}
         rows.append({**{k: v for k, v in whole.items() if k in letters}, "t": c.start_ns // 1_000_000})
     return rows
 
 
-def _lots(candle: Candle) -> float:
-    return round(candle.volume / 100, 2)
+def round_lot(px: float) -> int:
+    """The round lot of a US stock by its price (rule of November 2025).
+
+    >>> [round_lot(px) for px in (250.0, 250.01, 1_000.01, 700_000.0)]
+    [100, 40, 10, 1]
+    """
+    return next((lot for edge, lot in _LOTS if px <= edge), 1)
+
+
+def _in_lots(candle: Candle, lot: int) -> float:
+    return round(candle.volume / lot, 3)
 
 
 def _moment(given: str) -> int:

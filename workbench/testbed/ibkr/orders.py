@@ -133,7 +133,7 @@ class Orders:
         single = any(isinstance(m, Ticket) and m.extra["single_group"] for m in members)
         if single and not exits:
             group = exchange.new_group()
-        leads = True
+        leads, bare = True, exits > 0 and self._quirks.hit("bare_legs") is not None
         rows: list[dict[str, Any]] = []
         for member in members:
             if isinstance(member, Refusal):
@@ -159,10 +159,13 @@ class Orders:
                 "order_status": "PreSubmitted" if _waits(order) else "Submitted",
                 "encrypt_message": "1",
             }
-            if len(members) > 1:
+            if bare and parent is not None:
+                order.extra["bare"] = True
+                row["parent_order_id"] = str(parent.extra["ib_id"])
+            elif len(members) > 1:
                 row["local_order_id"] = member.client_id
             rows.append(row)
-        return Answer(rows)
+        return Answer(rows[::-1] if bare else rows)
 
     def _parent(self, named: str) -> VenueOrder | None:
         """The parent of an order that comes later: by client id, or by the gateway's number."""

@@ -19,6 +19,7 @@ QUIRKS: Final[dict[str, str]] = {
     "funds_question": "what the account cannot carry is asked about first, and is inactive afterwards",
     "funds_inactive": "what the account cannot carry is taken in, and is inactive a moment later",
     "duplicate_400": "a client id used again is refused with status 400 instead of 200",
+    "bare_legs": "exits of a bracket lose their client ids: the answer, lists and streams name their parent",
     "competing": "another session of the user takes the brokerage session, for as long as the fault is there",
     "link": "the back end cannot be reached, for as long as the fault is there; `code` 1101 (or 0): market data has to "
     "be asked for again afterwards, 1102: it goes on",

@@ -91,7 +91,7 @@ def live_row(order: VenueOrder, account: str, exchange: Exchange) -> dict[str, A
         "price": "" if order.kind == MARKET else px_text(order.limit_px_e8 or order.stop_px_e8),
         "outsideRTH": order.ticket.extra.get("outsideRTH", False),
     }
-    if order.client_id:
+    if order.client_id and not order.extra.get("bare"):
         row["order_ref"] = order.client_id
     if order.filled_e8:
         row["avgPrice"] = f"{order.average_px:.2f}"
@@ -201,7 +201,7 @@ def trade_row(order: VenueOrder, execution: Execution, account: str) -> dict[str
         "is_event_trading": "0",
         "order_id": order.extra["ib_id"],
     }
-    if order.client_id:
+    if order.client_id and not order.extra.get("bare"):
         row["order_ref"] = order.client_id
     return row
 
