@@ -42,6 +42,8 @@ async def test_hours_by_market() -> None:
         assert body["calendar"][0]["settlement_date"] == "2026-11-27"
         assert body["calendar"][1]["core_end"] == "2026-11-27T13:00:00-05:00"
         assert (await call("GET", "/v3/calendar/NOWHERE"))[0] == 404
+        for far in ("0001-01-01", "9999-12-31T23:59:59Z", "1" * 150):
+            assert (await call("GET", f"/v3/clock?time={far}"))[0] in (200, 422)
 
 
 async def test_rankings_are_of_the_days_bars() -> None:

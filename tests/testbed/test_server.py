@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -301,3 +302,23 @@ async def test_paths_that_are_not_there() -> None:
 
 def test_an_emulator_needs_no_loop_to_be_made() -> None:
     assert Emulator("alpaca").exchange.cash_e8 > 0
+
+
+@pytest.mark.parametrize("venue", ["alpaca", "binance", "ibkr"])
+async def test_what_is_no_http_or_too_much_is_refused_quietly(
+    venue: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with emulated(venue, speed=0.0) as emulator, aiohttp.ClientSession() as session:
+        port = emulator.server.port
+        for sent in (
+            b"FOO\x01 / HTTP/1.1\r\n\r\n",
+            b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01",
+        ):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent + b"\r\n\r\n")
+            assert b"400" in await asyncio.wait_for(reader.readline(), 5)
+            writer.close()
+        async with session.post(f"{emulator.server.root}/nowhere", data=BytesIO(b"x" * 2_000_000)) as answer:
+            assert (answer.status, answer.content_type) == (413, "application/json")
+        assert [record for record in caplog.records if record.exc_info] == []

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from inspect import isawaitable
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 from aiohttp.web_request import BaseRequest
 
 from workbench.testbed.call import Answer, Call, Route, Routes
@@ -27,6 +27,10 @@ from workbench.testbed.wire import faulty
 __all__ = ["HOST", "Server"]
 
 logger = logging.getLogger("workbench.testbed")
+
+_requests = logging.getLogger("workbench.testbed.requests")
+"""What aiohttp has to say; not of what was no HTTP: that is answered with 400, and the client's to know."""
+_requests.addFilter(lambda record: not _no_http(record))
 
 HOST = "127.0.0.1"
 _SHUTDOWN_S = 0.5
@@ -68,7 +72,7 @@ class Server:
         loop = asyncio.get_running_loop()
         self._exchange.wake = self._wake
         self._runner = web.ServerRunner(
-            web.Server(self._handle, access_log=None), shutdown_timeout=_SHUTDOWN_S
+            web.Server(self._handle, access_log=None, logger=_requests), shutdown_timeout=_SHUTDOWN_S
         )
         await self._runner.setup()
         self.certificate = Certificate(tls) if tls else None
@@ -129,7 +133,10 @@ class Server:
         route, path = found if found is not None else (self._missing, {})
         call = Call(request, route, path, self._exchange.clock.now_ns())
         if request.can_read_body:
-            call.body = await request.read()
+            try:
+                call.body = await request.read()
+            except web.HTTPRequestEntityTooLarge:
+                return _response(self.venue.refuse(413, "request entity too large"), None)
         if self.faults.any:
             hits = self.faults.hit(route.point if found is not None else f"rest:{request.method} {raw_path}")
             if hits:
@@ -226,6 +233,11 @@ def _merged(own: dict[str, str] | None, more: dict[str, str] | None) -> dict[str
 def _with(answer: Answer, headers: dict[str, str]) -> Answer:
     answer.headers = _merged(answer.headers, headers)
     return answer
+
+
+def _no_http(record: logging.LogRecord) -> bool:
+    info = record.exc_info
+    return isinstance(info, tuple) and isinstance(info[1], http_exceptions.HttpProcessingError)
 
 
 def _no_reply(call: Call) -> Answer:

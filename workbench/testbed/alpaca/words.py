@@ -41,6 +41,8 @@ KINDS: Final = {
 TIFS: Final = {"day": DAY, "gtc": GTC, "opg": OPG, "cls": CLS, "ioc": IOC, "fok": FOK}
 
 _FRACTION: Final = re.compile(r"\.(\d+)")
+_FIRST: Final = datetime(1700, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2250, 1, 1, tzinfo=UTC)
 _NAMESPACE: Final = uuid.UUID("6f0cb3a3-8a43-4c39-9ac0-2f2d7fb2c1b5")
 
 
@@ -115,6 +117,7 @@ def wanted_ns(given: str) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
+    moment = min(max(moment, _FIRST), _LAST)  # nanoseconds in 64 bits reach no further
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + ns
 

@@ -44,6 +44,9 @@ class Contracts:
         return [
             Route("GET", "/trsrv/stocks", self.stocks),
             Route("GET", "/trsrv/secdef", self.definitions),
+            Route("POST", "/trsrv/secdef", self.definitions),
+            Route("GET", "/trsrv/all-conids", self.all_of_an_exchange),
+            Route("GET", "/trsrv/secdef/schedule", self.schedule),
             Route("GET", "/iserver/secdef/search", self.search),
             Route("POST", "/iserver/secdef/search", self.search),
             Route("GET", "/iserver/secdef/info", self.secdef_info),
@@ -122,10 +125,46 @@ class Contracts:
 
     def definitions(self, call: Call) -> Answer:
         """Definitions by number."""
-        given = [c for c in call.query.get("conids", "").split(",") if c]
+        given: list[Any] = [c for c in call.query.get("conids", "").split(",") if c]
+        if call.request.method == "POST":
+            asked = json_object(call.body).get("conids")
+            given = asked if isinstance(asked, list) else []
         if not given or len(given) > _MOST:
             raise Refusal(f"Bad Request: conids takes 1 to {_MOST} numbers", 400)
         return Answer({"secdef": [self.definition(self.board(conid)) for conid in given]})
+
+    def all_of_an_exchange(self, call: Call) -> Answer:
+        """Every contract listed at an exchange."""
+        where = call.query.get("exchange", "")
+        if not where:
+            raise Refusal("Bad Request: exchange is required", 400)
+        symbols = [board.listing.symbol for board in self.boards.values()]
+        rows = [
+            {"ticker": symbol, "conid": conid_of(symbol), "exchange": listing_exchange(symbol)}
+            for symbol in symbols
+            if listing_exchange(symbol) == where.upper()
+        ]
+        return Answer(rows)
+
+    def schedule(self, call: Call) -> Answer:
+        """The trading hours of a usual week, by day; its days are those of the first week of 2000."""
+        symbol = call.query.get("symbol", "")
+        board = self.boards.get(conid_of(symbol)) if symbol else None
+        if board is None or call.query.get("assetClass", "STK") != "STK":
+            raise Refusal("No contract found", 404)
+        where = call.query.get("exchange") or listing_exchange(symbol)
+        return Answer(
+            [
+                {
+                    "id": f"p{conid_of(symbol)}",
+                    "tradeVenueId": f"v{conid_of(symbol)}",
+                    "exchange": where,
+                    "description": where,
+                    "timezone": "America/New_York",
+                    "schedules": [_day_schedule(day) for day in range(3, 8)],
+                }
+            ]
+        )
 
     def definition(self, board: Board) -> dict[str, Any]:
         """What positions and definitions say of a contract."""
@@ -267,3 +306,12 @@ class Contracts:
 def listing_exchange(symbol: str) -> str:
     """Where a stock is listed, as far as it matters here."""
     return "ARCA" if symbol in _FUNDS else "NASDAQ"
+
+
+def _day_schedule(day: int) -> dict[str, Any]:
+    return {
+        "clearingCycleEndTime": "0000",
+        "tradingScheduleDate": f"200001{day:02d}",
+        "sessions": [{"openingTime": "0930", "closingTime": "1600", "prop": "LIQUID"}],
+        "tradingtimes": [{"openingTime": "0400", "closingTime": "2000", "cancelDayOrders": "Y"}],
+    }

@@ -53,6 +53,7 @@ class Data:
     def routes(self) -> list[Route]:
         return [
             Route("GET", "/iserver/marketdata/snapshot", self.snapshot),
+            Route("GET", "/md/snapshot", self.snapshot),
             Route("GET", "/iserver/marketdata/history", self.history),
             Route("POST", "/iserver/marketdata/unsubscribe", self.unsubscribe),
             Route("GET", "/iserver/marketdata/unsubscribeall", self.unsubscribe_all),

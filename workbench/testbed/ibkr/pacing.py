@@ -22,6 +22,12 @@ _ENDPOINTS: Final[dict[str, tuple[int, float, int]]] = {  # by path: how many in
     "/iserver/marketdata/snapshot": (10, 1.0, 10),
     "/tickle": (1, 1.0, 5),
     "/sso/validate": (1, 60.0, 3),
+    "/iserver/scanner/run": (1, 1.0, 5),
+    "/fyi/unreadnumber": (1, 1.0, 5),
+    "/iserver/scanner/params": (1, 900.0, 3),
+    "/pa/performance": (1, 900.0, 3),
+    "/pa/allperiods": (1, 900.0, 3),
+    "/pa/transactions": (1, 900.0, 3),
 }
 _STRIKES: Final = 10
 _STRIKES_S: Final = 60.0

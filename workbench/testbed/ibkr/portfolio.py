@@ -43,6 +43,8 @@ class Portfolio:
         return [
             Route("GET", "/portfolio/accounts", self.accounts),
             Route("GET", "/portfolio/subaccounts", self.accounts),
+            Route("GET", "/portfolio/subaccounts2", self.accounts_by_page),
+            Route("POST", "/portfolio/allocation", later(self.allocation)),
             Route("GET", "/portfolio/{account}/meta", later(self.meta)),
             Route("GET", "/portfolio/{account}/summary", later(self.summary)),
             Route("GET", "/portfolio/{account}/ledger", later(self.ledger)),
@@ -69,6 +71,14 @@ class Portfolio:
     def accounts(self, call: Call) -> Answer:
         self.session.portfolio_asked = True
         return Answer([self._meta()])
+
+    def accounts_by_page(self, call: Call) -> Answer:
+        """The same accounts as large organisations ask for them; there is one, on the first page."""
+        self.session.portfolio_asked = True
+        page = call.query.get("page", "0")
+        found = [self._meta()] if page == "0" else []
+        number = int(page) if page.isascii() and page.isdigit() else 0
+        return Answer({"metadata": {"total": 1, "pageSize": 20, "pageNum": number}, "subaccounts": found})
 
     def meta(self, call: Call) -> Answer:
         return Answer(self._meta())

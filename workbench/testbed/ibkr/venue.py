@@ -1,7 +1,8 @@
 """The gateway, put together: sessions, pacing, routes, the socket, addresses.
 
 Lives here: what stands before every route. Not here: the routes (session_routes.py, account.py, portfolio.py,
-contracts.py, data.py, orders.py, lists.py), the socket (socket.py).
+contracts.py, data.py, orders.py, lists.py, scanners.py, watchlists.py, performance.py, absent.py), the socket
+(socket.py).
 
 Everything is below /v1/api.
 """
@@ -14,6 +15,7 @@ from workbench.testbed.call import Answer, Call, Reply, Route
 from workbench.testbed.emulator import new_secret
 from workbench.testbed.exchange import Exchange
 from workbench.testbed.faults import Fault
+from workbench.testbed.ibkr.absent import absent_routes
 from workbench.testbed.ibkr.account import Account
 from workbench.testbed.ibkr.contracts import Contracts
 from workbench.testbed.ibkr.data import Data
@@ -22,14 +24,17 @@ from workbench.testbed.ibkr.lists import Lists
 from workbench.testbed.ibkr.numbers import Numbers
 from workbench.testbed.ibkr.orders import Orders
 from workbench.testbed.ibkr.pacing import Pacing
+from workbench.testbed.ibkr.performance import Performance
 from workbench.testbed.ibkr.portfolio import Portfolio
 from workbench.testbed.ibkr.questions import Questions
 from workbench.testbed.ibkr.quirks import Quirks, quirk_of
 from workbench.testbed.ibkr.refusals import Refusal, fault_answer, no_bridge, no_login, too_many, unavailable
+from workbench.testbed.ibkr.scanners import Scanners
 from workbench.testbed.ibkr.session import Session
 from workbench.testbed.ibkr.session_routes import SessionRoutes
 from workbench.testbed.ibkr.socket import Gateway
 from workbench.testbed.ibkr.tickets import Tickets
+from workbench.testbed.ibkr.watchlists import WatchLists
 from workbench.testbed.venue import EmulatorSettings, Socket
 
 __all__ = ["IbkrVenue"]
@@ -72,6 +77,9 @@ class IbkrVenue:
             self._data,
             orders,
             lists,
+            Scanners(exchange, contracts, fields),
+            WatchLists(exchange, contracts),
+            Performance(exchange, account, contracts),
         )
         self.gateway = Gateway(exchange, self.session, account, portfolio, fields, self._data, lists, quirks)
         self.session.sinks.append(self._questions.forget)
@@ -79,11 +87,8 @@ class IbkrVenue:
         exchange.faults.removed.append(self._fault_removed)
 
     def routes(self) -> Iterable[Route]:
-        for part in self._parts:
-            for route in part.routes():
-                yield Route(
-                    route.method, _ROOT + route.path, _refusals_answered(route.reply), open=route.open
-                )
+        for route in [route for part in self._parts for route in part.routes()] + absent_routes():
+            yield Route(route.method, _ROOT + route.path, _refusals_answered(route.reply), open=route.open)
 
     def sockets(self) -> Iterable[Socket]:
         yield Socket(f"{_ROOT}/ws", "ws", self.gateway.serve)
