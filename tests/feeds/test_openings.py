@@ -6,10 +6,11 @@ import pytest
 
 import workbench as wb
 from workbench.feeds import Recording, open_data
-from workbench.feeds.openings import opening_ns
+from workbench.feeds.openings import opening_ns, own_length_ns
 from workbench.model.instrument import Instrument
+from workbench.model.market import Bar
 
-HOUR, DAY = 3_600_000_000_000, 86_400_000_000_000
+MINUTE, HOUR, DAY = 60_000_000_000, 3_600_000_000_000, 86_400_000_000_000
 
 
 def days(dates: list[str], calendar: str = "") -> Recording:
@@ -44,11 +45,11 @@ def test_bars_shorter_or_longer_than_a_session_open_when_they_start(bar_ns: int)
 
 
 def test_a_print_never_stands_before_the_close_of_its_symbols_bar_before() -> None:
-    ts = np.array([DAY, DAY, DAY + 60_000_000_000, DAY + 90_000_000_000])
-    iid = np.array([0, 1, 0, 1], np.int32)
+    ts = DAY + np.array([0, 60, 100, 120, 150]) * 1_000_000_000
+    iid = np.array([0, 0, 1, 0, 0], np.int32)
     two = [Instrument(0, "ABC"), Instrument(1, "XYZ")]
-    made = opening_ns(ts, iid, 120_000_000_000, two)
-    assert made.tolist() == [DAY - 120_000_000_000 + 1] * 2 + [DAY + 1] * 2
+    made = opening_ns(ts, iid, MINUTE, two)
+    assert ((made - DAY - 1) // 1_000_000_000).tolist() == [-60, 0, 40, 60, 120]  # not 90
 
 
 def test_times_that_are_no_close_keep_their_bars_start() -> None:
@@ -81,3 +82,71 @@ def test_a_split_stands_at_the_opening_of_its_day() -> None:
     market = open_data(frame, stamp="session", calendar="XNYS")
     at = market.ts_ns[market.kind == 3]
     assert [str(np.datetime64(int(ns), "ns"))[:16] for ns in at] == ["2021-03-12T14:30"]
+
+
+def two_lengths() -> Recording:
+    """Three days of minutes of AAA and three daily bars of BBB."""
+    minutes = pd.concat(
+        pd.Series(pd.date_range(f"2021-03-0{day} 14:31", periods=390, freq="min", tz="UTC"))
+        for day in (1, 2, 3)
+    )
+    fine = pd.DataFrame({"ts": minutes, "symbol": "AAA", "open": 100.0, "high": 101.0, "low": 99.0})
+    coarse = pd.DataFrame(
+        {"ts": pd.to_datetime([f"2021-03-0{day} 21:00Z" for day in (1, 2, 3)]), "symbol": "BBB"}
+    )
+    fine = fine.assign(close=100.0, volume=10.0)
+    coarse = coarse.assign(
+        open=[50.0, 60.0, 70.0], high=80.0, low=40.0, close=[55.0, 65.0, 75.0], volume=10.0
+    )
+    return open_data(pd.concat([fine, coarse]).sort_values(["ts", "symbol"]))
+
+
+class Afternoon(wb.Strategy):
+    """Buys the symbol of daily bars at a time of the second day."""
+
+    hour: int = 18
+
+    def on_bar(self, ctx: wb.Context, bar: Bar) -> wb.OrderRequest | None:
+        at = pd.Timestamp(2021, 3, 2, self.hour, tz="UTC").value
+        return wb.OrderRequest("buy", 1, symbol="BBB") if bar.iid == 0 and bar.ts_ns == at else None
+
+
+@pytest.mark.parametrize("loop", ["events", "engine"])
+def test_an_open_of_the_morning_is_not_traded_at_in_the_afternoon(loop: str) -> None:
+    """Minutes and daily bars in one recording: the day's open had been before the order was thought of."""
+    result = wb.backtest(Afternoon(), two_lengths(), loop=loop, limits="off")
+    assert result.fills["px"].tolist() == [65.0]  # the close, and not the open of 60
+    assert str(result.fills["ts"].iloc[0])[:16] == "2021-03-02 21:00"
+    late = wb.backtest(Afternoon(hour=21), two_lengths(), loop=loop, limits="off")
+    assert late.fills["px"].tolist() == [70.0]
+    assert str(late.fills["ts"].iloc[0])[:16] == "2021-03-03 14:30"
+
+
+def test_a_symbol_taken_from_among_others_has_bars_of_its_own_length() -> None:
+    market = two_lengths()
+    assert [market.bar_ns, market.select(["BBB"]).bar_ns, market.select(["AAA"]).bar_ns] == [
+        MINUTE,
+        DAY,
+        MINUTE,
+    ]
+    assert opens(market.select(["BBB"])) == [f"2021-03-0{day}T14:30" for day in (1, 2, 3)]
+    assert market.select(["AAA"], end_ns=int(market.ts_ns[5])).bar_ns == MINUTE
+
+
+@pytest.mark.parametrize(
+    ("steps", "usual", "length"),
+    [
+        ([MINUTE, 3 * MINUTE], MINUTE, MINUTE),  # minutes without a trade
+        ([2 * MINUTE, 3 * MINUTE], MINUTE, MINUTE),  # not one of them beside the next
+        ([5 * MINUTE, 15 * MINUTE] * 4, MINUTE, 5 * MINUTE),
+        ([2 * MINUTE, 4 * MINUTE], MINUTE, MINUTE),  # too few to tell
+        ([21 * HOUR, 31 * HOUR], MINUTE, MINUTE),  # one trade a day, whenever
+        ([MINUTE] * 3, HOUR, MINUTE),
+        ([23 * HOUR, 25 * HOUR, 3 * DAY], MINUTE, DAY),  # clocks change, then a weekend
+        ([2 * DAY, 3 * DAY], DAY, DAY),
+        ([7 * DAY, 14 * DAY], DAY, 7 * DAY),
+        ([], HOUR, HOUR),
+    ],
+)
+def test_how_long_a_symbols_bars_are(steps: list[int], usual: int, length: int) -> None:
+    assert own_length_ns(np.cumsum([DAY, *steps]), usual) == length

@@ -30,7 +30,7 @@ from workbench.feeds.actions import (
 )  # fmt: skip
 from workbench.feeds.calendars import Sessions, sessions_between
 from workbench.feeds.columns import FIELDS, Columns, bar_length_ns, guess_instrument
-from workbench.feeds.openings import opening_ns
+from workbench.feeds.openings import opening_ns, shortest_ns
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, BarSlice, MarketEvent, Quote, Trade
 
@@ -270,7 +270,7 @@ class Recording:
         )
         return Recording(
             self.name, instruments, ts[sort], iid[sort], kind[sort], values[sort],
-            bar_ns=self.bar_ns, sessions=kept,
+            bar_ns=self.bar_ns if len(chosen) == len(self.symbols) else shortest_ns(self, chosen), sessions=kept,
         )  # fmt: skip
 
     def on_grid(self, ticks_e8: Sequence[int], lots_e8: Sequence[int]) -> "Recording":
