@@ -13,7 +13,7 @@ from tests.brokers.pool.wires import until
 from workbench.brokers.binance import feed as feed_module
 from workbench.brokers.binance.feed import BinanceFeed
 from workbench.brokers.binance.market import Dropped, Kline, Row, bar_of, bar_of_row, quote_of, trade_of
-from workbench.errors import VenueGarbled, VenueRefused
+from workbench.errors import BadInput, VenueGarbled, VenueRefused
 from workbench.feeds.live import LiveFeed
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
@@ -129,6 +129,14 @@ async def test_a_subscription_the_venue_refuses_is_asked_for_again(still: Emulat
         assert stream.ledger.unconfirmed == 0
         still.exchange.print_at(board(still), 60_000.0, 1.0)
         await until(lambda: len(watch.events) == 1)
+
+
+async def test_more_streams_than_a_connection_may_have_are_refused(still: Emulator) -> None:
+    many = [Instrument(n, f"A{n}USDT", "BINANCE", "USDT", 1, 1, "24/7") for n in range(257)]
+    settings = binance_account(still, options={"channels": "bars,quotes,trades,depth"})
+    with pytest.raises(BadInput, match=r"257 symbols with 4 channels are 1028 streams, at most 1024"):
+        BinanceFeed(settings, many)
+    assert BinanceFeed(settings, many[:256]).state == "closed"
 
 
 async def test_a_symbol_nobody_lists_is_silent_and_the_others_are_not(venue: Emulator) -> None:

@@ -35,7 +35,7 @@ from workbench.brokers.binance.signer import Signer
 from workbench.brokers.binance.words import VENUE, Number
 from workbench.brokers.pool import Credentials, Frame, Pool, Stream, Wire, decode, encode
 from workbench.config import BrokerSettings
-from workbench.errors import VenueGarbled, VenueRefused, WorkbenchError
+from workbench.errors import BadInput, VenueGarbled, VenueRefused, WorkbenchError
 from workbench.feeds.live import EventSink
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, Quote, Trade
@@ -53,6 +53,7 @@ _STREAMS: Final = {
     "trades": "trade",
     "depth": "depth@100ms",
 }
+_MOST_STREAMS: Final = 1_024  # of one connection
 _SNAPSHOT: Final = 1_000
 _AGAIN_S: Final = 0.5
 
@@ -109,7 +110,11 @@ class _Script:
 
 
 class BinanceFeed:
-    """Market data of `instruments`. `dropped` counts by reason, `missed` prints whose numbers were skipped."""
+    """Market data of `instruments`. `dropped` counts by reason, `missed` prints whose numbers were skipped.
+
+    Raises:
+        BadInput: they are more streams than one connection may have.
+    """
 
     name = VENUE
 
@@ -119,6 +124,10 @@ class BinanceFeed:
         self.settings, self.addresses = settings, addresses_of(settings)
         self.channels = channels_of(settings)
         self.instruments = tuple(instruments)
+        count = len(self.channels) * len(self.instruments)
+        if count > _MOST_STREAMS:
+            text = f"{len(self.instruments)} symbols with {len(self.channels)} channels are {count} streams"
+            raise BadInput(f"binance: {text}, at most {_MOST_STREAMS}: take fewer symbols, or fewer channels")
         self.pool = Pool(
             VENUE,
             budgets(),
