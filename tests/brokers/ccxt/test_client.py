@@ -114,7 +114,7 @@ async def test_client_ids_used_before_do_not_open_the_breaker(desk: Desk) -> Non
 
     async def used() -> Any:
         await client.gate(1.0)
-        client.answered(422, {}, "{}")
+        client.answered(422, {})
         raise library().InvalidOrder("client_order_id must be unique")
 
     for _ in range(6):

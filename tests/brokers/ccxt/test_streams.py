@@ -8,6 +8,7 @@ import pytest
 
 from tests.brokers.ccxt.desk import BOTH, LOOKS, POST, Desk, trading
 from tests.brokers.pool.wires import until
+from workbench.brokers.ccxt.library import library
 from workbench.brokers.contract import BrokerOrder
 from workbench.model.effects import Cancel
 from workbench.model.orders import FILLED
@@ -93,6 +94,26 @@ async def test_an_exchange_without_streams_is_asked(exchange: str) -> None:
         assert desk.kinds(resting) == ["Accepted", "Cancelled"]
         assert desk.broker.watches.connects == 0
         assert desk.broker.watches.state == "live"
+
+
+@pytest.mark.parametrize("exchange", BOTH)
+@pytest.mark.parametrize("how", ["the reader ends", "reset", "reset by a payload"])
+async def test_a_connection_that_nobody_reads_any_more_is_opened_again(how: str, exchange: str) -> None:
+    """ccxt leaves it open: nothing would ever be told on it again."""
+    async with trading(exchange) as desk:
+        order = desk.away(0.999)
+        await desk.submit(order)
+        watches, library_ = desk.broker.watches, library()
+        connects = watches.connects
+        for link in list(desk.broker.client.exchange.clients.values()):
+            if how == "the reader ends":
+                link.reject(library_.NetworkError("its reader ended"))
+            else:
+                link.reset(library_.ExchangeError("no more") if how == "reset" else {"status": 503})
+        await until(lambda: watches.connects > connects and watches.state == "live", 20)
+        desk.print_at(order.limit_px_e8 / SCALE)
+        await desk.over(order)
+        assert desk.filled(order) == 1
 
 
 # -- starting again ----------------------------------------------------------------------------------------------

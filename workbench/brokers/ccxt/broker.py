@@ -209,15 +209,15 @@ class CcxtBroker(VenueBroker):
         """Once a connection: does the exchange keep our ids? Without them a lost answer could never be resolved."""
         told = row.get("clientOrderId")
         if told is None:
-            self._run(self._ask_for_id(tracked))
+            self._run(self._ask_for_id(tracked, str(row["id"])))
         elif our_id(told) == tracked.client_id:
             self._ids_seen = True
         else:
             self._give_up_ids(f"'{told}' for '{tracked.client_id}'")
 
-    async def _ask_for_id(self, tracked: Tracked) -> None:
+    async def _ask_for_id(self, tracked: Tracked, number: str) -> None:
         try:
-            row = await self.client.order(tracked.venue_id, note_of(tracked).symbol)
+            row = await self.client.order(number, note_of(tracked).symbol)
         except WorkbenchError as error:
             logger.warning("%s: not known whether our ids are kept (%s)", self.plan.exchange, error)
             return

@@ -45,7 +45,6 @@ class Call:
     """One of our calls under way; ccxt may make several requests for it."""
 
     __slots__ = (
-        "body",
         "called",
         "headers",
         "lane",
@@ -62,7 +61,7 @@ class Call:
     ) -> None:
         self.name, self.lane, self.most_wait_s, self.called = name, lane, most_wait_s, called
         self.routes: list[Route] = []
-        self.status, self.headers, self.body = 0, dict[str, str](), ""  # of the last answer
+        self.status, self.headers = 0, dict[str, str]()  # of the last answer
         self.since_ns, self.over = 0, False
 
 
@@ -102,17 +101,22 @@ class CcxtClient:
             await self._limiter.wait(route, call.lane, call.most_wait_s)
         call.routes.append(route)
         self._check_keys()  # again: it may have waited
-        call.status, call.headers, call.body = 0, {}, ""
+        call.status, call.headers = 0, {}
         self.pool.meters.requests[call.name] += 1
         if not call.since_ns:
             call.since_ns = monotonic_ns()
             if call.called is not None:
                 call.called(call.since_ns)
 
-    def answered(self, status: int, headers: dict[str, str], body: str) -> None:
+    def answered(self, status: int, headers: dict[str, str]) -> None:
         call = _CALL.get()
         if call is not None:
-            call.status, call.headers, call.body = status, headers, body
+            call.status, call.headers = status, headers
+
+    def unparsed(self, body: str) -> None:
+        call = _CALL.get()
+        if call is not None and 200 <= call.status < 300 and _is_no_json(body):
+            raise library().BadResponse("the answer is no JSON")
 
     def usual(self, url: str) -> str:
         for address, usual in self.moved:
@@ -209,14 +213,6 @@ class CcxtClient:
                 retry_after_s=retry_after_s(call.headers),
                 order=order and bool(call.since_ns),
             )
-            if (
-                isinstance(found, VenueRefused | OutcomeUnknown)
-                and call.status == 200
-                and _is_no_json(call.body)
-            ):
-                found = VenueGarbled(
-                    self.name, "the answer is no JSON", "report it; it was not used", status=200
-                )
             if order and not call.since_ns and isinstance(found, VenueGarbled):
                 found = VenueRefused(self.name, found.said, "nothing was sent", code="CCXT")
             self._failed(found, call, breaker)
@@ -361,7 +357,7 @@ class CcxtClient:
 
 
 def _is_no_json(body: str) -> bool:
-    """ccxt goes on with such an answer as if it had been an empty one."""
+    """ccxt goes on with such an answer as if it had been an empty one: "no such order", say."""
     try:
         json.loads(body)
     except ValueError:

@@ -6,9 +6,10 @@ ccxt 4.5 is told what to do by attributes and by methods that subclasses may rep
 
     throttle            our limiter instead of its own: with ccxt's costs and rate, and our lanes
     on_rest_response    status and headers of every answer
+    parse_json          an answer that is none is an error: ccxt would take it for an empty list
     handle_errors       sees the exchange's usual address: some exchanges choose their table of errors by it
     client              a frame that ccxt cannot read ends the connection (its reader would stop for ever otherwise);
-                        what comes and goes is counted
+                        so does what ends its reader or its pings; what comes and goes is counted
     on_connected        a stream (re)connected: what it missed is fetched
 """
 
@@ -33,8 +34,12 @@ class Hooks(Protocol):
         """Return when a request of that cost may go."""
         ...
 
-    def answered(self, status: int, headers: dict[str, str], body: str) -> None:
+    def answered(self, status: int, headers: dict[str, str]) -> None:
         """A request was answered."""
+        ...
+
+    def unparsed(self, body: str) -> None:
+        """An answer was no JSON object or list; may raise an error of ccxt's."""
         ...
 
     def usual(self, url: str) -> str:
@@ -119,8 +124,15 @@ async def _throttle(self: Any, cost: float | None = None) -> None:
 def _on_rest_response(
     self: Any, code: int, reason: str, url: str, method: str, headers: dict[str, str], body: str, *more: Any
 ) -> str:
-    self.workbench_hooks.answered(code, headers, body)
+    self.workbench_hooks.answered(code, headers)
     return body.strip()
+
+
+def _parse_json(self: Any, body: str) -> Any:
+    found = super(type(self), self).parse_json(body)
+    if found is None:
+        self.workbench_hooks.unparsed(body)
+    return found
 
 
 def _handle_errors(self: Any, code: int, reason: str, url: str, *more: Any) -> Any:
@@ -135,7 +147,23 @@ def _client(self: Any, url: str) -> Any:
         link.handle_message = partial(_frame, hooks, link, link.handle_message)
         link.throttle = partial(_paced, hooks, link.throttle)
         link.send = partial(_send, hooks, link.send)
+        link.reject = partial(_reject, link, link.reject)
+        link.reset = partial(_reset, link)
     return link
+
+
+def _reject(link: Any, plain: Callable[..., Any], error: Any, message_hash: str | None = None) -> Any:
+    """When ccxt's reader ends it tells everybody who waits, and leaves a connection that nobody reads any more."""
+    if message_hash is None and link.error is None and isinstance(error, library().NetworkError):
+        link.on_error(error)
+        return error
+    return plain(error, message_hash)
+
+
+def _reset(link: Any, error: Any) -> None:
+    """ccxt would stop the pings and let the connection stand."""
+    known = isinstance(error, BaseException)
+    link.on_error(error if known else library().NetworkError(link.stringify_reset_payload(error)))
 
 
 async def _paced(hooks: Hooks, plain: Callable[[float], Awaitable[None]], cost: float = 1.0) -> None:
@@ -168,6 +196,7 @@ def _on_connected(self: Any, client: Any, message: Any = None) -> None:
 _METHODS: Final[dict[str, Any]] = {
     "throttle": _throttle,
     "on_rest_response": _on_rest_response,
+    "parse_json": _parse_json,
     "handle_errors": _handle_errors,
     "client": _client,
     "on_connected": _on_connected,
