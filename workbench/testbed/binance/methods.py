@@ -14,8 +14,9 @@ from workbench.testbed.binance.list_methods import ListMethods
 from workbench.testbed.binance.market_methods import MarketMethods
 from workbench.testbed.binance.orders import Orders
 from workbench.testbed.binance.refusals import Refusal
+from workbench.testbed.binance.wallet_methods import WalletMethods
 
-__all__ = ["NONE", "SIGNED", "WITH_KEY", "Method", "table"]
+__all__ = ["NONE", "SIGNED", "WITH_KEY", "Method", "table", "wallet_table"]
 
 NONE: Final = 0
 WITH_KEY: Final = 1
@@ -64,7 +65,7 @@ class Method:
     ) -> None:
         self.names = names.split()
         self.verb, _, path = route.partition(" ")
-        self.path = f"/api/v3/{path}"
+        self.path = path if path.startswith("/") else f"/api/v3/{path}"
         self.reply, self.weight, self.security, self.orders = reply, weight, security, orders
         self.known = frozenset(known) | (
             _SECURITY if security else frozenset({"returnRateLimits", "timeUnit"})
@@ -121,6 +122,36 @@ def _window_weight(asked: Asked) -> int:
 
 def _test_weight(asked: Asked) -> int:
     return 20 if str(asked.params.get("computeCommissionRates", "")).lower() == "true" else 1
+
+
+def wallet_table(wallet: WalletMethods) -> list[Method]:
+    """The methods of the wallet; they have paths alone."""
+    return [
+        Method("", "GET /sapi/v1/system/status", wallet.system, 1),
+        Method("", "GET /sapi/v1/account/status", wallet.account, 1, SIGNED),
+        Method("", "GET /sapi/v1/account/apiTradingStatus", wallet.trading, 1, SIGNED),
+        Method("", "GET /sapi/v1/account/apiRestrictions", wallet.rights, 1, SIGNED),
+        Method("", "GET /sapi/v1/capital/config/getall", wallet.coins, 10, SIGNED),
+        Method("", "GET /sapi/v1/asset/tradeFee", wallet.fees, 1, SIGNED, {"symbol"}),
+        Method(
+            "",
+            "POST /sapi/v3/asset/getUserAsset",
+            wallet.assets,
+            5,
+            SIGNED,
+            _words("asset needBtcValuation"),
+        ),
+        Method(
+            "",
+            "POST /sapi/v1/asset/get-funding-asset",
+            wallet.none,
+            1,
+            SIGNED,
+            _words("asset needBtcValuation"),
+        ),
+        Method("", "GET /sapi/v1/margin/allPairs", wallet.none, 1, WITH_KEY, {"symbol"}),
+        Method("", "GET /sapi/v1/margin/isolated/allPairs", wallet.none, 10, WITH_KEY, {"symbol"}),
+    ]
 
 
 def table(

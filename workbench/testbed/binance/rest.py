@@ -38,7 +38,7 @@ class Rest:
     def routes(self) -> Iterable[Route]:
         for method in self.methods:
             yield Route(method.verb, method.path, self._reply(method), open=method.security == NONE)
-            if method.security == NONE:  # older clients ask by the old version
+            if method.security == NONE and method.names:  # older clients ask by the old version
                 yield Route(method.verb, method.path.replace("/v3/", "/v1/"), self._reply(method), open=True)
         for version in ("v1", "v3"):
             for verb in ("POST", "PUT", "DELETE"):

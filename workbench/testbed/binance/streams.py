@@ -44,6 +44,7 @@ _NAME: Final = re.compile(
 )
 _WINDOWS: Final = {"!ticker_1h@arr": "1h", "!ticker_4h@arr": "4h", "!ticker_1d@arr": "1d"}
 _ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker", **_WINDOWS}
+_SPEEDS_S: Final = {"@1000ms": 1.0, "@3000ms": 3.0}  # older clients name one behind those of all symbols
 
 
 class _Client:
@@ -170,8 +171,8 @@ class MarketStreams:
         client.names[name] = None
         self._wanted.setdefault(name, set()).add(client)
         found = _NAME.fullmatch(name)
-        if name in _ALL:
-            self._every(name, 1.0)
+        if _plain(name) in _ALL:
+            self._every(name, _SPEEDS_S.get(name[-7:], 1.0))
             return
         board = self._boards.get(found["symbol"]) if found is not None else None
         if found is None or board is None or (found["interval"] and found["interval"] not in INTERVALS):
@@ -216,10 +217,11 @@ class MarketStreams:
             return
         self._every(name, seconds)
         now_ns = self.exchange.clock.shown_ns()
-        if name in _ALL:
+        plain = _plain(name)
+        if plain in _ALL:
             boards = self._boards.values()
-            told = window_event if name in _WINDOWS else tick_event
-            self._send(name, lambda t: [told(_ALL[name], board, now_ns, t) for board in boards])
+            told = window_event if plain in _WINDOWS else tick_event
+            self._send(name, lambda t: [told(_ALL[plain], board, now_ns, t) for board in boards])
             return
         found = _NAME.fullmatch(name)
         assert found is not None
@@ -300,3 +302,7 @@ class MarketStreams:
                 told = body(client.time)
                 payload = made[form] = _encode({"stream": name, "data": told} if client.combined else told)
             client.link.send(event or name.partition("@")[2] or name, payload)
+
+
+def _plain(name: str) -> str:
+    return name[:-7] if name[-7:] in _SPEEDS_S else name

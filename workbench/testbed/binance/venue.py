@@ -16,7 +16,7 @@ from workbench.testbed.binance.filters import filters_of
 from workbench.testbed.binance.list_methods import ListMethods
 from workbench.testbed.binance.lists import Lists
 from workbench.testbed.binance.market_methods import MarketMethods
-from workbench.testbed.binance.methods import table
+from workbench.testbed.binance.methods import table, wallet_table
 from workbench.testbed.binance.orders import Orders
 from workbench.testbed.binance.refusals import fault_answer
 from workbench.testbed.binance.rest import Rest
@@ -25,6 +25,7 @@ from workbench.testbed.binance.streams import MarketStreams
 from workbench.testbed.binance.tickets import Rules
 from workbench.testbed.binance.triggers import Triggers
 from workbench.testbed.binance.user_stream import UserStream
+from workbench.testbed.binance.wallet_methods import WalletMethods
 from workbench.testbed.binance.ws_api import WsApi
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.emulator import new_secret
@@ -73,13 +74,14 @@ class BinanceVenue:
         self.lists.sinks.append(self.user.listed)
         self.lists.placed.append(self.user.placed)
         orders = Orders(self.rules, self.balances, self.allowances)
+        account = AccountMethods(orders, int(self.account))
         self.methods = table(
             MarketMethods(self.rules, self.allowances),
             orders,
             Changes(orders),
             ListMethods(orders, self.lists),
-            AccountMethods(orders, int(self.account)),
-        )
+            account,
+        ) + wallet_table(WalletMethods(account))
         self._rest = Rest(exchange, self.methods, self.keys, self.allowances)
         self.ws_api = WsApi(exchange, self.methods, self.keys, self.allowances, self.user)
         self.streams = MarketStreams(exchange)
