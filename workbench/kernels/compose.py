@@ -22,6 +22,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.core.errors import TypingError
 
+from workbench.kernels.array_functions import load_array_functions
 from workbench.kernels.freeze import Freezer
 from workbench.kernels.indicator import Ohlcv
 from workbench.kernels.layout import Layout, Record
@@ -35,6 +36,8 @@ __all__ = [
     "step_signatures",
     "types_of",
 ]
+
+load_array_functions()
 
 # numba's own annotations describe its public face; this file works below it
 types: Any = numba.types
