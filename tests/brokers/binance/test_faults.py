@@ -193,6 +193,27 @@ async def test_a_clock_that_is_off_is_asked_for_and_the_order_goes_again(way: st
         assert (await desk.broker.account()).positions == {0: SCALE // 10}
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_who_waited_while_the_keys_were_refused_is_not_sent(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with trading(orders=way) as desk:
+        pool = desk.broker.pool
+
+        async def waited(*asked: Any) -> float:
+            pool.health.say("unauthorised", "the keys are refused")  # meanwhile
+            return 1.0
+
+        monkeypatch.setattr(pool.limiter, "admit", lambda *asked: False)
+        monkeypatch.setattr(pool.limiter, "wait", waited)
+        order = desk.order()
+        await desk.submit(order)
+        [answer] = desk.of(order)
+        assert isinstance(answer, Rejected)
+        assert "nothing was sent" in answer.text
+        assert desk.at_venue(order) == []
+
+
 async def test_a_revoked_key_stops_the_account() -> None:
     async with trading() as desk:
         desk.binance.keys.revoke(desk.binance.key)

@@ -183,10 +183,12 @@ class OrderSocket:
         """
         limiter, meters = self._limiter, self._meters
         health = self._pool.health
+        if health.state != "unauthorised" and not limiter.admit(route, lane):
+            await limiter.wait(route, lane, most_wait_s)
+            if health.state == "unauthorised":  # since it began to wait
+                limiter.release(route)
         if health.state == "unauthorised":
             raise KeysRefused(VENUE, f"left alone: {health.reason}", "nothing was sent; renew the keys")
-        if not limiter.admit(route, lane):
-            await limiter.wait(route, lane, most_wait_s)
         try:
             called_ns = monotonic_ns()
             if called is not None:
