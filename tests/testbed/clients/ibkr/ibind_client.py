@@ -165,6 +165,14 @@ def contract_steps(session: Session, desk: Desk) -> None:
         expect(info["symbol"] == "SPY" and info["rules"]["increment"] == 0.01, str(info)[:200])
         rules = client.search_contract_rules(str(SPY)).data
         expect(rules["incrementRules"][0]["lowerEdge"] == 0.0, str(rules)[:200])
+    with session.step("hours, listings and rates"):
+        week = client.trading_schedule_by_symbol("STK", "SPY").data[0]["schedules"]
+        monday = next(day for day in week if day["tradingScheduleDate"] == "20000103")
+        expect(monday["sessions"][0]["openingTime"] == "0930", str(monday))
+        listed = client.all_conids_by_exchange("NASDAQ").data
+        expect(any(row["conid"] == AAPL for row in listed), str(listed)[:200])
+        expect(client.security_future_by_symbol(["ES"]).data == {"ES": []}, "futures")
+        expect(client.currency_exchange_rate("USD", "USD").data["rate"] == 1.0, "no rate")
     with session.step("a symbol nobody knows"):
         expect(client.stock_conid_by_symbol(["NOSUCH"]).data == {}, "something was found")
     with session.step("a contract nobody knows"):
