@@ -7,6 +7,7 @@ import pytest
 from tests.brokers.binance.desk import BTC, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers import BrokerOrder
+from workbench.brokers.binance import client as client_module
 from workbench.model.effects import Cancel, Submit
 from workbench.model.orders import BUY, CANCELLED, FILLED, GTC, LIMIT, PARTIAL, SELL, STOP, WORKING
 from workbench.model.reports import Amended, AmendRefused, Filled, Unsent
@@ -70,6 +71,24 @@ async def test_orders_of_an_earlier_run_are_followed_again(venue: Emulator) -> N
         await until(lambda: second.kinds(resting) == ["Cancelled"])
         assert second.of(done) == second.of(gone) == []
         assert await second.broker.order("wb-3-99") is None
+
+
+async def test_an_order_of_many_executions_comes_back_page_by_page(
+    venue: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_MOST", 3)
+    async with trading(venue=venue) as first:
+        order, other = first.away(0.999, qty=1), first.order(iid=0)
+        await first.submit(order, other)
+        for number in range(1, 8):
+            first.print_at(from_e8(order.limit_px_e8), 0.1)
+            await until(lambda number=number: len(first.fills(order)) == number)  # type: ignore[misc]
+    async with trading(venue=venue, first_id=10, epoch=8) as second:
+        known = await known_to(second, order)
+        assert exec_ids(known) == [fill.exec_id for fill in first.fills(order)]
+        assert known.filled_e8 == to_e8("0.7")
+        trades = await second.broker.client.trades_since("BTCUSDT", first.fills(other)[0].ts_ns)
+        assert len(trades) == len({trade.id for trade in trades}) == 7 + len(first.fills(other))
 
 
 async def test_what_happened_while_nobody_was_connected_is_told_when_asked(venue: Emulator) -> None:

@@ -33,6 +33,7 @@ from workbench.brokers.pool import (
     Fixed,
     Pool,
     Probed,
+    Route,
     SignedHeaders,
     decode,
 )
@@ -218,32 +219,31 @@ class BinanceClient:
         return found
 
     async def trades_of(self, symbol: str, order_id: str, *, lane: int = DATA) -> list[TradeBody]:
-        """The executions of one order, oldest first, every page."""
+        """The executions of one order, oldest first, every page. Without a number to begin with the venue would show
+        the newest ones."""
+        params = [("symbol", symbol), ("orderId", order_id)]
+        return await self._trades(self.routes.trades_of_order, params, [("fromId", "0")], lane)
+
+    async def trades_since(self, symbol: str, since_ns: int, *, lane: int = DATA) -> list[TradeBody]:
+        """The account's executions in a symbol since a time (a day back at most), oldest first, every page."""
+        since = [("startTime", str(since_ns // 1_000_000))]
+        return await self._trades(self.routes.history, [("symbol", symbol)], since, lane)
+
+    async def _trades(self, route: Route, params: Params, first: Params, lane: int) -> list[TradeBody]:
+        """Page after page: the first one by `first`, the following ones by the number behind the last."""
         found: list[TradeBody] = []
-        params: Params = [("symbol", symbol), ("orderId", order_id)]
+        where = first
         for _ in range(_MOST_PAGES):
-            answer = await self.rest.ask(
-                self.routes.trades_of_order, "/api/v3/myTrades", query_of(params), lane=lane
-            )
+            query = query_of([*params, *where, ("limit", str(_MOST))])
+            answer = await self.rest.ask(route, "/api/v3/myTrades", query, lane=lane)
             page = decode(VENUE, answer.body, list[TradeBody], what="the trades", deepest=0)
             known = {str(trade.id) for trade in found}
             new = [trade for trade in page if str(trade.id) not in known]
             found += new
-            if len(page) < _MOST // 2 or not new:
+            if len(page) < _MOST or not new:
                 break
-            params = [
-                ("symbol", symbol),
-                ("orderId", order_id),
-                ("fromId", str(int(new[-1].id) + 1)),
-                ("limit", str(_MOST)),
-            ]
+            where = [("fromId", str(int(new[-1].id) + 1))]
         return found
-
-    async def trades_since(self, symbol: str, since_ns: int, *, lane: int = DATA) -> list[TradeBody]:
-        """The account's executions in a symbol since a time (a day back at most), the newest thousand."""
-        params = [("symbol", symbol), ("startTime", str(since_ns // 1_000_000)), ("limit", str(_MOST))]
-        answer = await self.rest.ask(self.routes.history, "/api/v3/myTrades", query_of(params), lane=lane)
-        return decode(VENUE, answer.body, list[TradeBody], what="the trades", deepest=0)
 
     # -- the account -----------------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ class AccountMethods:
             and (start_ns is None or one.ts_ns >= start_ns)
             and (end_ns is None or one.ts_ns <= end_ns)
         ]
-        chosen = found[:limit] if first or start_ns is not None else found[-limit:]
+        chosen = found[:limit] if asked.has("fromId") or start_ns is not None else found[-limit:]
         return [trade_row(order, one, asked.time) for order, one in chosen]
 
     def order_counts(self, asked: Asked) -> Any:
