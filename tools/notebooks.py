@@ -10,8 +10,11 @@ and live figures are left out; they appear when the page is run. `quickstart.ipy
 """
 
 import argparse
+import contextlib
+import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -87,6 +90,13 @@ def execute(page: Any, folder: Path, home: Path) -> None:
         manager: Any = client.create_kernel_manager()  # the client's own, so that it ends the kernel as well
         manager.ip = f"{private}/kernel"
         client.execute(env={**os.environ, "WORKBENCH_HOME": str(home)})
+
+
+def end_desks(home: Path) -> None:
+    """End the engines that a page which failed left behind in `home`: they are made to outlive their kernel."""
+    for address in home.glob("*/engine.json"):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(int(json.loads(address.read_text("utf-8"))["pid"]), signal.SIGTERM)
 
 
 def clean(page: Any, *folders: Path) -> None:
@@ -186,6 +196,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             except CellExecutionError as error:
                 print(f"notebooks: {name}: {error.ename}: {error.evalue}", file=sys.stderr)
                 return 1
+            finally:
+                end_desks(Path(home))
             clean(page, Path(home), ROOT)
         target = options.out / f"{name}.ipynb"
         _nbformat.write(page, target)

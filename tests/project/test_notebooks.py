@@ -1,11 +1,15 @@
 """The tool that makes notebook pages: what it reads out of a text, and what it keeps of outputs."""
 
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from tools.notebooks import cells_of, clean, drift, page_of
+from tools.notebooks import cells_of, clean, drift, end_desks, page_of
 
 TEXT = '''"""A page."""
 
@@ -79,6 +83,15 @@ def test_what_is_large_live_or_of_one_machine_is_left_out() -> None:
     assert [o.execution_count for o in first] == [1, 1]
     assert [o.text for o in second] == ["in x.py\nand again\n"]
     assert (page.cells[2].execution_count, page.cells[2].metadata) == (2, {})
+
+
+def test_the_engine_of_a_page_that_failed_is_ended(tmp_path: Path) -> None:
+    engine = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (tmp_path / "desk").mkdir()
+    (tmp_path / "desk" / "engine.json").write_text(json.dumps({"pid": engine.pid}))
+    end_desks(tmp_path)
+    assert engine.wait(20) == -signal.SIGTERM
+    end_desks(tmp_path)  # it is gone: nothing to end, nothing to say
 
 
 def test_a_page_that_came_apart_is_noticed(tmp_path: Path) -> None:

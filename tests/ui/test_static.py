@@ -47,6 +47,13 @@ def test_a_desk_as_text_says_the_same(snapshot: Snapshot) -> None:
     assert f"of {len(snapshot.strategies)} running" in text
 
 
+def test_a_live_desk_is_at_its_venues_and_has_no_share_played(snapshot: Snapshot) -> None:
+    session = msgspec.structs.replace(snapshot.session, market="live", data="alpaca+ibkr")
+    told = static.snapshot_text(msgspec.structs.replace(snapshot, session=session))
+    assert re.search(r"market time .* UTC, at alpaca\+ibkr$", told, re.MULTILINE)
+    assert re.search(r"market time .* UTC, \d+% of SPY$", static.snapshot_text(snapshot), re.MULTILINE)
+
+
 def test_hostile_words_stay_words(snapshot: Snapshot) -> None:
     replace = msgspec.structs.replace
     bad = replace(

@@ -340,8 +340,11 @@ class Session:
             return f"<Session {self.name}: {error}>"
         s, a = shot.session, shot.account
         running = sum(row.state in ("running", "warming") for row in shot.strategies)
+        played = (
+            "" if s.market == "live" else f" {s.progress:.0%}"
+        )  # what happens now has no end to measure by
         return (
-            f"<Session {s.name}: {s.state}, market {s.data} {s.market} {s.progress:.0%}, equity {a.equity:,.2f} "
+            f"<Session {s.name}: {s.state}, market {s.data} {s.market}{played}, equity {a.equity:,.2f} "
             f"{a.currency}, {running} of {len(shot.strategies)} strategies running, epoch {s.epoch}>"
         )
 

@@ -212,11 +212,12 @@ def snapshot_text(now: Snapshot) -> str:
     )
     held = [r for r in now.positions if r.strategy_id < 0 and r.quantity]
     running = sum(1 for r in now.strategies if r.state in ("running", "warming"))
+    told = f"at {s.data}" if s.market == "live" else f"{s.progress:.0%} of {s.data}"
     lines = [
         f"desk {s.name}: {s.mode}, {s.state}"
         + (f" ({s.kill_reason})" if s.kill_reason else "")
         + f", market {s.market}",
-        f"  market time  {when(s.market_ts_ns)} UTC, {s.progress:.0%} of {s.data}",
+        f"  market time  {when(s.market_ts_ns)} UTC, {told}",
         f"  equity       {money(a.equity)} {a.currency}  P&L {money(a.equity - a.start_cash, sign=True)}",
         "  positions    " + (", ".join(f"{r.symbol} {units(r.quantity)}" for r in held) or "flat"),
         f"  orders       {working} working, {len(now.fills)} last fills",

@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, NumeralTickFormatter, Range1d
+from bokeh.models import (
+    ColumnDataSource,
+    DatetimeTickFormatter,
+    FixedTicker,
+    HoverTool,
+    NumeralTickFormatter,
+    Range1d,
+)
 from bokeh.plotting import figure
 
 from workbench.model.snapshot import AccountHistoryRow
@@ -30,25 +37,35 @@ class VenueCharts:
         self.sources = {name: ColumnDataSource({column: [] for column in _COLUMNS}) for name in accounts}
         left = self._chart("allowance left, %", "headroom", "0.0", colours)
         left.y_range = Range1d(0, 104)
-        trip = self._chart("round trip, ms", "wire", "0.00", colours)
+        trip = self._chart("round trip, ms", "wire", "0.00", colours, dots=True)
         wait = self._chart("waited in each second, ms", "waited", "0.0", colours)
-        for chart in (trip, wait):
-            chart.y_range.start = 0
-            chart.y_range.min_interval = 1.0
+        wait.y_range.start = 0
+        wait.y_range.min_interval = 1.0
+        # bokeh's own marks of such a scale run into one another where it spans little
+        trip.yaxis.ticker = trip.ygrid.ticker = FixedTicker(
+            ticks=[n * 10**e for e in range(-2, 6) for n in (1, 3)]
+        )
         trip.x_range = wait.x_range = left.x_range
         self.views = (left, trip, wait)
 
-    def _chart(self, title: str, column: str, digits: str, colours: Colours) -> Any:
+    def _chart(self, title: str, column: str, digits: str, colours: Colours, dots: bool = False) -> Any:
+        """`dots` on a scale of powers of ten: for what is not there every second and differs widely."""
         chart = figure(
             height=190,
             sizing_mode="stretch_width",
             x_axis_type="datetime",
+            y_axis_type="log" if dots else "linear",
             tools="save",
             title=title,
         )
         for number, (name, source) in enumerate(self.sources.items()):
             colour = _LINES[number % len(_LINES)]
-            line = chart.line("time", column, source=source, color=colour, line_width=1.8, legend_label=name)
+            drawn = {"source": source, "color": colour, "legend_label": name}
+            line = (
+                chart.scatter("time", column, size=4, alpha=0.75, **drawn)
+                if dots
+                else chart.line("time", column, line_width=1.8, **drawn)
+            )
             tips = [("account", name), ("time", "@time{%H:%M:%S}"), (title, f"@{column}{{{digits}}}")]
             chart.add_tools(
                 HoverTool(tooltips=tips, renderers=[line], formatters={"@time": "datetime"}, mode="vline")

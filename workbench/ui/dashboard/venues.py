@@ -33,7 +33,7 @@ class VenuesTab:
         self._since_ns = 0
         self.charts = VenueCharts([row.account for row in first.accounts], Colours(dark))
         self.bands = pn.pane.HTML(
-            "", stylesheets=[look["style"]], css_classes=["wb-words"], sizing_mode="stretch_width"
+            "", stylesheets=[look["style"]], css_classes=["wb-bands"], sizing_mode="stretch_width"
         )
         self.tables = {
             "accounts": SnapshotTable(frames.accounts, "Accounts", (), page_size=None, small=True, **look),

@@ -626,9 +626,9 @@ class Venues {
     const shut = Object.entries(row.breakers).filter(([, state]) => state !== "closed").map(([name, state]) => `${name} ${state}`).join(", ");
     return [
       `${row.account} (${row.venue}, ${row.mode}) is ${row.state}: ${row.reason}`,
-      row.books_ns ? `holds: cash ${fixed(row.cash, 2)}, equity ${fixed(row.equity, 2)}, ${fixed(row.positions, 0)} positions (told ${clock(row.books_ns)} UTC)` : "",
+      row.books_ns ? `holds: cash ${fixed(row.cash, 2)}, equity ${fixed(row.equity, 2)}, ${fixed(row.positions, 0)} ${row.positions === 1 ? "position" : "positions"} (told ${clock(row.books_ns)} UTC)` : "",
       part("allowances left", Object.entries(row.headroom).map(([name, share]) => `${name} ${fixed(share * 100, 0)} %`).join(", ")),
-      part("limiter", `${fixed(row.waiting, 0)} waiting, ${fixed(row.waited, 0)} have waited, longest ${micros(row.longest_wait_us)}`),
+      part("limiter", `${fixed(row.waiting, 0)} waiting, ${fixed(row.waited, 0)} have waited, longest ${row.longest_wait_us > 0 ? micros(row.longest_wait_us) : "–"}`),
       part("requests", `${fixed(row.requests, 0)} sent, ${fixed(row.limited, 0)} answered 429${errors ? `, failed: ${errors}` : ""}`),
       part("left alone", shut),
       part("streams", row.streams.map((s) => `${s.name} ${s.state}${s.state === "live" ? ` ${fixed(s.age_s, 1)} s` : s.reason ? ` (${s.reason})` : ""}${s.reconnects ? `, ${s.reconnects} reconnects` : ""}${s.gaps ? `, ${s.gaps} gaps` : ""}`).join("; ")),
@@ -1165,7 +1165,7 @@ button:focus-visible, input:focus-visible, .scroll:focus-visible, select:focus-v
 .venue { min-width: 0; display: flex; flex-wrap: wrap; gap: 0 18px; align-content: flex-start; background: var(--raised); border: 1px solid var(--line); border-radius: 8px; padding: 7px 12px 8px; }
 .venue[data-light="warn"] { border-color: var(--warn); background: var(--warnbg); }
 .venue[data-light="bad"] { border-color: var(--down); background: var(--badbg); }
-.venue .line { flex: 1 1 240px; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 0 9px; min-height: 21px; white-space: nowrap; }
+.venue .line { flex: 1 1 340px; min-width: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 0 9px; min-height: 21px; white-space: nowrap; }
 .venue .line > b, .venue .state { overflow: hidden; text-overflow: ellipsis; }
 .venue .state { color: var(--muted); }
 .venue[data-light="warn"] .state { color: var(--warn); font-weight: 600; }
