@@ -15,9 +15,11 @@ setup: ## make .venv from the lock; a moment when nothing changed (PYTHON=3.12 t
 demo: setup ## engine, warehouse, dashboard and JupyterLab with the quickstart open (HEADLESS=1: no browser)
 	@$(BIN)/workbench demo $(if $(filter-out 0 no false,$(HEADLESS)),--headless)
 
+# a file at a time on each core, in the order of the suite; WORKERS=0 runs all in one process (for a debugger)
+WORKERS ?= logical
 test: setup ## every test (ARGS="tests/engine -x" for some)
 	@$(BIN)/python tools/system_packages.py --install
-	@$(BIN)/python -m pytest $(ARGS); status=$$?; $(BIN)/python tools/system_packages.py --left-out; exit $$status
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS); status=$$?; $(BIN)/python tools/system_packages.py --left-out; exit $$status
 
 lint: setup ## style, format, import rules
 	@$(BIN)/ruff check .

@@ -98,7 +98,7 @@ def rolling(n: int, column: int, fold: Callable[[np.ndarray], float]) -> Callabl
         (Lowest(20), rolling(20, 2, lambda w: float(w.min()))),
         (Atr(14), plain_atr(14)),
     ],
-    ids=repr,
+    ids=("Sma", "StdDev", "Highest", "Lowest", "Atr"),
 )
 def test_equals_its_definition(indicator: Indicator, plain: Callable[[np.ndarray], list[float]]) -> None:
     bars = sample_bars(3_000)
