@@ -24,9 +24,10 @@ from workbench.config import SimSettings
 from workbench.engine.limits import Limits
 from workbench.feeds import Recording, synthetic
 from workbench.kernels import Atr, Bollinger, Ema, Macd, Roc, Rsi, Sma
-from workbench.research import backtest, fused_loop
-from workbench.research.fused_build import layout_and_indicators, loop_call
-from workbench.research.fused_one import account_of, marks_of
+from workbench.research import backtest
+from workbench.research.fused import loop
+from workbench.research.fused.build import layout_and_indicators, loop_call
+from workbench.research.fused.one import account_of, marks_of
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Strategy
 from workbench.strategy.rows import RowMemory
@@ -145,7 +146,7 @@ class Fused:
         self.strategy = strategy
         self.layout, self.indicators = layout_and_indicators(strategy)
         decide: Any = type(strategy).decide  # type: ignore[attr-defined]
-        call = loop_call(self.layout, decide, "fused", fused_loop.loop_over, fused_loop.SIGNATURE)
+        call = loop_call(self.layout, decide, "fused", loop.loop_over, loop.SIGNATURE)
         if isinstance(call, str):
             raise SystemExit(call)
         self.call, self.memory = call, RowMemory(self.layout)
@@ -159,8 +160,8 @@ class Fused:
     def seconds(self) -> float:
         """One pass over all bars, from fresh indicators."""
         self.memory.fill(0, self.strategy, self.indicators)
-        account = account_of(self.plan, fused_loop, Limits().allow_reversal != 0)
-        numbers = np.zeros(fused_loop.NUMBERS)
+        account = account_of(self.plan, loop, Limits().allow_reversal != 0)
+        numbers = np.zeros(loop.NUMBERS)
         memory, n = self.memory, len(self.equity)
         begun = time.perf_counter()
         self.call(
@@ -177,7 +178,7 @@ class Fused:
             *self.rows,
         )
         taken = time.perf_counter() - begun
-        self.orders = int(account[fused_loop.N_ORDERS])
+        self.orders = int(account[loop.N_ORDERS])
         return taken
 
 

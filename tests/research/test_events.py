@@ -18,8 +18,8 @@ from workbench.model import Bar, Effect, Event
 from workbench.model.orders import STATE_NAMES, TIF_NAMES, TYPE_NAMES
 from workbench.model.scale import SCALE
 from workbench.research.engine_loop import Desk
-from workbench.research.events import EventLoop, events_run
-from workbench.research.events_inputs import Inputs
+from workbench.research.events.inputs import Inputs
+from workbench.research.events.run import EventLoop, events_run
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Strategy, load_strategy
 

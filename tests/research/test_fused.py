@@ -14,7 +14,7 @@ from workbench.engine import rules
 from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
 from workbench.kernels import Ema, Rsi
 from workbench.research import Result, backtest
-from workbench.research.fused_rules import DOUBTS
+from workbench.research.fused.rules import DOUBTS
 from workbench.research.loops import run_plan
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Strategy, find_strategies, is_event, load_strategy
@@ -201,7 +201,7 @@ def test_long_data_goes_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> Non
     data = market(1_000, 9)
     whole = backtest(Turns(), data, fill="close")
     told: list[tuple[int, int]] = []
-    monkeypatch.setattr("workbench.research.fused_one.BARS_A_CALL", 77)
+    monkeypatch.setattr("workbench.research.fused.one.BARS_A_CALL", 77)
     parts = backtest(Turns(), data, fill="close", progress=lambda done, total: told.append((done, total)))
     assert_same(whole.run, parts.run)
     assert [done for done, _ in told] == [*range(77, 1_000, 77), 1_000]

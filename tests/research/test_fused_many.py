@@ -127,7 +127,7 @@ def test_law_whatever_runs_the_answer_is_the_engines(
 def test_a_panel_goes_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = synthetic(4, 500, seed=2)
     whole = run_plan(plan_of(data, Turns(), quantity=1.0))
-    monkeypatch.setattr("workbench.research.fused_many.UNITS_A_CALL", 33)
+    monkeypatch.setattr("workbench.research.fused.many.UNITS_A_CALL", 33)
     told: list[int] = []
     parts = run_plan(plan_of(data, Turns(), quantity=1.0, progress=lambda done, total: told.append(done)))
     assert (whole.loop, parts.loop) == ("compiled", "compiled")

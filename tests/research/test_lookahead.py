@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import StrategyError
 from workbench.feeds import Recording, open_data, synthetic, synthetic_quotes
 from workbench.research import check
-from workbench.research.lookahead_markets import another_market, cuts, futures
+from workbench.research.lookahead.markets import another_market, cuts, futures
 from workbench.strategy import CheckResult, Strategy, find_strategies, load_strategy
 
 FUTURE, SAME = "other futures change nothing before them", "the same market gives the same decisions"

@@ -12,10 +12,11 @@ import pytest
 from tests.research.test_backtest import CROSS, HOLD, recording, strategy, walk
 from workbench.errors import BadInput, BadValue
 from workbench.feeds import synthetic
-from workbench.research import Result, backtest, compare, report_parts
+from workbench.research import Result, backtest, compare
 from workbench.research.notebooks import NotebookFailed
-from workbench.research.report import TEMPLATE
-from workbench.research.report_files import load_result, save_result
+from workbench.research.report import parts
+from workbench.research.report.files import load_result, save_result
+from workbench.research.report.page import TEMPLATE
 from workbench.research.tick_formats import percents
 
 EVIL = '"]; print("<script>alert(1)</script>")\n#'
@@ -56,7 +57,7 @@ def test_the_report_is_one_page_with_everything_inside(busy: Result, tmp_path: P
     assert "&lt;script&gt;alert(1)" in html
     for said in ("profit factor", "Return by month", "Best round trips", "max drawdown days"):
         assert said in html
-    assert report_parts.shown("final_equity", busy.stats["final_equity"]) in html
+    assert parts.shown("final_equity", busy.stats["final_equity"]) in html
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//""", html)
     assert html.count("Bokeh") > 10
 
@@ -77,7 +78,7 @@ def test_a_report_that_fails_says_where_and_keeps_the_notebook(
 ) -> None:
     broken = tmp_path / "report.ipynb"
     broken.write_text(TEMPLATE.read_text("utf-8").replace("part.head(result)", "part.hed(result)"), "utf-8")
-    monkeypatch.setattr("workbench.research.report.TEMPLATE", broken)
+    monkeypatch.setattr("workbench.research.report.page.TEMPLATE", broken)
     with pytest.raises(NotebookFailed, match=r"cell 3: AttributeError.*report\.failed\.ipynb"):
         busy.report(tmp_path / "report.html", progress=False)
     assert (tmp_path / "report.failed.ipynb").exists()
@@ -111,10 +112,10 @@ def test_axes_have_the_decimals_that_tell_small_returns_apart() -> None:
     small = backtest(strategy(CROSS, "AroundMean", period=30), synthetic(1, 2_000, seed=5), quantity=1)
     width = float(np.ptp(small.returns.to_numpy()))
     assert 0 < width < 1e-4
-    form = report_parts.sessions_picture(small).xaxis[0].formatter.format
+    form = parts.sessions_picture(small).xaxis[0].formatter.format
     assert form == percents(width)
     assert f"{width / 5:.{form.count('0') - 1}%}" != f"{0:.{form.count('0') - 1}%}"
-    profits, against = report_parts.trades_picture(small).children
+    profits, against = parts.trades_picture(small).children
     assert "." in profits.xaxis[0].formatter.format
     assert "." in against.yaxis[0].formatter.format
-    assert report_parts.sessions_picture(backtest(strategy(HOLD, "Hold"), recording(walk(1, 1)))) is not None
+    assert parts.sessions_picture(backtest(strategy(HOLD, "Hold"), recording(walk(1, 1)))) is not None

@@ -94,7 +94,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             emit({"name": result.name, "parameters": result.parameters, **result.stats}, True)
             return
-        from workbench.research.report_parts import shown
+        from workbench.research.report.parts import shown
 
         rows = [(name, shown(name, value)) for name, value in result.stats.items()]
         table(repr(result), ["figure", "value"], rows)

@@ -1,6 +1,6 @@
 """What market data leaves behind in an engine when it changes nothing else: clock, counts, prices and marks.
 
-A loop that calls a strategy's hooks itself (research/events.py) need not hand every bar to `Engine.handle`: as long as
+A loop that calls a strategy's hooks itself (research/events) need not hand every bar to `Engine.handle`: as long as
 no hook answers and no report comes, all that the engine would keep of a thousand bars is what stands here. It puts that
 right before the engine is next asked. No order, no decision. A test holds it equal to handling the same events.
 """

@@ -8,7 +8,7 @@ Live trading never imports this room.
 
 from workbench.research.backtest import Part, backtest
 from workbench.research.compare import Comparison, compare
-from workbench.research.lookahead import check
+from workbench.research.lookahead.check import check
 from workbench.research.parity import ParityReport, paired, parity
 from workbench.research.result import Decision, Result
 from workbench.research.statistics import FIGURES

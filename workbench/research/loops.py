@@ -6,14 +6,14 @@
 | events | one event strategy |
 | engine | everything |
 
-Not here: the loops (fused.py, events.py, engine_loop.py).
+Not here: the loops (fused/run.py, events/run.py, engine_loop.py).
 """
 
 from typing import Final
 
 from workbench.errors import BadValue, UnknownName
 from workbench.research.engine_loop import engine_run
-from workbench.research.events import events_run
+from workbench.research.events.run import events_run
 from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import is_event
@@ -38,7 +38,7 @@ def run_plan(plan: Plan, loop: str = "auto") -> Run:
         if loop == "events" and run.loop != loop:
             raise BadValue("loop", loop, f"{run.why}: leave it out, and the engine runs it")
         return run
-    from workbench.research.fused import fused_run
+    from workbench.research.fused.run import fused_run
 
     answer = fused_run(plan)
     if isinstance(answer, Run):

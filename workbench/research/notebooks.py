@@ -1,6 +1,6 @@
 """Executing a notebook with papermill: parameters in, executed copy out, a progress bar on the way.
 
-Not here: which notebooks there are, pages made of them (report.py).
+Not here: which notebooks there are, pages made of them (report/page.py).
 """
 
 from collections.abc import Mapping

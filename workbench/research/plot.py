@@ -1,7 +1,7 @@
 """The picture of a backtest: price with fills, equity, drawdown; one axis of bars for all, so nights take no room.
 
 However long the data, a picture stays light: bars are gathered into candles, curves keep the extremes of each stretch.
-Not here: pictures of several results (compare.py), pages (report.py).
+Not here: pictures of several results (compare.py), pages (report/page.py).
 """
 
 from typing import TYPE_CHECKING, Any

@@ -270,7 +270,7 @@ class Result:
 
         Made by executing a notebook; `progress` shows how far it is. Returns the path.
         """
-        from workbench.research.report import write_report
+        from workbench.research.report.page import write_report
 
         return write_report(self, Path(path), progress=progress)
 

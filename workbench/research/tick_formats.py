@@ -1,6 +1,6 @@
 """Formats for the numbers at an axis: as many decimals as tell neighbouring ticks apart, and no more.
 
-Lives here: Bokeh's numeral formats by how far the values spread. Not here: figures in tables (report_parts.py), times.
+Lives here: Bokeh's numeral formats by how far the values spread. Not here: figures in tables (report/parts.py), times.
 """
 
 import math

@@ -314,7 +314,7 @@ class WalkForward:
         return picture
 
     def __repr__(self) -> str:
-        from workbench.research.report_parts import shown
+        from workbench.research.report.parts import shown
 
         stats, table = self.result.stats, self.windows
         figures = ", ".join(

@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.research.compare import SHOWN, Comparison
 from workbench.research.plot import TAG, thinned
-from workbench.research.report_parts import shown
+from workbench.research.report.parts import shown
 from workbench.research.result import Result
 from workbench.ui.static import escape, table_html
 

@@ -5,7 +5,7 @@ Not here: registration with IPython (display.py), what the figures are (research
 
 from typing import Any
 
-from workbench.research.report_parts import shown
+from workbench.research.report.parts import shown
 from workbench.research.sweep import SweepResult
 from workbench.ui.static import escape, table_html
 

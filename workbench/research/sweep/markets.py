@@ -46,7 +46,7 @@ class Market:
     @cached_property
     def not_in_lanes(self) -> str:
         """Why the lanes cannot run it, in one sentence; "" when they can."""
-        from workbench.research.fused import unfit
+        from workbench.research.fused.run import unfit
 
         recording, limits = self.recording, self.terms.all_limits
         if len(recording.instruments) != 1:

@@ -19,7 +19,7 @@ def told(result: "SweepResult") -> str:
 
 def best_words(result: "SweepResult") -> tuple[str, str]:
     """(what the best set is, what it did)."""
-    from workbench.research.report_parts import shown
+    from workbench.research.report.parts import shown
 
     frame = result.best(1)
     row: Any = frame.iloc[0]

@@ -1,6 +1,6 @@
 """The hook calls of an event loop as Python objects: the event, the bound method, and what its context will hold.
 
-They are made some thousands at a time, with as little Python as it takes. Not here: who calls them (events.py).
+They are made some thousands at a time, with as little Python as it takes. Not here: who calls them (run.py).
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from workbench.model import Bar, Quote, Timer, Trade
-from workbench.research.events_inputs import Inputs
-from workbench.research.events_timetable import BAR_CALL, QUOTE_CALL, TIMER_CALL, Calls, Timetable
+from workbench.research.events.inputs import Inputs
+from workbench.research.events.timetable import BAR_CALL, QUOTE_CALL, TIMER_CALL, Calls, Timetable
 from workbench.research.plan import Plan
 from workbench.strategy import Strategy
 

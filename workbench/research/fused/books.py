@@ -1,7 +1,7 @@
 """The books of the compiled loop of many instruments: marks, holdings, open orders, and which rule might say no.
 
 All of it lies in arrays that the loop owns; these functions move them as the engine moves its ledger and its exposure.
-Not here: the loop (fused_panel.py), one instrument (fused_loop.py). Imports numba.
+Not here: the loop (panel.py), one instrument (loop.py). Imports numba.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from llvmlite.ir import Constant
 
 from workbench.kernels import fills
 from workbench.kernels.compose import OPTIONS, compiling_freezer
-from workbench.research.fused_rules import (
+from workbench.research.fused.rules import (
     COLLAR,
     CREDIT,
     CREDIT_E8,

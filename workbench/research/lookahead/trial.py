@@ -4,7 +4,7 @@
     event form     every effect of the engine: orders, cancels, amendments, refusals
 
 Each trial can load the class anew from its text, so that what a class keeps from run to run shows. What its own code
-opens meanwhile, files and connections, is noted. Not here: what is concluded (lookahead.py).
+opens meanwhile, files and connections, is noted. Not here: what is concluded (check.py).
 """
 
 import sys
@@ -19,7 +19,7 @@ from workbench.feeds import Recording
 from workbench.model import Bar, Effect, Event, Submit
 from workbench.model.scale import SCALE
 from workbench.research.engine_loop import Desk
-from workbench.research.events import EventLoop
+from workbench.research.events.run import EventLoop
 from workbench.research.plan import Placement, Plan
 from workbench.strategy import Program, Strategy, is_event, load_strategy, strategy_source
 from workbench.strategy.base import HOOKS

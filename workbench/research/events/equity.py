@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.model.scale import SCALE
-from workbench.research.events_timetable import Timetable
+from workbench.research.events.timetable import Timetable
 
 __all__ = ["Changes", "equity_curve"]
 

@@ -2,7 +2,7 @@
 
 The engine is told the last prices, the time and the counts of everything that was left out. The venue sees every quote
 and print; of a recording of bars it sees the events since the last bar of every instrument, all it keeps of them. Both
-then stand as if each event had been handed to them. Not here: when that is needed (events.py).
+then stand as if each event had been handed to them. Not here: when that is needed (run.py).
 """
 
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from workbench.engine.catch_up import Clock, clock_of, new_day, set_clock, set_p
 from workbench.engine.risk import DAY_NS
 from workbench.engine.seats import Placed
 from workbench.model import Quote, Trade
-from workbench.research.events_timetable import Timetable
+from workbench.research.events.timetable import Timetable
 
 if TYPE_CHECKING:
     from workbench.engine import Engine, Match

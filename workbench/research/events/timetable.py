@@ -5,8 +5,8 @@
     calls     the hook calls in their order; a unit has none, one, or one a bar and a timer
     prices    for each instrument, the units that moved its last price, and the prices
 
-All of it is arrays, made once. Not here: the loop (events.py), what the engine is owed (events_lag.py), indicators
-(events_inputs.py).
+All of it is arrays, made once. Not here: the loop (run.py), what the engine is owed (lag.py), indicators
+(inputs.py).
 """
 
 from bisect import bisect_left, bisect_right

@@ -3,7 +3,7 @@
     hook answers nothing, no order open     nothing else happens at all
     hook answers nothing, orders open       the venue sees each event; the engine hears of it when a report comes
                                             (the same when borrowed stock or cash costs by the day)
-    hook answers                            engine and venue catch up (events_lag.py); the engine handles the event
+    hook answers                            engine and venue catch up (lag.py); the engine handles the event
 
 The engine, its risk rules, its books and the venue are the real ones, and what they get to see where it matters is what
 they would have seen: orders, fills, refusals, equity and the engine's own hash are those of its own loop. Tests hold
@@ -24,12 +24,12 @@ from workbench.errors import StrategyError
 from workbench.model import MarketEvent, Report, Timer
 from workbench.model.scale import SCALE
 from workbench.research.engine_loop import Desk
-from workbench.research.events_calls import upcoming_calls
-from workbench.research.events_equity import Changes, equity_curve
-from workbench.research.events_hooks import DirectProgram, Raised, lazy_context
-from workbench.research.events_inputs import Inputs
-from workbench.research.events_lag import Lag
-from workbench.research.events_timetable import Timetable
+from workbench.research.events.calls import upcoming_calls
+from workbench.research.events.equity import Changes, equity_curve
+from workbench.research.events.hooks import DirectProgram, Raised, lazy_context
+from workbench.research.events.inputs import Inputs
+from workbench.research.events.lag import Lag
+from workbench.research.events.timetable import Timetable
 from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import Context, Signal

@@ -6,7 +6,7 @@ asked in order of placement, and its order is sized with the account as it stand
 All sums are the engine's own integers, so equity is equal to the last unit. A risk rule that says no, or might where a
 sum is kept in floats, ends the loop: the engine runs the plan instead.
 
-Not here: what is booked (fused_books.py), its data and its result (fused_many.py). Imports numba.
+Not here: what is booked (books.py), its data and its result (many.py). Imports numba.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ import numpy as np
 from workbench.kernels import fills
 from workbench.kernels.compose import Pieces, compiling_freezer
 from workbench.kernels.indicator import Ohlcv
-from workbench.research.fused_books import (
+from workbench.research.fused.books import (
     ACCOUNT,
     AT_CLOSE,
     BAR,
@@ -53,7 +53,7 @@ from workbench.research.fused_books import (
     note_order,
     rule_against,
 )
-from workbench.research.fused_rules import REPEAT_NS
+from workbench.research.fused.rules import REPEAT_NS
 
 __all__ = ["ACCOUNT", "LINE", "PANEL_SIGNATURE", "SEAT", "SUMS", "panel_over"]
 

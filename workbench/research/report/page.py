@@ -1,7 +1,7 @@
 """A page about a backtest: papermill executes a notebook, its outputs become one HTML file with all inside.
 
 The notebook (`report.ipynb` beside this file) is the same for all results: it gets a folder as its one parameter and
-finds the result there, so nothing of a result ever becomes code. Not here: what the cells draw (report_parts.py).
+finds the result there, so nothing of a result ever becomes code. Not here: what the cells draw (parts.py).
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import BadValue
 from workbench.research.notebooks import NotebookFailed, execute
-from workbench.research.report_files import save_result
+from workbench.research.report.files import save_result
 from workbench.research.telling import telling, watched
 
 if TYPE_CHECKING:

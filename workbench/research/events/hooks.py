@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from workbench.model import Bar
-from workbench.research.events_inputs import Inputs
-from workbench.research.events_timetable import Timetable
+from workbench.research.events.inputs import Inputs
+from workbench.research.events.timetable import Timetable
 from workbench.strategy import Context, EventProgram
 from workbench.strategy.events import Answer
 

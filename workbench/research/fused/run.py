@@ -6,7 +6,7 @@ Where the loop cannot be taken, `fused_run` answers one sentence that says why; 
 includes every case in which a risk rule might have said no. Orders, quantities, fills and fees are equal to the
 engine's; equity is equal within 1e-8 of a currency unit and 1e-12 of the sums that make it up.
 
-Not here: one instrument (fused_one.py), many (fused_many.py), the loops (fused_loop.py, fused_panel.py).
+Not here: one instrument (one.py), many (many.py), the loops (loop.py, panel.py).
 """
 
 from weakref import WeakKeyDictionary
@@ -17,8 +17,8 @@ from workbench.brokers.sim import beyond_plain
 from workbench.engine.limits import Limits
 from workbench.engine.sizing import NOTIONAL, PERCENT, UNITS
 from workbench.feeds import Recording
-from workbench.research.fused_many import many
-from workbench.research.fused_one import one
+from workbench.research.fused.many import many
+from workbench.research.fused.one import one
 from workbench.research.plan import Plan
 from workbench.research.run import Run
 from workbench.strategy import is_event

@@ -4,8 +4,8 @@ Per bar: what was decided on the last close fills at this open (or, with `AT_CLO
 moves; once all are warm the strategy decides; a changed target becomes an order; equity at the close. Money and
 quantities are the engine's own integers, so what follows from a decision is exact.
 
-Lives here: the loop over the pieces of `kernels.compose`. Not here: its data and its result (fused.py), whether a risk
-rule would have said no (fused_rules.py), many instruments (fused_panel.py). Imports numba.
+Lives here: the loop over the pieces of `kernels.compose`. Not here: its data and its result (run.py), whether a risk
+rule would have said no (rules.py), many instruments (panel.py). Imports numba.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """One strategy class on many instruments of one account through its compiled loop, in any number of variants.
 
-Not here: the loop (fused_panel.py), what may run at all (fused.py). `many` imports numba.
+Not here: the loop (panel.py), what may run at all (run.py). `many` imports numba.
 """
 
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from workbench.engine.sizing import NOTIONAL, PERCENT
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
 from workbench.model.scale import SCALE
-from workbench.research.fused_build import layout_and_indicators, loop_call
-from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
+from workbench.research.fused.build import layout_and_indicators, loop_call
+from workbench.research.fused.tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy.rows import RowMemory
@@ -54,9 +54,9 @@ class _State(NamedTuple):
 
 def many(plan: Plan) -> Run | str:
     """The run, or one sentence why the engine must do it."""
-    from workbench.research import fused_books as at
-    from workbench.research import fused_panel as panel
-    from workbench.research.fused_rules import DOUBTS, limit_arrays
+    from workbench.research.fused import books as at
+    from workbench.research.fused import panel
+    from workbench.research.fused.rules import DOUBTS, limit_arrays
 
     recording, limits = plan.recording, Limits().changed(plan.limits.items())
     strategy = plan.placements[0].strategy

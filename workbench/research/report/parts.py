@@ -1,6 +1,6 @@
 """What the cells of the report show: pieces of HTML, each made of one result. Every text from outside is escaped.
 
-Not here: the page around them (report.py), the pictures of price and equity (plot.py).
+Not here: the page around them (page.py), the pictures of price and equity (plot.py).
 """
 
 import math

@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from workbench.errors import StrategyError
 from workbench.feeds import Recording, open_data, synthetic, synthetic_pair, synthetic_quotes
-from workbench.research.lookahead_markets import another_market, cuts, futures, moves_of
-from workbench.research.lookahead_trial import Trace, Trials
+from workbench.research.lookahead.markets import another_market, cuts, futures, moves_of
+from workbench.research.lookahead.trial import Trace, Trials
 from workbench.strategy import CheckResult, Strategy, check_strategy
 
 __all__ = ["check"]

@@ -3,7 +3,7 @@
     FOLDER/run.npz       the run's arrays and the market's
     FOLDER/result.json   names, parameters, instruments, refusals
 
-Not here: the page (report.py).
+Not here: the page (page.py).
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A compiled loop of a strategy class: from memory, from disk, or from the compiler, with a line while one waits.
 
 What is remembered is found by everything inside it: the strategy's and its indicators' code, the layout of a row, the
-loop's own source, the libraries' versions. Not here: the loops (fused_loop.py, fused_panel.py), who calls them.
+loop's own source, the libraries' versions. Not here: the loops (loop.py, panel.py), who calls them.
 """
 
 import functools
@@ -26,7 +26,7 @@ _built: dict[str, Call | str] = {}
 @functools.cache
 def _sources() -> str:
     digest = hashlib.sha256()
-    for name in ("fused_books.py", "fused_loop.py", "fused_panel.py", "fused_rules.py"):
+    for name in ("books.py", "loop.py", "panel.py", "rules.py"):
         digest.update((Path(__file__).parent / name).read_bytes())
     return digest.hexdigest()
 
@@ -71,7 +71,7 @@ def audit_call() -> Callable[..., int]:
     """The compiled audit of one instrument's orders, kept on disk."""
     from workbench.kernels.compose import compiled_loop
     from workbench.kernels.disk_cache import library_versions, remember
-    from workbench.research.fused_rules import AUDIT_SIGNATURE, audit
+    from workbench.research.fused.rules import AUDIT_SIGNATURE, audit
 
     key = hashlib.sha256(f"{library_versions()} {_sources()}".encode()).hexdigest()
     function = compiled_loop(audit, f"audit_{key[:24]}")

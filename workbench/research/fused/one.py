@@ -1,6 +1,6 @@
 """One strategy on one instrument through its compiled loop: the data in, the answers out, the rules asked.
 
-Not here: the loop (fused_loop.py), what may run at all (fused.py). `one` imports numba.
+Not here: the loop (loop.py), what may run at all (run.py). `one` imports numba.
 """
 
 from typing import Any, NamedTuple
@@ -15,8 +15,8 @@ from workbench.feeds import Recording, Series
 from workbench.kernels import fills as exact
 from workbench.model import to_e8
 from workbench.model.scale import SCALE
-from workbench.research.fused_build import audit_call, layout_and_indicators, loop_call
-from workbench.research.fused_tables import TOO_LARGE, Fills, Orders, Slips, tables
+from workbench.research.fused.build import audit_call, layout_and_indicators, loop_call
+from workbench.research.fused.tables import TOO_LARGE, Fills, Orders, Slips, tables
 from workbench.research.plan import CLOSE, Plan
 from workbench.research.run import Run
 from workbench.strategy.rows import RowMemory
@@ -43,8 +43,8 @@ class _Rows(NamedTuple):
 
 def one(plan: Plan) -> Run | str:
     """The run, or one sentence why the engine must do it."""
-    from workbench.research import fused_loop as at
-    from workbench.research.fused_rules import DOUBTS, limit_arrays
+    from workbench.research.fused import loop as at
+    from workbench.research.fused.rules import DOUBTS, limit_arrays
 
     recording, strategy = plan.recording, plan.placements[0].strategy
     layout, indicators = layout_and_indicators(strategy)

@@ -1,7 +1,7 @@
 """Markets that never were, made of one that was: other futures after a cut, and another market altogether.
 
 Rows keep their times, kinds and instruments; prices are scaled row by row, so that a bar stays a bar and a quote a
-quote. Not here: what is run over them (lookahead_trial.py), what is concluded (lookahead.py).
+quote. Not here: what is run over them (trial.py), what is concluded (check.py).
 """
 
 from collections.abc import Iterator
