@@ -1,5 +1,6 @@
 """The emulated Alpaca's order rules: every refusal with status, code and the words clients match on."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -280,3 +281,11 @@ async def test_orders_can_be_switched_off() -> None:
         await call("PATCH", "/v2/account/configurations", {"suspend_trade": True})
         status, answer = await call.order()
         assert (status, answer["message"]) == (403, "new orders are rejected by user request")
+
+
+async def test_orders_at_the_same_time_are_not_in_each_others_way() -> None:
+    async with called(limits=False) as call:
+        sides = ["buy", "sell"] * 40
+        answers = await asyncio.gather(*(call.order(side=side) for side in sides))
+        assert {status for status, _ in answers} == {200}
+        assert (await call("GET", "/v2/positions"))[1] == []

@@ -47,6 +47,7 @@ def check_means(ticket: Ticket, exchange: Exchange, replacing: VenueOrder | None
     Raises:
         Refusal: as Alpaca words it, with its figures.
     """
+    exchange.settle()  # orders taken in before this one are where they are: a filled one is in nobody's way
     if replacing is None or replacing.client_id != ticket.client_id:
         if ticket.client_id in exchange.by_client_id:  # used once for ever
             raise malformed("client_order_id must be unique")
