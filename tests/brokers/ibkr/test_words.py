@@ -139,6 +139,13 @@ def test_a_status_nobody_knows_is_said_so() -> None:
     assert all(state_of(word) == state for word, state in STATES.items())
 
 
+def test_an_execution_without_a_time_is_from_now() -> None:
+    told = TradeRow(execution_id="a.01.01", size=1.0, price="647.09", trade_time_r=1_783_618_111_000)
+    assert execution_of(told).ts_ns == 1_783_618_111_000_000_000
+    told.trade_time_r = None
+    assert execution_of(told).ts_ns > 1_700_000_000 * 10**9
+
+
 @pytest.mark.parametrize(
     "more", [{"execution_id": ""}, {"price": None}, {"size": ""}, {"size": 0}, {"price": "x"}]
 )

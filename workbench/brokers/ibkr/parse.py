@@ -5,6 +5,7 @@ Lives here: shapes of answers (unknown fields are left out), evidence. Not here:
 """
 
 from collections.abc import Iterable
+from time import time_ns
 
 import msgspec
 
@@ -222,7 +223,7 @@ def base_of(exec_id: str) -> str:
 
 
 def execution_of(row: TradeRow) -> Execution:
-    """One execution.
+    """One execution; without a time of its own it is from now.
 
     Raises:
         VenueGarbled: without id, price or size.
@@ -232,7 +233,7 @@ def execution_of(row: TradeRow) -> Execution:
     px_e8, qty_e8 = e8(row.price or 0, "price"), abs(e8(row.size or 0, "size"))
     if not px_e8 or not qty_e8:
         raise VenueGarbled(VENUE, "an execution of nothing", "it is looked up", field="size")
-    ts_ns = (row.trade_time_r or 0) * 1_000_000
+    ts_ns = (row.trade_time_r or 0) * 1_000_000 or time_ns()
     return Execution(ts_ns, row.execution_id, px_e8, qty_e8, abs(optional_e8(row.commission, "commission")))
 
 
