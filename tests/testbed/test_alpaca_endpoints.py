@@ -97,7 +97,7 @@ async def test_the_account_stream_in_messagepack() -> None:
 async def test_words_that_are_no_words_end_no_stream() -> None:
     async with called() as call, call.session.ws_connect(call.venue.facts["ws"]) as socket:
         heard = Heard(socket)
-        for said in (b"\xc1", b"[]", b"\x81\xa6action\xa4auth"):
+        for said in (b"\xc1", b"\xa2\xff\xfe", b"[]", b"\x81\xa6action\xa4auth"):
             await socket.send_bytes(said)
         await socket.send_json({"action": "listen", "data": 7})
         await socket.send_json({"action": ["authenticate"], "data": {"key_id": [], "secret_key": {}}})
@@ -122,3 +122,17 @@ async def test_streams_of_other_kinds() -> None:
         async with data_stream(call, **call.headers) as socket:  # keys may come with the handshake
             said = [(await socket.receive_json())[0]["msg"] for _ in range(2)]
             assert said == ["connected", "authenticated"]
+
+
+async def test_bytes_that_are_no_words_are_invalid_syntax() -> None:
+    async with called() as call, data_stream(call) as socket:
+        await allowed(call, socket)
+        for said in (b"\xa2\xff\xfe", b"\xc1", b'{"action": "\xff"}'):
+            await socket.send_bytes(said)
+            assert (await socket.receive_json())[0]["code"] == 400
+        status, _ = await call("GET", "/v2/orders")
+        assert status == 200
+        async with call.session.post(
+            call.venue.facts["rest"] + "/v2/orders", data=b'{"symbol": "\xff"}', headers=call.headers
+        ) as answer:
+            assert answer.status == 400

@@ -319,6 +319,11 @@ async def test_what_is_no_http_or_too_much_is_refused_quietly(
             writer.write(sent + b"\r\n\r\n")
             assert b"400" in await asyncio.wait_for(reader.readline(), 5)
             writer.close()
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        await writer.drain()
+        await soon(lambda: emulator.server.requests == 1, "a request that is never finished")
+        writer.transport.abort()
         async with session.post(f"{emulator.server.root}/nowhere", data=BytesIO(b"x" * 2_000_000)) as answer:
             assert (answer.status, answer.content_type) == (413, "application/json")
         assert [record for record in caplog.records if record.exc_info] == []

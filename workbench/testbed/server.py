@@ -29,8 +29,8 @@ __all__ = ["HOST", "Server"]
 logger = logging.getLogger("workbench.testbed")
 
 _requests = logging.getLogger("workbench.testbed.requests")
-"""What aiohttp has to say; not of what was no HTTP: that is answered with 400, and the client's to know."""
-_requests.addFilter(lambda record: not _no_http(record))
+"""What aiohttp has to say; not of what was no HTTP (it is answered with 400), nor of who left in the middle."""
+_requests.addFilter(lambda record: not _clients_own(record))
 
 HOST = "127.0.0.1"
 _SHUTDOWN_S = 0.5
@@ -235,9 +235,11 @@ def _with(answer: Answer, headers: dict[str, str]) -> Answer:
     return answer
 
 
-def _no_http(record: logging.LogRecord) -> bool:
+def _clients_own(record: logging.LogRecord) -> bool:
     info = record.exc_info
-    return isinstance(info, tuple) and isinstance(info[1], http_exceptions.HttpProcessingError)
+    return isinstance(info, tuple) and isinstance(
+        info[1], http_exceptions.HttpProcessingError | ConnectionError
+    )
 
 
 def _no_reply(call: Call) -> Answer:

@@ -208,7 +208,7 @@ def _said(raw: bytes) -> dict[str, Any]:
     for decode in (msgspec.json.decode, msgspec.msgpack.decode):
         try:
             said = decode(raw)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
         return said if isinstance(said, dict) else {}
     return {}

@@ -32,7 +32,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         said = _decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         said = None
     if not isinstance(said, dict):
         raise Refusal(400, 40010000, "request body format is invalid")

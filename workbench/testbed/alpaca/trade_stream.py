@@ -111,7 +111,7 @@ class TradeStream:
 def _object(raw: bytes) -> dict[str, Any] | None:
     try:
         said = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return said if isinstance(said, dict) else {}
 
@@ -119,6 +119,6 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 def _unpacked(raw: bytes) -> dict[str, Any]:
     try:
         said = msgspec.msgpack.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return said if isinstance(said, dict) else {}

@@ -80,7 +80,7 @@ class Asked:
         if isinstance(given, str):
             try:
                 given = msgspec.json.decode(given)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 raise malformed("symbols", r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\]$') from None
         if not isinstance(given, list) or not all(
             isinstance(one, str) and _SYMBOL.fullmatch(one) for one in given

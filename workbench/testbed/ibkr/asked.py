@@ -24,7 +24,7 @@ def json_value(body: bytes) -> Any:
         return {}
     try:
         return _decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise Refusal("Bad Request: malformed JSON", 400) from None
 
 

@@ -29,7 +29,7 @@ def session_of(cookie: str) -> str:
         return given.partition(";")[0].strip()
     try:
         said = _decode(given[: given.rfind("}") + 1].encode())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     return str(said.get("session", "")) if isinstance(said, dict) else ""
 
@@ -46,7 +46,7 @@ def command_of(raw: bytes) -> tuple[str, str, dict[str, Any]]:
     target, body = (rest, "") if brace < 0 else (rest[:brace], rest[brace:])
     try:
         said = _decode(body.encode()) if body else {}
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         said = {}
     return topic, target.strip("+"), said if isinstance(said, dict) else {}
 
