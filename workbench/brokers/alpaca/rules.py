@@ -15,6 +15,13 @@ from workbench.brokers.alpaca.config import addresses_of, budgets, check_keys
 from workbench.brokers.alpaca.parse import AssetBody
 from workbench.brokers.alpaca.words import VENUE, optional_e8
 from workbench.brokers.pool import Pool, read_credentials
+from workbench.brokers.pool.order_checks import (
+    Complaint,
+    exits_complaint,
+    prices_complaint,
+    quantity_complaint,
+    unlisted,
+)
 from workbench.config import BrokerSettings
 from workbench.errors import VenueRefused
 from workbench.model.effects import Submit
@@ -34,7 +41,7 @@ from workbench.model.orders import (
     TRAILING,
     TYPE_NAMES,
 )
-from workbench.model.scale import SCALE, from_e8
+from workbench.model.scale import SCALE
 
 __all__ = ["Listing", "Rules", "instruments_of"]
 
@@ -42,8 +49,6 @@ logger = logging.getLogger(__name__)
 
 _CENT_E8 = SCALE // 100
 _FINE_E8 = SCALE // 10_000  # prices below one dollar
-
-type Complaint = tuple[str, str] | None
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -109,45 +114,23 @@ class Rules:
         """Why an order would be refused, as code and text; None when there is no reason."""
         listing = self.listings.get(order.iid)
         if listing is None:
-            known = self.instruments.get(order.iid)
-            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
-            return "UNKNOWN_SYMBOL", f"instrument {name} is not listed at alpaca"
+            return unlisted(self.instruments, order.iid, "is not listed at alpaca")
         if not listing.tradable:
             return "NOT_TRADABLE", f"{listing.symbol} cannot be traded at alpaca now"
-        return self._quantity(order, listing) or self._prices(order, listing) or self._words(order, listing)
-
-    def _quantity(self, order: Submit, listing: Listing) -> Complaint:
-        qty_e8 = order.qty_e8
-        if qty_e8 <= 0:
-            return "QTY", f"qty {from_e8(qty_e8):g} is not above 0"
-        for step_e8 in (listing.instrument.lot_e8, listing.qty_step_e8):
-            if qty_e8 % step_e8:
-                return "GRID", f"qty {from_e8(qty_e8):g} is no multiple of {from_e8(step_e8):g}"
-        if qty_e8 < listing.min_qty_e8:
-            return "MIN_QTY", f"qty {from_e8(qty_e8):g} is below the least, {from_e8(listing.min_qty_e8):g}"
-        return None
-
-    def _prices(self, order: Submit, listing: Listing) -> Complaint:
-        kind = order.kind
-        wanted = (
-            ("limit_price", order.limit_px_e8, kind in (LIMIT, STOP_LIMIT)),
-            ("stop_price", order.stop_px_e8, kind in (STOP, STOP_LIMIT)),
+        steps_e8 = (listing.instrument.lot_e8, listing.qty_step_e8)
+        return (
+            quantity_complaint(order.qty_e8, steps_e8, listing.min_qty_e8)
+            or prices_complaint(
+                order, lambda px_e8: (listing.instrument.tick_e8, listing.tick_e8 or _stock_tick_e8(px_e8))
+            )
+            or self._words(order, listing)
         )
-        for field, px_e8, needed in wanted:
-            if needed and px_e8 <= 0:
-                return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
-            if not needed:
-                continue
-            for tick_e8 in (listing.instrument.tick_e8, listing.tick_e8 or _stock_tick_e8(px_e8)):
-                if px_e8 % tick_e8:
-                    return "GRID", f"{field} {from_e8(px_e8):g} is no multiple of {from_e8(tick_e8):g}"
-        if kind == TRAILING and (order.trail_e8 <= 0) == (order.trail_rate_e8 <= 0):
-            return "TRAIL", "a trailing order needs either a distance or a rate above 0"
-        return None
 
     def _words(self, order: Submit, listing: Listing) -> Complaint:
         kind, tif = order.kind, order.tif
         words = f"{TYPE_NAMES[kind]} order {TIF_NAMES[tif]}"
+        if kind == TRAILING and (order.trail_e8 <= 0) == (order.trail_rate_e8 <= 0):
+            return "TRAIL", "a trailing order needs either a distance or a rate above 0"
         if listing.crypto:
             if kind not in (MARKET, LIMIT, STOP_LIMIT):
                 return "TYPE", f"alpaca takes no {TYPE_NAMES[kind]} orders in {listing.symbol}"
@@ -164,40 +147,12 @@ class Rules:
 
     def together(self, orders: Sequence[Submit]) -> Complaint:
         """Why orders cannot go as a bracket or a pair."""
-        listing = self.listings[orders[0].iid]
-        head, others = orders[0], orders[1:]
-        if (
-            len(orders) == 1
-            or len(orders) > 3
-            or any(o.iid != head.iid or o.qty_e8 != head.qty_e8 for o in others)
-        ):
-            return (
-                "TOGETHER",
-                "a bracket is an entry with one or two exits of its quantity, a pair two such orders",
-            )
-        if listing.crypto or head.qty_e8 % SCALE:
+        listing, head = self.listings[orders[0].iid], orders[0]
+        if listing.crypto or any(order.qty_e8 % SCALE for order in orders):
             return "TOGETHER", "brackets and pairs are for whole shares"
-        if head.tif not in (DAY, GTC) or any(order.tif != head.tif for order in others):
+        if head.tif not in (DAY, GTC) or any(order.tif != head.tif for order in orders):
             return "TOGETHER", "orders that belong together are all day or all gtc"
-        exits = others if others[0].parent_id else orders
-        sides = {order.side for order in exits}
-        kinds = sorted(LIMIT if order.kind == LIMIT else STOP for order in exits)
-        if any(order.kind not in (LIMIT, STOP, STOP_LIMIT) for order in exits) or len(sides) != 1:
-            return "TOGETHER", "exits are limit, stop or stop-limit orders on one side"
-        if len(exits) == 2 and kinds != [LIMIT, STOP]:
-            return (
-                "TOGETHER",
-                "of two exits one takes profit (limit), the other stops a loss (stop or stop-limit)",
-            )
-        if others[0].parent_id:
-            if head.kind not in (MARKET, LIMIT) or sides == {head.side}:
-                return (
-                    "TOGETHER",
-                    "a bracket's entry is a market or limit order on the other side of its exits",
-                )
-        elif len(orders) != 2:
-            return "TOGETHER", "a pair is two orders"
-        return None
+        return exits_complaint(orders, (MARKET, LIMIT), "market or limit")
 
 
 async def instruments_of(

@@ -17,6 +17,14 @@ from workbench.brokers.binance.config import addresses_of, budgets, options_of
 from workbench.brokers.binance.signer import signer_of
 from workbench.brokers.binance.words import KINDS, VENUE, Number, e8, whole
 from workbench.brokers.pool import Pool, read_credentials
+from workbench.brokers.pool.order_checks import (
+    Complaint,
+    exits_complaint,
+    number,
+    off_grid,
+    prices_complaint,
+    unlisted,
+)
 from workbench.config import BrokerSettings
 from workbench.errors import BadInput, VenueRefused
 from workbench.model.effects import Submit
@@ -43,8 +51,6 @@ logger = logging.getLogger(__name__)
 
 _BIPS_E8: Final = SCALE // 10_000
 _NO_END_E8: Final = 10**26
-
-type Complaint = tuple[str, str] | None
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -180,9 +186,7 @@ class Rules:
         """Why an order would be refused, as code and text; None when there is no reason."""
         listing = self.listings.get(order.iid)
         if listing is None:
-            known = self.instruments.get(order.iid)
-            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
-            return "UNKNOWN_SYMBOL", f"instrument {name} is not listed at binance"
+            return unlisted(self.instruments, order.iid, "is not listed at binance")
         if not listing.trading:
             return "NOT_TRADING", f"{listing.symbol} is not traded at binance now"
         return (
@@ -220,32 +224,22 @@ class Rules:
 
     @staticmethod
     def _prices(order: Submit, listing: Listing) -> Complaint:
-        kind = order.kind
-        wanted = (
-            ("price", order.limit_px_e8, kind in (LIMIT, STOP_LIMIT)),
-            ("stopPrice", order.stop_px_e8, kind in (STOP, STOP_LIMIT)),
-        )
-        for field, px_e8, needed in wanted:
-            if not needed:
-                continue
-            if px_e8 <= 0:
-                return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
-            for tick_e8 in (listing.instrument.tick_e8, listing.tick_e8):
-                if tick_e8 and px_e8 % tick_e8:
-                    return (
-                        "PRICE_FILTER",
-                        f"{field} {from_e8(px_e8):g} is no multiple of {from_e8(tick_e8):g}",
-                    )
-            if not listing.least_px_e8 <= px_e8 <= (listing.most_px_e8 or _NO_END_E8):
-                low, high = from_e8(listing.least_px_e8), from_e8(listing.most_px_e8)
-                return "PRICE_FILTER", f"{field} {from_e8(px_e8):g} is not between {low:g} and {high:g}"
+        steps_e8 = (listing.instrument.tick_e8, listing.tick_e8)
+        fields, least_e8, most_e8 = ("price", "stopPrice"), listing.least_px_e8, listing.most_px_e8
+        complaint = prices_complaint(order, lambda _: steps_e8, fields=fields, code="PRICE_FILTER")
+        if complaint:
+            return complaint
+        for field, px_e8 in zip(fields, (order.limit_px_e8, order.stop_px_e8), strict=True):
+            if px_e8 and not least_e8 <= px_e8 <= (most_e8 or _NO_END_E8):
+                between = f"is not between {number(least_e8)} and {number(most_e8)}"
+                return "PRICE_FILTER", f"{field} {number(px_e8)} {between}"
         return None
 
     @staticmethod
     def _quantity(order: Submit, listing: Listing) -> Complaint:
         qty_e8 = order.qty_e8
         if qty_e8 <= 0:
-            return "QTY", f"quantity {from_e8(qty_e8):g} is not above 0"
+            return "QTY", f"quantity {number(qty_e8)} is not above 0"
         checks = [
             ("LOT_SIZE", listing.instrument.lot_e8, 0, 0),
             ("LOT_SIZE", listing.step_e8, listing.least_qty_e8, listing.most_qty_e8),
@@ -260,11 +254,11 @@ class Rules:
                 )
             )
         for name, step_e8, low_e8, high_e8 in checks:
-            if step_e8 and qty_e8 % step_e8:
-                return name, f"quantity {from_e8(qty_e8):g} is no multiple of {from_e8(step_e8):g}"
+            if complaint := off_grid("quantity", qty_e8, (step_e8,), name):
+                return complaint
             if not low_e8 <= qty_e8 <= (high_e8 or _NO_END_E8):
                 low, high = from_e8(low_e8), from_e8(high_e8)
-                return name, f"quantity {from_e8(qty_e8):g} is not between {low:g} and {high:g}"
+                return name, f"quantity {number(qty_e8)} is not between {low:g} and {high:g}"
         return None
 
     def _value(self, order: Submit, listing: Listing) -> Complaint:
@@ -277,46 +271,24 @@ class Rules:
             least = from_e8(listing.least_value_e8)
             return (
                 "NOTIONAL",
-                f"a value of {from_e8(value_e8):g} is below the least, {least:g} {listing.quote}",
+                f"a value of {number(value_e8)} is below the least, {least:g} {listing.quote}",
             )
         if value_e8 > (listing.most_value_e8 or _NO_END_E8) and not market:
             most = from_e8(listing.most_value_e8)
-            return "NOTIONAL", f"a value of {from_e8(value_e8):g} is above the most, {most:g} {listing.quote}"
+            return "NOTIONAL", f"a value of {number(value_e8)} is above the most, {most:g} {listing.quote}"
         return None
 
     # -- several orders ----------------------------------------------------------------------------------------------
 
     def together(self, orders: Sequence[Submit]) -> Complaint:
         """Why orders cannot go as a bracket or a pair."""
-        listing = self.listings[orders[0].iid]
-        head, others = orders[0], orders[1:]
-        if (
-            len(orders) == 1
-            or len(orders) > 3
-            or any(o.iid != head.iid or o.qty_e8 != head.qty_e8 for o in others)
-        ):
-            return (
-                "TOGETHER",
-                "a bracket is an entry with one or two exits of its quantity, a pair two such orders",
-            )
-        bracket = bool(others[0].parent_id)
-        exits = others if bracket else orders
-        sides = {order.side for order in exits}
-        if any(order.kind not in (LIMIT, STOP, STOP_LIMIT) for order in exits) or len(sides) != 1:
-            return "TOGETHER", "exits are limit, stop or stop-limit orders on one side"
-        if len(exits) == 2 and sorted(LIMIT if o.kind == LIMIT else STOP for o in exits) != [LIMIT, STOP]:
-            return "TOGETHER", "of two exits one takes profit (limit), the other stops a loss"
-        if bracket:
-            if head.kind != LIMIT or sides == {head.side}:
-                return (
-                    "TOGETHER",
-                    "a bracket's entry at binance is a limit order on the other side of its exits",
-                )
-            if not listing.oto or (len(exits) == 2 and not listing.oco):
-                return "TOGETHER", f"{listing.symbol} takes no brackets"
-        elif len(orders) != 2:
-            return "TOGETHER", "a pair is two orders"
-        elif not listing.oco:
+        if complaint := exits_complaint(orders, (LIMIT,), "limit"):
+            return complaint
+        listing, bracket = self.listings[orders[0].iid], bool(orders[1].parent_id)
+        exits = orders[1:] if bracket else orders
+        if bracket and (not listing.oto or (len(exits) == 2 and not listing.oco)):
+            return "TOGETHER", f"{listing.symbol} takes no brackets"
+        if not bracket and not listing.oco:
             return "TOGETHER", f"{listing.symbol} takes no pairs"
         if len(exits) == 2 and not _stands(exits):
             return (

@@ -11,6 +11,8 @@ import msgspec
 from workbench.brokers.ccxt.client import CcxtClient
 from workbench.brokers.ccxt.config import DOLLARS, IN_COINS, Plan
 from workbench.brokers.ccxt.parse import client_id_of, e8, number
+from workbench.brokers.pool.order_checks import Complaint, prices_complaint, quantity_complaint, unlisted
+from workbench.brokers.pool.order_checks import number as shown
 from workbench.errors import BadInput, Refused, UnknownName, VenueRefused
 from workbench.model.effects import Submit
 from workbench.model.instrument import Instrument
@@ -27,14 +29,12 @@ from workbench.model.orders import (
     TIF_NAMES,
     TYPE_NAMES,
 )
-from workbench.model.scale import SCALE, from_e8
+from workbench.model.scale import SCALE
 
 __all__ = ["Listing", "Rules", "check_able", "arguments_of", "claims_of", "instruments_of"]
 
 _DECIMALS, _TICKS = 2, 4  # ccxt's precisionMode; 3 counts significant digits: no grid of prices
 _LONGEST: Final = 32
-
-type Complaint = tuple[str, str] | None
 
 
 def claims_of(exchange: Any, plan: Plan) -> frozenset[str]:
@@ -226,12 +226,16 @@ class Rules:
         """Why an order would be refused, as code and text; None when there is no reason."""
         listing = self.listings.get(order.iid)
         if listing is None:
-            known = self.instruments.get(order.iid)
-            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
-            return "UNKNOWN_SYMBOL", f"instrument {name} is not listed at {self.exchange}"
+            return unlisted(self.instruments, order.iid, f"is not listed at {self.exchange}")
         if not listing.active:
             return "NOT_TRADABLE", f"{listing.instrument.symbol} cannot be traded at {self.exchange} now"
-        return self._words(order) or self._quantity(order, listing) or self._prices(order, listing)
+        lots_e8 = (listing.instrument.lot_e8, listing.lot_e8)
+        return (
+            self._words(order)
+            or quantity_complaint(order.qty_e8, lots_e8, listing.min_qty_e8)
+            or prices_complaint(order, lambda _: (listing.tick_e8,))
+            or self._value(order, listing)
+        )
 
     def _words(self, order: Submit) -> Complaint:
         kind, tif = order.kind, order.tif
@@ -250,33 +254,14 @@ class Rules:
             return "TIF", f"{self.exchange} takes no {TYPE_NAMES[kind]} order {TIF_NAMES[tif]} by ccxt"
         return None
 
-    def _quantity(self, order: Submit, listing: Listing) -> Complaint:
-        qty_e8 = order.qty_e8
-        if qty_e8 <= 0:
-            return "QTY", f"qty {from_e8(qty_e8):g} is not above 0"
-        for step_e8 in (listing.instrument.lot_e8, listing.lot_e8):
-            if qty_e8 % step_e8:
-                return "GRID", f"qty {from_e8(qty_e8):.8g} is no multiple of {from_e8(step_e8):g}"
-        if qty_e8 < listing.min_qty_e8:
-            return "MIN_QTY", f"qty {from_e8(qty_e8):g} is below the least, {from_e8(listing.min_qty_e8):g}"
-        return None
-
-    def _prices(self, order: Submit, listing: Listing) -> Complaint:
-        kind = order.kind
-        wanted = (
-            ("limit_price", order.limit_px_e8, kind in (LIMIT, STOP_LIMIT)),
-            ("stop_price", order.stop_px_e8, kind in (STOP, STOP_LIMIT)),
-        )
-        for field, px_e8, needed in wanted:
-            if needed and px_e8 <= 0:
-                return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
-            if needed and px_e8 % listing.tick_e8:
-                return "GRID", f"{field} {from_e8(px_e8):.8g} is no multiple of {from_e8(listing.tick_e8):g}"
-        if kind in (LIMIT, STOP_LIMIT):
-            value_e8 = order.limit_px_e8 * order.qty_e8 // SCALE
-            if value_e8 < listing.min_value_e8:
-                least = from_e8(listing.min_value_e8)
-                return "MIN_VALUE", f"a value of {from_e8(value_e8):g} is below the least, {least:g}"
+    @staticmethod
+    def _value(order: Submit, listing: Listing) -> Complaint:
+        value_e8 = order.limit_px_e8 * order.qty_e8 // SCALE
+        if order.kind in (LIMIT, STOP_LIMIT) and value_e8 < listing.min_value_e8:
+            return (
+                "MIN_VALUE",
+                f"a value of {shown(value_e8)} is below the least, {shown(listing.min_value_e8)}",
+            )
         return None
 
 

@@ -7,7 +7,15 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from workbench.brokers.ibkr.contracts import Contract, Contracts
+from workbench.brokers.pool.order_checks import (
+    Complaint,
+    prices_complaint,
+    quantity_complaint,
+    unlisted,
+)
 from workbench.errors import VenueRefused
 from workbench.model.effects import Amend, Submit
 from workbench.model.instrument import Instrument
@@ -26,7 +34,7 @@ from workbench.model.orders import (
     TRAILING,
     TYPE_NAMES,
 )
-from workbench.model.scale import SCALE, from_e8
+from workbench.model.scale import SCALE
 
 __all__ = ["Rules"]
 
@@ -40,8 +48,6 @@ _THEIRS: Final = {
     STOP_LIMIT: "stop_limit",
     TRAILING: "trailing_stop",
 }
-
-type Complaint = tuple[str, str] | None
 
 
 class Rules:
@@ -71,36 +77,21 @@ class Rules:
         """Why an order would be refused, as code and text; None when there is no reason."""
         contract = self.contracts.get(order.iid)
         if contract is None:
-            known = self.instruments.get(order.iid)
-            name = f"'{known.symbol}'" if known is not None else f"number {order.iid}"
-            return "UNKNOWN_SYMBOL", f"instrument {name} has no contract at ibkr"
+            return unlisted(self.instruments, order.iid, "has no contract at ibkr")
         return (
-            self._quantity(order.qty_e8, order.iid)
-            or self._prices(order, contract)
+            quantity_complaint(order.qty_e8, self._lots(order.iid))
+            or prices_complaint(order, lambda px_e8: (contract.step_e8(px_e8),))
             or self._words(order, contract)
         )
 
-    def _quantity(self, qty_e8: int, iid: int) -> Complaint:
-        if qty_e8 <= 0:
-            return "QTY", f"qty {from_e8(qty_e8):g} is not above 0"
-        for step_e8 in (self.instruments[iid].lot_e8, SCALE):
-            if qty_e8 % step_e8:
-                return "GRID", f"qty {from_e8(qty_e8):g} is no multiple of {from_e8(step_e8):g}"
-        return None
-
-    def _prices(self, order: Submit, contract: Contract) -> Complaint:
-        kind = order.kind
-        if kind in (LIMIT, STOP_LIMIT) and (said := _px("limit_price", order.limit_px_e8, kind, contract)):
-            return said
-        if kind in (STOP, STOP_LIMIT) and (said := _px("stop_price", order.stop_px_e8, kind, contract)):
-            return said
-        if kind == TRAILING and (order.trail_e8 <= 0) == (order.trail_rate_e8 <= 0):
-            return "TRAIL", "a trailing order needs either a distance or a rate above 0"
-        return None
+    def _lots(self, iid: int) -> tuple[int, int]:
+        return self.instruments[iid].lot_e8, SCALE
 
     def _words(self, order: Submit, contract: Contract) -> Complaint:
         kind, tif = order.kind, order.tif
         words = f"{TYPE_NAMES[kind]} order {TIF_NAMES[tif]}"
+        if kind == TRAILING and (order.trail_e8 <= 0) == (order.trail_rate_e8 <= 0):
+            return "TRAIL", "a trailing order needs either a distance or a rate above 0"
         if kind not in _THEIRS or (contract.order_types and _THEIRS[kind] not in contract.order_types):
             return "TYPE", f"{contract.symbol} takes no {TYPE_NAMES[kind]} orders at ibkr"
         if tif not in (DAY, GTC, IOC, OPG, CLS) or tif == FOK:
@@ -114,12 +105,10 @@ class Rules:
     def amendment(self, order: Submit, wanted: Amend) -> Complaint:
         """Why a change would be refused."""
         contract = self.contracts[order.iid]
-        said = self._quantity(wanted.qty_e8, order.iid)
-        if said is None and order.kind in (LIMIT, STOP_LIMIT):
-            said = _px("limit_price", wanted.limit_px_e8, order.kind, contract)
-        if said is None and order.kind in (STOP, STOP_LIMIT):
-            said = _px("stop_price", wanted.stop_px_e8, order.kind, contract)
-        return said
+        changed = replace(order, limit_px_e8=wanted.limit_px_e8, stop_px_e8=wanted.stop_px_e8)
+        return quantity_complaint(wanted.qty_e8, self._lots(order.iid)) or prices_complaint(
+            changed, lambda px_e8: (contract.step_e8(px_e8),)
+        )
 
     def together(self, orders: Sequence[Submit]) -> Complaint:
         """Why orders cannot go as a bracket or a pair."""
@@ -136,12 +125,3 @@ class Rules:
         elif any(order.parent_id for order in orders):
             return "TOGETHER", "an exit goes together with its entry"
         return None
-
-
-def _px(field: str, px_e8: int, kind: int, contract: Contract) -> Complaint:
-    if px_e8 <= 0:
-        return "PRICE", f"a {TYPE_NAMES[kind]} order needs a {field} above 0"
-    step_e8 = contract.step_e8(px_e8)
-    if px_e8 % step_e8:
-        return "GRID", f"{field} {from_e8(px_e8):g} is no multiple of {from_e8(step_e8):g}"
-    return None
