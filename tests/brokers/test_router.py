@@ -177,6 +177,27 @@ async def test_books_add_up_and_orders_are_found_wherever_they_are(two: Two) -> 
     assert await two.router.order("wb-9-99") is None
 
 
+async def test_those_who_answer_are_added_to_what_the_others_said_last(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> BrokerAccount:
+        raise Unreachable("no answer")
+
+    await two.trade(two.order(BUY, 1))
+    await two.router.each()
+    monkeypatch.setattr(two.one, "account", away)
+    two.wanted = ("two",)
+    await two.trade(two.order(BUY, 3))
+    account = await two.router.heard()
+    assert (account.positions, account.whole, account.unheard) == ({0: to_e8(4)}, False, frozenset({0}))
+    with pytest.raises(Unreachable):
+        await two.router.account()
+    assert two.router.told["two"][1].positions == {0: to_e8(3)}
+    monkeypatch.setattr(two.two, "account", away)
+    with pytest.raises(Unreachable):
+        await two.router.heard()
+
+
 async def test_an_order_is_cancelled_where_it_rests(two: Two) -> None:
     two.wanted = ("two",)
     order = two.order(BUY, 1, kind=LIMIT, tif=GTC, limit=to_e8(300))

@@ -34,7 +34,8 @@ class Desk:
         self.engine.handle(Bar(60, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
         self.theirs: dict[int, int] = {}
         self.cash_e8 = self.engine.ledger.cash_e8
-        self.broken = False
+        self.broken, self.whole = False, True
+        self.unheard: frozenset[int] = frozenset()
         self.asked: list[tuple[str, ...]] = []
         self.now_s = 0.0
         self.watch = TruthWatch(
@@ -44,7 +45,7 @@ class Desk:
     async def account(self) -> BrokerAccount:
         if self.broken:
             raise Unreachable("nobody answers")
-        return BrokerAccount(self.cash_e8, self.theirs, ())
+        return BrokerAccount(self.cash_e8, self.theirs, (), self.whole, self.unheard)
 
     async def freeze(self, symbol: str, reason: str) -> None:
         self.asked.append(("freeze", symbol))
@@ -193,3 +194,15 @@ async def test_no_answer_is_no_difference(desk: Desk) -> None:
     assert await looks(desk, 5) == []
     desk.broken = False
     assert [word for word, *_ in await looks(desk, 1)] == ["tell", "freeze"]
+
+
+async def test_an_account_that_is_away_does_not_hide_what_the_others_show(desk: Desk) -> None:
+    desk.theirs = {0: to_e8(5)}
+    assert [word for word, *_ in await looks(desk, 2)] == ["tell", "freeze"]
+    desk.theirs, desk.whole, desk.unheard = {}, False, frozenset({0})
+    assert await looks(desk, 3) == []  # not heard: it neither agrees nor differs anew
+    assert [row.symbol for row in desk.watch.standing] == ["SPY"]
+    desk.unheard, desk.cash_e8 = frozenset(), desk.cash_e8 + to_e8(1)
+    assert await looks(desk, 2) == [("thaw", "SPY")]  # cash tells nothing while an account is away
+    desk.theirs = {0: to_e8(7)}
+    assert [word for word, *_ in await looks(desk, 2)] == ["tell", "freeze"]

@@ -35,11 +35,14 @@ CAPABILITIES: Final = {
 
 class BrokerAccount(msgspec.Struct, frozen=True):
     """The account as the venue books it: cash and signed positions by `iid` (none is 0) in 1e-8 units, and the
-    ids of our orders that may still fill."""
+    ids of our orders that may still fill. Of several accounts added up some may not have answered: `whole` is False
+    then, their part is as they last told it, and `unheard` names the instruments it may be wrong in by now."""
 
     cash_e8: int
     positions: dict[int, int]
     open_orders: tuple[int, ...]
+    whole: bool = True
+    unheard: frozenset[int] = frozenset()
 
 
 class BrokerOrder(msgspec.Struct, frozen=True):

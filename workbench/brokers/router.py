@@ -11,12 +11,14 @@ not.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import time_ns
 from typing import Final
 
+from msgspec.structs import replace
+
 from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink, capabilities_of
-from workbench.errors import BadValue, Unreachable
+from workbench.errors import BadValue, Unreachable, WorkbenchError
 from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.reports import AmendRefused, CancelRefused, Filled, Report, Unsent
 
@@ -34,13 +36,19 @@ def health_of(broker: Broker) -> tuple[str, str]:
 
 
 class Router:
-    """A broker over the `accounts` by name. `candidates(order)` names accounts for an order, the best first.
+    """A broker over the `accounts` by name. `candidates(order)` names accounts for an order, the best first; `traded`
+    tells by account which instruments its orders may be in.
 
     Raises:
         BadValue: no account at all.
     """
 
-    def __init__(self, accounts: Mapping[str, Broker], candidates: Candidates) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Broker],
+        candidates: Candidates,
+        traded: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
         if not accounts:
             raise BadValue("brokers", {}, "name at least one account under [brokers]")
         self.accounts = dict(accounts)
@@ -50,7 +58,7 @@ class Router:
         self.told: dict[
             str, tuple[int, BrokerAccount]
         ] = {}  # by account: wall ns, and what it last said it holds
-        self._candidates = candidates
+        self._candidates, self._traded = candidates, dict(traded or {})
         self._sink: Sink | None = None
         self._home: dict[int, str] = {}  # by order: its account
         self._groups: dict[int, str] = {}  # by group: its account
@@ -125,22 +133,45 @@ class Router:
 
     async def account(self) -> BrokerAccount:
         """All accounts added up."""
-        parts = await self.each()
-        positions: dict[int, int] = {}
-        for part in parts.values():
-            for iid, qty_e8 in part.positions.items():
-                positions[iid] = positions.get(iid, 0) + qty_e8
-        open_orders = sorted(order_id for part in parts.values() for order_id in part.open_orders)
-        return BrokerAccount(sum(part.cash_e8 for part in parts.values()), positions, tuple(open_orders))
+        return _sum((await self.each()).values())
+
+    async def heard(self) -> BrokerAccount:
+        """The accounts that answer, added up with what the others told last (`unheard`): one that is away does not keep
+        the others from being looked at. Raises what the first one raised when none answers."""
+        parts, errors = await self._ask()
+        if not parts:
+            raise errors[0]
+        silent = [name for name in self.accounts if name not in parts]
+        last = {name: self.told[name][1] for name in silent if name in self.told}
+        unheard = {iid for name in silent for iid in self._traded.get(name, ())}
+        unheard |= {iid for part in last.values() for iid in part.positions}
+        together = _sum([*parts.values(), *last.values()])
+        return replace(together, whole=not silent, unheard=frozenset(unheard))
 
     async def each(self) -> dict[str, BrokerAccount]:
         """Each account by itself."""
-        parts = await asyncio.gather(*(broker.account() for broker in self.accounts.values()))
-        each, now_ns = dict(zip(self.accounts, parts, strict=True)), time_ns()
-        self.told = {name: (now_ns, part) for name, part in each.items()}
-        for name, part in each.items():
-            self._learn(name, dict(part.positions))
-        return each
+        parts, errors = await self._ask()
+        if errors:
+            raise errors[0]
+        return parts
+
+    async def _ask(self) -> tuple[dict[str, BrokerAccount], list[WorkbenchError]]:
+        """The accounts that answer, and what the others raised."""
+        answers = await asyncio.gather(
+            *(broker.account() for broker in self.accounts.values()), return_exceptions=True
+        )
+        parts: dict[str, BrokerAccount] = {}
+        errors: list[WorkbenchError] = []
+        for name, answer in zip(self.accounts, answers, strict=True):
+            if isinstance(answer, BrokerAccount):
+                parts[name] = answer
+                self.told[name] = time_ns(), answer
+                self._learn(name, dict(answer.positions))
+            elif isinstance(answer, WorkbenchError):
+                errors.append(answer)
+            else:
+                raise answer
+        return parts, errors
 
     def _learn(self, name: str, positions: dict[int, int]) -> None:
         """What an account holds, shown twice with no execution told in between: it is so, whoever traded. (Orders of
@@ -229,3 +260,13 @@ class Router:
         if self._sink is None:
             raise Unreachable("the accounts are not connected: call connect() first; nothing was sent")
         asyncio.get_running_loop().call_soon(self._sink, report)
+
+
+def _sum(parts: Iterable[BrokerAccount]) -> BrokerAccount:
+    cash_e8, positions, open_orders = 0, dict[int, int](), list[int]()
+    for part in parts:
+        cash_e8 += part.cash_e8
+        open_orders += part.open_orders
+        for iid, qty_e8 in part.positions.items():
+            positions[iid] = positions.get(iid, 0) + qty_e8
+    return BrokerAccount(cash_e8, positions, tuple(sorted(open_orders)))

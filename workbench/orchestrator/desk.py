@@ -152,7 +152,7 @@ class Desk(Operations):
         ):  # the built-in exchange lives in this process: it is asked when somebody wants to know
             self.truth = TruthWatch(
                 self.engine,
-                self.broker.account,
+                self.broker.heard if isinstance(self.broker, Router) else self.broker.account,
                 lambda symbol, reason: self.freeze(symbol, reason, BY),
                 lambda symbol: self.thaw(symbol, BY),
                 lambda what, text: self.alerts.books_differ(time.time_ns(), what, text),

@@ -103,7 +103,8 @@ class LiveMarket:
             self._sim = SimBroker(settings.sim, cash_e8=cash_e8, instruments=self._instruments)
             self._broker = self._sim
         else:
-            self._broker = Router(self._brokers, self._candidates)
+            traded = {name: [i.iid for i in listed] for name, listed in by_account.items()}
+            self._broker = Router(self._brokers, self._candidates, traded)
 
     @property
     def name(self) -> str:

@@ -70,22 +70,27 @@ class TruthWatch:
 
     async def look(self) -> list[Difference]:
         """Compare once; what differed before as well, and is quiet, has its consequences. A broker that does not answer
-        is no difference: its own health tells."""
+        is no difference: its own health tells. Of several accounts those that answer are compared, and what differed
+        in the others stands until they answer."""
         try:
             account = await self._account()
         except WorkbenchError:
             return self.last
         self.looks += 1
-        self.last = found = differences(self._engine, account)
+        unheard = {f"{_POSITION}{self._engine.book.symbol(iid)}" for iid in account.unheard}
+        if not account.whole:
+            unheard.add(_CASH)
+        judged = [one for one in differences(self._engine, account) if one.what not in unheard]
+        self.last = found = [*judged, *(one for one in self.last if one.what in unheard)]
         differing = {difference.what for difference in found}
         self._standing = {what: since for what, since in self._standing.items() if what in differing}
         seen, self._seen = self._seen, {}
-        for difference in found:
+        for difference in judged:
             what, mark = difference.what, self._mark(difference.what)
             self._seen[what] = (difference, mark)
             if seen.get(what) == (difference, mark) and not self._under_way(what):
                 await self._consequences(difference)
-        await self._thaw_what_agrees(differing | await self._unknown_orders())
+        await self._thaw_what_agrees(differing | unheard | await self._unknown_orders())
         return found
 
     async def _unknown_orders(self) -> set[str]:
