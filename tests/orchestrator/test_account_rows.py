@@ -38,7 +38,7 @@ class Sides:
 
     def stream(self, pool: Pool, name: str, state: str, reason: str = "", age_s: float = 0.0) -> None:
         told = {"name": name, "state": state, "reason": reason, "age_s": age_s, "connects": 3, "gaps": 1}
-        counts = {"frames": 0, "resyncs": 0, "garbled": 0}
+        counts = {"frames": 0, "resyncs": 0, "garbled": 0, "backfilled": 0, "unfilled": 0}
         ledger = SimpleNamespace(channels={}, unconfirmed=0)
         pool.streams.append(SimpleNamespace(**told, **counts, ledger=ledger))  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ from workbench.engine.sizers import size_by
 from workbench.engine.sizing import sizing_of
 from workbench.errors import BadInput, BadValue, UnknownName, WorkbenchError
 from workbench.model.commands import (
+    LATE,
     AddInstrument,
     AddStrategy,
     Arm,
@@ -292,9 +293,12 @@ def on_set_limits(engine: "Engine", event: SetLimits) -> None:
 
 
 def on_timer(engine: "Engine", event: Timer) -> None:
-    """The clock. While killed, whatever is still open is asked to cancel again."""
+    """The clock. While killed, whatever is still open is asked to cancel again. Before bars that come late it only
+    says how late it is: no strategy asked for that."""
     if engine.risk.killed:
         engine.cancel_all()
+    if event.name == LATE:
+        return
     for placed in tuple(engine.host.timed):
         call_hook(engine, placed, "on_timer", -1, event)
 

@@ -64,9 +64,10 @@ def hours(intent: Intent, risk: "Risk") -> Verdict | None:
 
 
 def stale(intent: Intent, risk: "Risk") -> Verdict | None:
-    """STALE: there is a last good price, and it is young enough."""
+    """STALE: there is a last good price, and it is young enough by the latest time that has been seen: a bar that comes
+    late is old, whatever it says itself."""
     last_ns = risk.book.last_ts[intent.iid]
-    age = risk.ts_ns - last_ns
+    age = risk.now_ns - last_ns
     if last_ns and age <= risk.max_age_ns:
         return None
     symbol, most_s = intent.seat.instrument.symbol, risk.max_age_ns / 1e9
@@ -260,7 +261,7 @@ def plainly_fine(seat: Seat, side: int, qty_e8: int, worst_e8: int, risk: "Risk"
         and not risk.frozen
         and risk.hours_ns is None
         and -jump <= book.last_px[iid] - before <= jump
-        and 0 < book.last_ts[iid] >= risk.ts_ns - risk.max_age_ns
+        and 0 < book.last_ts[iid] >= now_ns - risk.max_age_ns
         and qty_e8 <= risk.max_qty_e8
         and notional_e16 <= risk.max_notional_e16
         and worst_e8 <= risk.max_position_e8

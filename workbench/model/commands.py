@@ -1,10 +1,13 @@
 """What the operator, the session and the clock say, as events: one queue, one order of things."""
 
+from typing import Final
+
 import msgspec
 
 from workbench.model.instrument import Instrument
 
 __all__ = [
+    "LATE",
     "AddInstrument",
     "AddStrategy",
     "AmendOrder",
@@ -26,6 +29,9 @@ __all__ = [
     "Thaw",
     "Timer",
 ]
+
+LATE: Final = "late"
+"""The name of a timer that says what time it is because what comes next is old."""
 
 
 class StartSession(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=40):
@@ -175,7 +181,7 @@ class SetLimits(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=52):
 
 
 class Timer(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=53):
-    """The clock reached `ts_ns`."""
+    """The clock reached `ts_ns`. `name` says why that is told: "bar", "kill", or `LATE`: what comes next is old."""
 
     ts_ns: int
     name: str

@@ -32,6 +32,19 @@ _COUNTERS: Final[tuple[tuple[str, str, tuple[str, ...], _Rows], ...]] = (
     ("stream_connects", "Connections a stream has opened", ("stream",), lambda s: _of_streams(s, "connects")),
     ("stream_resyncs", "Snapshots a stream asked for", ("stream",), lambda s: _of_streams(s, "resyncs")),
     ("stream_garbled", "Frames that could not be read", ("stream",), lambda s: _of_streams(s, "garbled")),
+    ("stream_gaps", "Gaps that were noticed", ("stream",), lambda s: _of_streams(s, "gaps")),
+    (
+        "stream_backfilled",
+        "Missed bars that came by REST",
+        ("stream",),
+        lambda s: _of_streams(s, "backfilled"),
+    ),
+    (
+        "stream_unfilled",
+        "Missed bars not to be had in time",
+        ("stream",),
+        lambda s: _of_streams(s, "unfilled"),
+    ),
 )
 _GAUGES: Final[tuple[tuple[str, str, tuple[str, ...], _Rows], ...]] = (
     (

@@ -308,9 +308,9 @@ class Desk(Operations):
                 qty_e8 = self._holdings.pop(iid)
                 self.driver.post(OpenPosition(self.clock.now_ns(), iid, qty_e8, px_e8))
 
-    def _deliver(self, event: MarketEvent) -> None:
+    def _deliver(self, event: MarketEvent | Timer) -> None:
         self.driver.tick(event)
-        timer = timer_after(event) if self.engine.host.timed else None
+        timer = timer_after(event) if self.engine.host.timed and not isinstance(event, Timer) else None
         if timer is not None:
             self.driver.tick(timer)
         if self._holdings:

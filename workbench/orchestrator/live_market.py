@@ -25,9 +25,10 @@ from workbench.errors import BadInput, BadValue, Refused, Retryable, UnknownName
 from workbench.feeds.live import BarGatherer, EventSink, LiveFeed
 from workbench.journal import Recovered
 from workbench.model import Instrument, Submit, to_e8
+from workbench.model.commands import LATE, Timer
 from workbench.model.market import MarketEvent
 from workbench.orchestrator.account_rows import VenueSide, badness, standing
-from workbench.orchestrator.clock import SessionClock
+from workbench.orchestrator.clock import MarketTime, SessionClock
 from workbench.orchestrator.market import Deliver
 from workbench.orchestrator.routes import Routes
 
@@ -55,6 +56,7 @@ class LiveMarket:
         self._deliver: Deliver
         self._sim: SimBroker | None = None
         self._closed = False
+        self._time = MarketTime()
         chosen = [settings.brokers[name] for name in settings.market.brokers if name in settings.brokers]
         money = not settings.market.paper and any(account.mode == "live" for account in chosen)
         self.mode = "live" if money else "paper"
@@ -225,6 +227,9 @@ class LiveMarket:
                 return
 
     def _event(self, event: MarketEvent) -> None:
+        late_ns = self._time.late(event.ts_ns)
+        if late_ns:  # fetched after a break: what is decided on it must not trade at its price
+            self._deliver(Timer(late_ns, LATE))
         if self._sim is not None:
             self._sim.on_market(event)
         self._deliver(event)

@@ -17,13 +17,14 @@ from workbench.engine.match import TradingSessions
 from workbench.feeds import Player, Recording, open_data, session_bounds
 from workbench.journal import Recovered
 from workbench.model import Instrument, to_e8
+from workbench.model.commands import Timer
 from workbench.model.market import MarketEvent
 from workbench.orchestrator.account_rows import VenueSide
 from workbench.orchestrator.clock import SessionClock
 
 __all__ = ["Market", "RecordedMarket"]
 
-type Deliver = Callable[[MarketEvent], None]
+type Deliver = Callable[[MarketEvent | Timer], None]
 
 
 class Market(Protocol):

@@ -1,6 +1,7 @@
 """Alpaca's market data as a live feed: stocks and crypto, each over a stream of its own, and history by REST.
 
-Lives here: the streams' script, what is subscribed, what is dropped. Not here: rows (market.py), connections (pool).
+Lives here: what is subscribed, what is dropped, history. Not here: what is said on a stream (data_script.py), rows
+(market.py), connections (pool).
 
     [brokers.paper.options]
     feed = "iex"                       # sip, delayed_sip, test
@@ -10,12 +11,12 @@ Lives here: the streams' script, what is subscribed, what is dropped. Not here: 
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
 
-import msgspec
 from yarl import URL
 
 from workbench.brokers.alpaca.client import AlpacaClient
@@ -28,8 +29,10 @@ from workbench.brokers.alpaca.config import (
     check_options,
     feed_of,
 )
+from workbench.brokers.alpaca.data_script import DataScript
 from workbench.brokers.alpaca.hours import Hours
 from workbench.brokers.alpaca.market import (
+    MINUTE_NS,
     DataRow,
     Dropped,
     Latest,
@@ -42,9 +45,17 @@ from workbench.brokers.alpaca.market import (
     trade_of,
 )
 from workbench.brokers.alpaca.words import VENUE
-from workbench.brokers.pool import Credentials, Frame, Pool, Stream, Wire, decode, encode, read_credentials
+from workbench.brokers.pool import (
+    MOST_LATE_BARS,
+    Credentials,
+    LateBars,
+    Pool,
+    Stream,
+    decode,
+    read_credentials,
+)
 from workbench.config import BrokerSettings
-from workbench.errors import BadValue, KeysRefused, RateLimited, VenueGarbled, VenueRefused
+from workbench.errors import BadValue, VenueRefused
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
 
@@ -57,46 +68,10 @@ type EventSink = Callable[[MarketEvent], None]
 _LIVE_S: Final = 15.0
 _SILENT_S: Final = 10.0  # in session, without any frame
 _LATE_NS: Final = 500_000_000  # events older than this are merged to the newest
-_AHEAD_NS: Final = 5_000_000_000
 _REMEMBERED: Final = 256
-_HALF_DEAD_S: Final = 90.0  # how long the venue may hold a connection that is gone
+_KIND_CHANNELS: Final = {"q": "quotes", "t": "trades", "b": "bars"}
 _BARS: Final = {"1Min": 60, "5Min": 300, "15Min": 900, "30Min": 1800, "1Hour": 3600, "1Day": 86_400}
 _PACKED: Final = "application/msgpack"
-
-
-class _Rows:
-    """One stream's script: `kinds` are the channels, `symbols` map to our numbers."""
-
-    def __init__(self, keys: Credentials, feed: "AlpacaFeed", symbols: Mapping[str, int]) -> None:
-        self._keys, self._feed, self._symbols = keys, feed, symbols
-        self.stream: Stream
-
-    async def greet(self, wire: Wire) -> None:
-        """connected, auth, authenticated. One connection an endpoint is allowed; another one is told so here."""
-        _expect(_rows(await wire.next()), "connected")
-        await wire.send(
-            encode({"action": "auth", "key": self._keys.key, "secret": self._keys.secret}).decode()
-        )
-        _expect(_rows(await wire.next()), "authenticated")
-
-    def subscribe(self, add: list[str], drop: list[str]) -> Iterable[Frame]:
-        """Channels are written "quotes:SPY"."""
-        for action, channels in (("subscribe", add), ("unsubscribe", drop)):
-            if channels:
-                lists: dict[str, Any] = {"action": action}
-                for channel in channels:
-                    kind, _, symbol = channel.partition(":")
-                    lists.setdefault(kind, []).append(symbol)
-                yield encode(lists).decode()
-
-    def frame(self, frame: Frame) -> None:
-        self._feed.take(_rows(frame), self._symbols, self.stream)
-
-    async def catch_up(self) -> None:
-        """What was missed is missed: a feed goes on with what is now."""
-
-    def heartbeat(self) -> Frame | None:
-        return None
 
 
 class AlpacaFeed:
@@ -133,7 +108,7 @@ class AlpacaFeed:
         self._feed = feed_of(settings)
         self._secrets, self._environ, self._packed = secrets, environ, packed
         self._sink: EventSink | None = None
-        self._bar_ns: dict[int, int] = {}
+        self._late: dict[int, LateBars] = {}  # by instrument; those of one stream share one
         self._ids: dict[int, deque[int | str]] = {}
         self._closed = False
 
@@ -163,6 +138,8 @@ class AlpacaFeed:
     async def close(self) -> None:
         """Hang up; harmless when repeated."""
         self._closed = True
+        for late in self.late_bars:
+            await late.close()
         await self.pool.close()
 
     async def _open(self) -> None:
@@ -190,7 +167,7 @@ class AlpacaFeed:
         symbols: Mapping[str, int],
         in_session: Callable[[], bool],
     ) -> None:
-        script = _Rows(keys, self, symbols)
+        script = DataScript(keys, self, symbols)
         headers = {"Content-Type": _PACKED} if self._packed else None
         script.stream = self.pool.stream(
             name,
@@ -202,6 +179,20 @@ class AlpacaFeed:
             in_session=in_session,
         )
         script.stream.subscribe(f"{kind}:{symbol}" for kind in self.channels for symbol in symbols)
+        if "bars" in self.channels:
+            late = LateBars(script.stream, symbols.values(), self._bars_since, self._on, self._now_ns)
+            self._late.update(dict.fromkeys(symbols.values(), late))
+
+    @property
+    def late_bars(self) -> list[LateBars]:
+        """What asks for missed bars, one a stream."""
+        return list({id(late): late for late in self._late.values()}.values())
+
+    def look(self, symbols: Mapping[str, int]) -> None:
+        """The stream of `symbols` is open, or has missed frames: ask for the bars it has not told."""
+        late = next((self._late[iid] for iid in symbols.values() if iid in self._late), None)
+        if late is not None:
+            late.look()
 
     # -- rows ------------------------------------------------------------------------------------------------------
 
@@ -242,16 +233,14 @@ class AlpacaFeed:
         self._on(trade)
 
     def _bar(self, row: DataRow, iid: int) -> None:
-        bar = bar_of(row, iid)
-        now_ns = time_ns() + self.pool.health.clock.offset_ns
-        if (
-            bar.ts_ns > now_ns + _AHEAD_NS
-        ):  # a venue that plays faster than the clock: it is over, so it closed by now
-            bar = msgspec.structs.replace(bar, ts_ns=now_ns)
-        if bar.ts_ns <= self._bar_ns.get(iid, 0):
+        late = self._late.get(iid)
+        if late is None:
+            raise Dropped("not asked for")
+        if not late.take(bar_of(row, iid)):
             raise Dropped("told before")
-        self._bar_ns[iid] = bar.ts_ns
-        self._on(bar)
+
+    def _now_ns(self) -> int:
+        return time_ns() + self.pool.health.clock.offset_ns
 
     def _on(self, event: Bar | Quote | Trade) -> None:
         self.events += 1
@@ -280,6 +269,18 @@ class AlpacaFeed:
             raise BadValue("timeframe", timeframe, f"give one of {', '.join(_BARS)}")
         rows = await self._history("bars", symbol, {"start": start, "end": end, "timeframe": timeframe})
         return self._kept(rows, lambda row: bar_of(row, self._iid(symbol), length_s * 1_000_000_000))
+
+    async def _bars_since(self, iid: int, since_ns: int) -> list[Bar]:
+        """Bars of one instrument that close after `since_ns`, the newest when they are too many."""
+        symbol = next(i.symbol for i in self.instruments if i.iid == iid)
+        opened = datetime.fromtimestamp(max(0, since_ns - MINUTE_NS) // 1_000_000_000, UTC)
+        query = {
+            "start": opened.isoformat(),
+            "timeframe": "1Min",
+            "sort": "desc",
+            "limit": str(MOST_LATE_BARS),
+        }
+        return self._kept(await self._history("bars", symbol, query, pages=1), lambda row: bar_of(row, iid))
 
     async def trades(self, symbol: str, start: str, end: str) -> list[Trade]:
         """Prints of one symbol between two times, oldest first."""
@@ -316,54 +317,22 @@ class AlpacaFeed:
                 self.dropped[str(error)] += 1
         return out
 
-    async def _history(self, kind: str, symbol: str, query: dict[str, str]) -> list[DataRow]:
+    async def _history(
+        self, kind: str, symbol: str, query: dict[str, str], pages: int = 1_000_000
+    ) -> list[DataRow]:
         crypto = "/" in symbol
         path = f"/v1beta3/crypto/us/{kind}" if crypto else f"/v2/stocks/{kind}"
-        query = {"symbols": symbol, **query, "limit": "10000"}
+        query = {"symbols": symbol, "limit": "10000", **query}
         if not crypto:
             query["feed"] = self._feed
         rows: list[DataRow] = []
-        while True:
+        for _ in range(pages):
             page = decode(
                 VENUE, await self.client.market(path, query), Page, what=f"a page of {kind}", deepest=0
             )
             found: dict[str, list[DataRow]] = getattr(page, kind) or {}
             rows += found.get(symbol, [])
             if not page.next_page_token:
-                return sorted(rows, key=lambda row: time_of(row.t))
+                break
             query["page_token"] = page.next_page_token
-
-
-_KIND_CHANNELS: Final = {"q": "quotes", "t": "trades", "b": "bars"}
-
-
-def _rows(frame: Frame) -> list[DataRow]:
-    """The rows of a frame; a binary one is MessagePack, unless it begins as JSON does."""
-    if isinstance(frame, bytes) and frame[:1] not in (b"[", b"{"):
-        try:
-            return msgspec.msgpack.decode(frame, type=list[DataRow])
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise VenueGarbled(
-                VENUE, f"a frame of market data is no MessagePack ({error})", "it was not used"
-            ) from error
-    body = frame.encode() if isinstance(frame, str) else frame
-    return decode(VENUE, body, list[DataRow], what="a frame of market data", deepest=0)
-
-
-def _expect(rows: list[DataRow], word: str) -> None:
-    for row in rows:
-        if row.T == "success" and row.msg == word:
-            return
-        if row.T == "error":
-            if row.code in (401, 402):
-                raise KeysRefused(VENUE, row.msg, "check the keys and their environment", code=str(row.code))
-            if row.code == 406:
-                limited = RateLimited(
-                    VENUE, row.msg, "another connection uses this key: close it", code="406"
-                )
-                limited.retry_after_s = (
-                    _HALF_DEAD_S / 9
-                )  # tried again some times while the venue lets go of it
-                raise limited
-            raise VenueRefused(VENUE, row.msg, "see the venue's documentation", code=str(row.code))
-    raise VenueGarbled(VENUE, f"'{word}' did not come", "the stream is opened again")
+        return sorted(rows, key=lambda row: time_of(row.t))

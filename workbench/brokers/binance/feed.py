@@ -33,7 +33,17 @@ from workbench.brokers.binance.market import (
 )
 from workbench.brokers.binance.signer import Signer
 from workbench.brokers.binance.words import VENUE, Number
-from workbench.brokers.pool import Credentials, Frame, Pool, Stream, Wire, decode, encode
+from workbench.brokers.pool import (
+    MOST_LATE_BARS,
+    Credentials,
+    Frame,
+    LateBars,
+    Pool,
+    Stream,
+    Wire,
+    decode,
+    encode,
+)
 from workbench.config import BrokerSettings
 from workbench.errors import BadInput, VenueGarbled, VenueRefused, WorkbenchError
 from workbench.feeds.live import EventSink
@@ -46,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 _LIVE_S: Final = 15.0
 _SILENT_S: Final = 10.0
-_AHEAD_NS: Final = 5_000_000_000
+_MINUTE_NS: Final = 60_000_000_000
 _STREAMS: Final = {
     "bars": "kline_1m",
     "quotes": "bookTicker",
@@ -102,7 +112,8 @@ class _Script:
             self.confirmed.set()
 
     async def catch_up(self) -> None:
-        """What was missed is missed: a feed goes on with what is now. Books begin anew."""
+        """Bars are asked for, and the rest goes on meanwhile: quotes and prints that were missed are missed."""
+        self._feed.late_bars[0].look()
 
     def heartbeat(self) -> Frame | None:
         """Only five messages a second are allowed: the connection's own pings are enough."""
@@ -145,7 +156,8 @@ class BinanceFeed:
         self._symbols = {instrument.symbol.lower(): instrument.symbol for instrument in instruments}
         self._sink: EventSink | None = None
         self._prints: dict[int, int] = {}
-        self._bar_ns: dict[int, int] = {}
+        self._jumped: set[int] = set()  # instruments whose prints go on behind a break: their numbers jump
+        self.late_bars: list[LateBars] = []
         self._snapshots: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -180,6 +192,8 @@ class BinanceFeed:
         script.stream = stream = self.pool.stream(
             "market", self.addresses.stream / "stream", script, silent_s=3 * _SILENT_S
         )
+        wanted = self._iids.values() if "bars" in self.channels else ()
+        self.late_bars = [LateBars(stream, wanted, self._bars_since, self._on, self._now_ns)]
         stream.subscribe(
             f"{symbol}@{_STREAMS[channel]}" for channel in self.channels for symbol in self._iids
         )
@@ -198,10 +212,13 @@ class BinanceFeed:
             task.cancel()
         await asyncio.gather(*self._snapshots.values(), return_exceptions=True)
         self._snapshots.clear()
+        for late in self.late_bars:
+            await late.close()
         await self.pool.close()
 
     def broken(self) -> None:
         """A connection begins: books of the one before are worth nothing."""
+        self._jumped.update(self._prints)
         for book in self.books.values():
             book.stale()
 
@@ -238,17 +255,15 @@ class BinanceFeed:
             raise Dropped("told before")
         if last and row.t > last + 1:
             self.missed += row.t - last - 1
+            if iid not in self._jumped:
+                self.pool.streams[0].gap("prints are missing")
+        self._jumped.discard(iid)
         self._prints[iid] = row.t
         self._on(trade_of(row, iid))
 
     def _bar(self, bar: Bar) -> None:
-        now_ns = self._now_ns()
-        if bar.ts_ns > now_ns + _AHEAD_NS:  # it is over, so it closed by now
-            bar = msgspec.structs.replace(bar, ts_ns=now_ns)
-        if bar.ts_ns <= self._bar_ns.get(bar.iid, 0):
+        if not self.late_bars[0].take(bar):
             raise Dropped("told before")
-        self._bar_ns[bar.iid] = bar.ts_ns
-        self._on(bar)
 
     def _on(self, event: Bar | Quote | Trade) -> None:
         self.events += 1
@@ -301,23 +316,34 @@ class BinanceFeed:
         limit: int = 500,
     ) -> list[Bar]:
         """Bars of one symbol between two times, oldest first; the one that still forms is left out."""
-        params = [("symbol", symbol), ("interval", timeframe), ("limit", str(limit))]
-        params += [("startTime", str(start_ms))] if start_ms is not None else []
-        params += [("endTime", str(end_ms))] if end_ms is not None else []
-        rows = decode(
-            VENUE, await self.client.market("klines", params), list[list[Number]], what="candles", deepest=0
+        times = [("startTime", start_ms), ("endTime", end_ms)]
+        found = await self._candles(
+            symbol, timeframe, limit, [(k, str(v)) for k, v in times if v is not None]
         )
-        iid, now_ns = self._iids.get(symbol.lower(), -1), self._now_ns()
-        found = []
+        now_ns = self._now_ns()
+        return [bar for bar in found if bar.ts_ns <= now_ns]
+
+    async def _candles(
+        self, symbol: str, timeframe: str, limit: int, times: list[tuple[str, str]]
+    ) -> list[Bar]:
+        """Bars of one symbol, oldest first, with the one that still forms."""
+        params = [("symbol", symbol), ("interval", timeframe), ("limit", str(limit)), *times]
+        body = await self.client.market("klines", params)
+        rows = decode(VENUE, body, list[list[Number]], what="candles", deepest=0)
+        iid, found = self._iids.get(symbol.lower(), -1), []
         for row in rows:
             try:
-                bar = bar_of_row(row, iid)
+                found.append(bar_of_row(row, iid))
             except Dropped as error:
                 self.dropped[str(error)] += 1
-                continue
-            if bar.ts_ns <= now_ns:
-                found.append(bar)
         return found
+
+    async def _bars_since(self, iid: int, since_ns: int) -> list[Bar]:
+        """Bars of one instrument from `since_ns` on, the newest when they are too many."""
+        symbol = next(i.symbol for i in self.instruments if i.iid == iid)
+        few = self._now_ns() - since_ns < (MOST_LATE_BARS - 2) * _MINUTE_NS
+        times = [("startTime", str((since_ns - _MINUTE_NS) // 1_000_000))] if few else []
+        return await self._candles(symbol, "1m", MOST_LATE_BARS, times)
 
     async def trades(self, symbol: str, limit: int = 500) -> list[Trade]:
         """The newest prints of one symbol, oldest first."""

@@ -46,6 +46,7 @@ class Watches:
         self.state, self.reason = "connecting", "not connected yet"
         self.ledger = Ledger()
         self.frames = self.connects = self.resyncs = self.gaps = self.garbled = 0
+        self.backfilled = self.unfilled = 0
         self.polled = False  # nothing is streamed: no connection will tell
         self.on_connected: Callable[[], None] | None = None
         self._client = client

@@ -4,6 +4,7 @@
      |-- limiter.py          may this request go now? lanes (lanes.py), allowances (budgets.py)
      |-- rest.py             questions and orders over HTTP, with a breaker (breaker.py) and typed errors
      |-- stream.py           a WebSocket kept alive and joined with snapshots; script.py, subscriptions.py
+     |-- late_bars.py        bars a stream has missed, asked for by REST
      |-- health.py           is the venue well, what time is it there
      `-- sessions.py         addresses, TLS, time-outs
     venue_broker.py          the broker contract for all venues; a venue fills in hooks.py
@@ -23,6 +24,7 @@ from workbench.brokers.pool.budgets import Bucket, Budget, Fixed, Rolling, Slots
 from workbench.brokers.pool.credentials import Credentials, SignedHeaders, read_credentials
 from workbench.brokers.pool.health import ClockOffset, Health, Probed
 from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY, EXIT, HISTORY
+from workbench.brokers.pool.late_bars import MOST_LATE_BARS, LateBars
 from workbench.brokers.pool.limiter import Limiter, Route
 from workbench.brokers.pool.meters import PoolSnapshot, snapshots
 from workbench.brokers.pool.payload import decode, decode_msgpack, encode
@@ -39,6 +41,7 @@ __all__ = [
     "ENTRY",
     "EXIT",
     "HISTORY",
+    "MOST_LATE_BARS",
     "Answer",
     "Backoff",
     "Breaker",
@@ -50,6 +53,7 @@ __all__ = [
     "Fixed",
     "Frame",
     "Health",
+    "LateBars",
     "Ledger",
     "Limiter",
     "Pool",

@@ -103,7 +103,8 @@ class BreakerRow(msgspec.Struct, frozen=True):
 
 
 class StreamRow(msgspec.Struct, frozen=True):
-    """One stream now. `age_s` is the time since its last frame (0 while it is not live)."""
+    """One stream now. `age_s` is the time since its last frame (0 while it is not live); `backfilled` counts bars it
+    missed that came by REST, `unfilled` how often an instrument's could not be had."""
 
     name: str
     state: str
@@ -114,13 +115,15 @@ class StreamRow(msgspec.Struct, frozen=True):
     resyncs: int
     gaps: int
     garbled: int
+    backfilled: int
+    unfilled: int
     channels: int
     unconfirmed: int
 
     @classmethod
     def of(cls, s: "Stream") -> "StreamRow":
         """A stream's numbers."""
-        counts = (s.frames, s.connects, s.resyncs, s.gaps, s.garbled)
+        counts = (s.frames, s.connects, s.resyncs, s.gaps, s.garbled, s.backfilled, s.unfilled)
         return cls(s.name, s.state, s.reason, s.age_s, *counts, len(s.ledger.channels), s.ledger.unconfirmed)
 
 

@@ -79,6 +79,7 @@ class Stream:
         self.state, self.reason = "closed", "not started"
         self.ledger = Ledger()
         self.frames = self.connects = self.resyncs = self.gaps = self.garbled = 0
+        self.backfilled = self.unfilled = 0  # bars: see late_bars.py
         self._pool, self._script, self._key = pool, script, (str(url), key_id)
         self._headers, self._tls = headers, tls
         self.in_session = in_session

@@ -1,0 +1,203 @@
+"""What every venue's feed keeps when its stream breaks: every bar of the venue, once, in order, finished."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from time import time_ns
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.brokers.pool.wires import until
+from workbench.brokers.alpaca.feed import AlpacaFeed
+from workbench.brokers.binance.feed import BinanceFeed
+from workbench.brokers.pool import late_bars
+from workbench.model.instrument import Instrument
+from workbench.model.market import Bar, MarketEvent
+from workbench.testbed import Emulator, Fault, emulated
+from workbench.testbed.market import Candle
+from workbench.testbed.rigs.alpaca import alpaca_account
+from workbench.testbed.rigs.binance import binance_account
+
+MINUTE_S = 60.0
+
+
+class Place(msgspec.Struct):
+    """A venue: how its feed is made, how it lists what is traded, where its history and its bars can be disturbed."""
+
+    venue: str
+    listed: tuple[str, ...]
+    feed: Callable[[Emulator, list[Instrument]], Any]
+    history: str
+    bars: str
+
+
+def _alpaca(venue: Emulator, instruments: list[Instrument]) -> AlpacaFeed:
+    keys = {"EMULATED_KEY": venue.facts["key"], "EMULATED_SECRET": venue.facts["secret"]}
+    return AlpacaFeed(alpaca_account(venue, options={"channels": "bars"}), instruments, environ=keys)
+
+
+def _binance(venue: Emulator, instruments: list[Instrument]) -> BinanceFeed:
+    return BinanceFeed(binance_account(venue, options={"channels": "bars"}), instruments)
+
+
+PLACES = {
+    "alpaca": Place("alpaca", ("SPY", "AAPL"), _alpaca, "rest:GET /v2/stocks/bars", "stream:stocks:b"),
+    "alpaca crypto": Place(
+        "alpaca", ("BTC/USD",), _alpaca, "rest:GET /v1beta3/crypto/{loc}/bars", "stream:crypto:b"
+    ),
+    "binance": Place(
+        "binance", ("BTCUSDT", "ETHUSDT"), _binance, "rest:GET /api/v3/klines", "stream:market:kline_1m"
+    ),
+}
+
+
+class Watch:
+    """A connected feed, what it has told, and the venue's own candles."""
+
+    def __init__(self, place: Place, venue: Emulator) -> None:
+        self.place, self.venue = place, venue
+        self.instruments = [Instrument(iid, symbol) for iid, symbol in enumerate(place.listed)]
+        self.feed = place.feed(venue, self.instruments)
+        self.told: list[Bar] = []
+
+    def take(self, event: MarketEvent) -> None:
+        assert isinstance(event, Bar)
+        self.told.append(event)
+
+    @property
+    def stream(self) -> Any:
+        [stream] = self.feed.pool.streams
+        return stream
+
+    def candles(self, iid: int) -> list[Candle]:
+        return list(self.venue.exchange.market.board(self.place.listed[iid]).candles)
+
+    def count(self, iid: int) -> int:
+        return len(self.candles(iid))
+
+    async def minutes(self, count: int) -> None:
+        """The venue's market goes on so many minutes."""
+        for _ in range(count):
+            await self._minute()
+
+    async def _minute(self) -> None:
+        before = {i.iid: self.count(i.iid) for i in self.instruments}
+        self.venue.console.advance(MINUTE_S)
+        now_ns = time_ns()
+        self.feed.pool.health.clock.measured(self.venue.exchange.clock.now_ns(), now_ns, now_ns)
+        await until(lambda: all(self.count(iid) > n for iid, n in before.items()), 20)
+
+    def whole(self) -> bool:
+        """Whether everything the venue has traded since the first bar told was told, and nothing else."""
+        for instrument in self.instruments:
+            told = [(b.ts_ns, b.open, b.high, b.low, b.close) for b in self.told if b.iid == instrument.iid]
+            if not told:
+                return False
+            there = [
+                (c.end_ns, c.open, c.high, c.low, c.close)
+                for c in self.candles(instrument.iid)
+                if c.end_ns >= told[0][0]
+            ]
+            assert [row[0] for row in told] == sorted({row[0] for row in told})
+            assert told == there[: len(told)]
+            if len(told) != len(there):
+                return False
+        return True
+
+    async def away(self) -> None:
+        """The stream breaks, and the venue takes no connection."""
+        self.venue.faults.add(Fault(what="status", where="connect:*", status=503))
+        self.venue.console.streams(cut=True)
+        await until(lambda: self.feed.state != "live")
+
+    async def back(self) -> None:
+        self.venue.faults.clear()
+        await until(lambda: self.feed.state == "live", 40)
+
+
+@pytest.fixture(params=PLACES)
+async def watch(request: pytest.FixtureRequest) -> AsyncIterator[Watch]:
+    place = PLACES[request.param]
+    async with emulated(place.venue, speed=1.0, limits=False, market_open="always") as venue:
+        made = Watch(place, venue)
+        await made.feed.connect(made.take)
+        try:
+            await made.minutes(2)
+            await until(made.whole)
+            yield made
+        finally:
+            await made.feed.close()
+
+
+async def test_bars_missed_while_the_stream_was_away_are_told_before_newer_ones(watch: Watch) -> None:
+    before = len(watch.told)
+    await watch.away()
+    await watch.minutes(5)
+    assert len(watch.told) == before
+    await watch.back()
+    await until(lambda: watch.stream.backfilled >= 4 * len(watch.instruments), 20)
+    await watch.minutes(1)
+    await until(watch.whole, 20)
+    assert watch.stream.backfilled >= 5 * len(watch.instruments)
+    assert (watch.stream.unfilled, watch.stream.gaps > 0) == (0, True)
+    assert [b.ts_ns for b in watch.told] == sorted(b.ts_ns for b in watch.told)  # of all instruments
+    [row] = watch.feed.pool.snapshot().streams
+    assert (row.backfilled, row.unfilled) == (watch.stream.backfilled, 0)
+
+
+async def test_a_bar_whose_frame_cannot_be_read_is_asked_for(watch: Watch) -> None:
+    watch.venue.faults.add(Fault(what="invalid_json", where=watch.place.bars, count=len(watch.instruments)))
+    await watch.minutes(1)
+    await until(lambda: watch.stream.garbled >= 1 and watch.stream.resyncs >= 1)
+    await watch.minutes(1)
+    await until(watch.whole, 20)
+    assert watch.stream.connects == 1
+
+
+async def test_a_history_that_answers_late_is_asked_again(watch: Watch) -> None:
+    await watch.away()
+    await watch.minutes(3)
+    watch.venue.faults.clear()
+    watch.venue.faults.add(Fault(what="status", where=watch.place.history, status=503, count=3))
+    await until(lambda: watch.feed.state == "live", 40)
+    await until(lambda: watch.stream.backfilled >= 2 * len(watch.instruments), 20)
+    await watch.minutes(1)
+    await until(watch.whole, 20)
+    assert watch.stream.unfilled == 0
+
+
+async def test_a_history_that_never_answers_holds_no_bar_up_for_long(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for late in watch.feed.late_bars:
+        monkeypatch.setattr(late, "_hold_s", 0.3)
+    await watch.away()
+    await watch.minutes(2)
+    watch.venue.faults.clear()
+    watch.venue.faults.add(Fault(what="status", where=watch.place.history, status=503))
+    await until(lambda: watch.feed.state == "live", 40)
+    before = len(watch.told)
+    await watch.minutes(1)
+    await until(lambda: len(watch.told) >= before + len(watch.instruments), 20)
+    assert watch.stream.unfilled == len(watch.instruments)
+    assert "could not be had, and is not told" in caplog.text
+    watch.venue.faults.clear()
+    await watch.minutes(1)
+    await until(lambda: len(watch.told) >= before + 2 * len(watch.instruments), 20)
+    assert watch.feed.state == "live"
+    for instrument in watch.instruments:
+        times = [b.ts_ns for b in watch.told if b.iid == instrument.iid]
+        assert times == sorted(set(times))
+
+
+async def test_no_break_no_question(watch: Watch) -> None:
+    await watch.minutes(3)
+    await until(watch.whole)
+    assert (watch.stream.backfilled, watch.stream.gaps, watch.stream.unfilled) == (0, 0, 0)
+    assert not any("bars" in route or "klines" in route for route in watch.feed.pool.meters.requests)
+    await asyncio.sleep(0)
+
+
+def test_bars_wait_for_seconds_at_most() -> None:
+    assert late_bars._HOLD_S <= 5.0
