@@ -83,6 +83,7 @@ class SnapshotTable:
     ) -> None:
         self._frame = frame
         self._filled: pd.DataFrame | None = None
+        self._selectable = selectable
         self._options: dict[str, Any] = {
             "show_index": False,
             "disabled": True,
@@ -126,17 +127,44 @@ class SnapshotTable:
                 **self._options,
             )
         elif self._filled is None or not fresh.equals(self._filled):
-            chosen = list(self.view.selection)
-            self.view.value = fresh
-            if chosen:
-                self.view.selection = [i for i in chosen if i < len(fresh)]
+            if self._selectable and self._filled is not None and _same_rows(self._filled, fresh):
+                # cell by cell: a tick that is on its way from the browser would be lost in a refill
+                self.view.patch(_changed(self._filled, fresh), as_index=False)
+            else:
+                chosen = self.chosen_rows()
+                self.view.value = fresh
+                if chosen:
+                    self.view.selection = [i for i in chosen if i < len(fresh)]
         self._filled = fresh
+
+    def chosen_rows(self) -> list[int]:
+        """The places of the ticked rows."""
+        return [] if self.view is None else [int(place) for place in self.view.selection]
 
     def chosen(self, column: str) -> list[Any]:
         """The values of `column` in the ticked rows."""
-        if self.view is None or self._filled is None:
+        if self._filled is None:
             return []
-        return [self._filled[column].iloc[i] for i in self.view.selection if i < len(self._filled)]
+        return [self._filled[column].iloc[i] for i in self.chosen_rows() if i < len(self._filled)]
+
+
+def _same_rows(old: pd.DataFrame, new: pd.DataFrame) -> bool:
+    return (
+        len(old) == len(new)
+        and bool((old.columns == new.columns).all())
+        and bool((old.dtypes == new.dtypes).all())
+    )
+
+
+def _changed(old: pd.DataFrame, new: pd.DataFrame) -> dict[str, list[tuple[int, Any]]]:
+    """By column, the places and new values of the cells that differ."""
+    changed = {}
+    for name in new.columns:
+        before, after = old[name].tolist(), new[name].tolist()
+        cells = [(i, b) for i, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+        if cells:
+            changed[name] = cells
+    return changed
 
 
 def _formatter(name: str) -> Any:

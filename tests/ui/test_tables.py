@@ -1,0 +1,60 @@
+"""The dashboard's tables: what changes is put in, what a person has ticked stays ticked."""
+
+import pandas as pd
+import pytest
+
+from workbench.model.snapshot import Snapshot
+from workbench.ui.dashboard.tables import SnapshotTable
+
+
+class Frames:
+    """Stands in for snapshots: a table that is asked gets the frame the test has put here."""
+
+    def __init__(self) -> None:
+        self.now = pd.DataFrame({"#": [1, 2, 3], "State": ["running"] * 3, "P&L": [0.0, 1.0, 2.0]})
+        self.refills = 0
+
+    def __call__(self, _: Snapshot) -> pd.DataFrame:
+        return self.now.copy()
+
+
+@pytest.fixture
+def frames() -> Frames:
+    return Frames()
+
+
+@pytest.fixture
+def table(frames: Frames, snapshot: Snapshot) -> SnapshotTable:
+    made = SnapshotTable(frames, "strategies", style="", theme="simple", selectable=True)
+    made.update(snapshot)
+
+    def refilled(_: object) -> None:
+        frames.refills += 1
+
+    made.view.param.watch(refilled, "value", onlychanged=False)
+    return made
+
+
+def test_cells_that_change_do_not_untick_rows(
+    table: SnapshotTable, frames: Frames, snapshot: Snapshot
+) -> None:
+    table.view.selection = [1]
+    frames.now["State"], frames.now["P&L"] = ["running", "paused", "running"], [0.0, 1.5, 2.0]
+    table.update(snapshot)
+    assert (table.view.selection, frames.refills) == ([1], 0)
+    assert table.view.value["State"].tolist() == ["running", "paused", "running"]
+    assert table.view.value["P&L"].tolist() == [0.0, 1.5, 2.0]
+    assert table.chosen("#") == [2]
+
+
+def test_rows_that_come_refill_the_table_and_ticks_stay(
+    table: SnapshotTable, frames: Frames, snapshot: Snapshot
+) -> None:
+    table.view.selection = [2]
+    frames.now = pd.DataFrame({"#": [1, 2, 3, 4], "State": ["running"] * 4, "P&L": [0.0, 1.0, 2.0, 0.0]})
+    table.update(snapshot)
+    assert frames.refills == 1
+    assert table.chosen("#") == [3]
+    frames.now = frames.now.head(2)
+    table.update(snapshot)
+    assert table.chosen("#") == []
