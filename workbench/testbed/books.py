@@ -53,6 +53,7 @@ class Books:
         self.open: dict[int, VenueOrder] = {}
         self.sided: dict[tuple[int, int], dict[int, VenueOrder]] = {}  # the open ones by instrument and side
         self.executions: list[Execution] = []
+        self.cash_moves: list[tuple[int, int]] = []  # time and amount of what came or went without a trade
         self.sinks: list[Callable[[OrderEvent], None]] = []
         self._chance = Random(f"{seed}-ids")
         self._in_match: dict[int, VenueOrder] = {}
@@ -66,6 +67,11 @@ class Books:
     @property
     def cash_e8(self) -> int:
         return self.match.cash_e8
+
+    def move_cash(self, amount_e8: int) -> None:
+        """Cash comes, or goes, without a trade."""
+        self.match.cash_e8 += amount_e8
+        self.cash_moves.append((self.clock.next_ns(), amount_e8))
 
     def position_e8(self, iid: int) -> int:
         """The signed quantity held of an instrument."""

@@ -164,7 +164,7 @@ class Console:
 
     def cash(self, amount: float) -> None:
         """Add to the account's cash (or take from it)."""
-        self.server.venue.exchange.match.cash_e8 += to_e8(amount)
+        self.server.venue.exchange.move_cash(to_e8(amount))
 
     def order(self, symbol: str, side: str, qty: float, limit: float = 0.0) -> str:
         """Place an order by hand, as somebody at the venue's own website would; returns its id."""

@@ -7,6 +7,7 @@ import pytest
 from tests.brokers.alpaca.desk import trading
 from workbench.brokers.alpaca.cash import CashBody, CashMoves, cash_moved
 from workbench.errors import VenueGarbled
+from workbench.model import to_e8
 from workbench.model.reports import CashMoved
 
 DIVIDEND = CashBody("a2", "DIV", "1.02", "SPY", "2024-08-01")
@@ -40,6 +41,21 @@ def test_trades_and_splits_move_no_cash() -> None:
     assert cash_moved(CashBody("a", "JNLC", "0"), 0) is None
     with pytest.raises(VenueGarbled, match="net_amount"):
         cash_moved(CashBody("a", "DIV", "lots"), 0)
+
+
+async def test_fees_and_transfers_at_the_venue_are_told_and_the_books_agree() -> None:
+    async with trading(emulator={"fee_per_unit": 0.01}) as desk:
+        order = desk.order()
+        await desk.submit(order)
+        await desk.over(order)
+        desk.venue.exchange.move_cash(to_e8(250))
+        assert await desk.broker._cash.look() == 2
+        assert await desk.broker._cash.look() == 0
+        told = [report for report in desk.reports if isinstance(report, CashMoved)]
+        assert {(move.reason.partition(":")[0], move.amount_e8) for move in told} == {
+            ("FEE", -order.qty_e8 // 100),
+            ("CSD", to_e8(250)),
+        }
 
 
 async def test_the_broker_asks_the_venue() -> None:

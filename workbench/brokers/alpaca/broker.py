@@ -44,7 +44,7 @@ __all__ = ["AlpacaBroker", "External"]
 logger = logging.getLogger(__name__)
 
 _LIVE_S = 15.0
-_CASH_S = 60.0
+_CASH_S = 10.0  # more often than a desk compares its books: a fee is known before it is missed
 
 
 class External(msgspec.Struct, frozen=True):

@@ -1,23 +1,21 @@
-"""Alpaca's account routes: the account, its settings and activities; assets.
+"""Alpaca's account routes: the account and its settings; assets.
 
-Lives here: what there is to know besides orders and positions. Not here: clock and calendar (sessions.py).
+Lives here: what there is to know besides orders and positions. Not here: activities (activities.py), clock and calendar
+(sessions.py).
 """
 
-from typing import Any, Final
+from typing import Any
 
-from workbench.testbed.alpaca.bodies import activity_id, asset_body, fill_body
+from workbench.testbed.alpaca.bodies import asset_body
 from workbench.testbed.alpaca.orders import json_object
 from workbench.testbed.alpaca.refusals import malformed, not_found
 from workbench.testbed.alpaca.rules import MULTIPLIER, figures_of
 from workbench.testbed.alpaca.tickets import board_of
-from workbench.testbed.alpaca.words import asset_id, rfc3339, text, wanted_ns
+from workbench.testbed.alpaca.words import asset_id, rfc3339, text
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.exchange import Exchange
-from workbench.testbed.orders import Execution
 
 __all__ = ["Account"]
-
-_MOST_ACTIVITIES: Final = 100
 
 
 class Account:
@@ -52,8 +50,6 @@ class Account:
             Route("GET", "/v2/account/configurations", self.settings),
             Route("PATCH", "/v2/account/configurations", self.change_settings),
             Route("GET", "/v2/account/portfolio/history", self.history),
-            Route("GET", "/v2/account/activities", self.activities),
-            Route("GET", "/v2/account/activities/{kind}", self.activities),
             Route("GET", "/v2/assets", self.assets),
             Route("GET", "/v2/assets/{symbol}", self.asset),
         ]
@@ -137,27 +133,6 @@ class Account:
             }
         )
 
-    def activities(self, call: Call) -> Answer:
-        """Fills, the newest first; `page_token` is the id of the last one had."""
-        kinds = call.path.get("kind") or call.query.get("activity_types", "FILL")
-        if "FILL" not in kinds.upper().split(","):
-            return Answer([])
-        query, exchange = call.query, self.exchange
-        size = query.get("page_size", str(_MOST_ACTIVITIES))
-        if not size.isdigit() or not 1 <= int(size) <= _MOST_ACTIVITIES:
-            raise malformed("page_size must be between 1 and 100")
-        found = exchange.executions if query.get("direction") == "asc" else exchange.executions[::-1]
-        found = [execution for execution in found if _within(execution, query)]
-        token = query.get("page_token")
-        if token:
-            places = [at for at, execution in enumerate(found) if activity_id(execution) == token]
-            if not places:
-                raise malformed("invalid page_token")
-            found = found[places[0] + 1 :]
-        return Answer(
-            [fill_body(e, exchange.orders[e.order_id], self.account_id) for e in found[: int(size)]]
-        )
-
     def assets(self, call: Call) -> Answer:
         query = call.query
         bodies = [asset_body(board.listing) for board in self.exchange.market.boards.values()]
@@ -177,16 +152,3 @@ class Account:
         if found is None:
             raise not_found(f"asset not found for {symbol}")
         return Answer(asset_body(found.listing))
-
-
-def _within(execution: Execution, query: dict[str, str]) -> bool:
-    for name, sign in (("after", 1), ("until", -1)):
-        if query.get(name):
-            ts_ns = wanted_ns(query[name])
-            if ts_ns is None:
-                raise malformed(f"invalid {name}")
-            if (execution.ts_ns - ts_ns) * sign <= 0:
-                return False
-    if query.get("date"):
-        return rfc3339(execution.ts_ns)[:10] == query["date"][:10]
-    return True

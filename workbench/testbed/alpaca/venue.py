@@ -11,6 +11,7 @@ from typing import Final
 
 from workbench.testbed.alpaca.absent import absent_routes
 from workbench.testbed.alpaca.account import Account
+from workbench.testbed.alpaca.activities import Activities
 from workbench.testbed.alpaca.data import Data
 from workbench.testbed.alpaca.data_stream import DataStream
 from workbench.testbed.alpaca.orders import Orders
@@ -54,6 +55,7 @@ class AlpacaVenue:
             Orders(exchange),
             Positions(exchange),
             self._account,
+            Activities(exchange, account_id),
             WatchLists(exchange, account_id),
             TradingSessions(exchange),
             Data(exchange),
