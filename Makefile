@@ -19,7 +19,7 @@ demo: setup ## engine, warehouse, dashboard and JupyterLab with the quickstart o
 WORKERS ?= logical
 test: setup ## every test (ARGS="tests/engine -x" for some)
 	@$(BIN)/python tools/system_packages.py --install
-	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS); status=$$?; $(BIN)/python tools/system_packages.py --left-out; exit $$status
+	@$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 $(ARGS); status=$$?; $(BIN)/python tools/system_packages.py --left-out; exit $$status
 
 lint: setup ## style, format, import rules
 	@$(BIN)/ruff check .
