@@ -208,7 +208,12 @@ def test_every_decision_is_numbered_once_and_listed() -> None:
 
 
 def test_pictures_are_real_and_small() -> None:
-    for name, size in (("dashboard", (1440, 900)), ("notebook", (1440, 900)), ("report", (1340, 1180))):
+    for name, size in (
+        ("dashboard", (1440, 900)),
+        ("notebook", (1440, 900)),
+        ("report", (1340, 1180)),
+        ("venues-live", (1440, 900)),
+    ):
         data = (DOCS / "images" / f"{name}.png").read_bytes()
         assert data.startswith(b"\x89PNG")
         assert (int.from_bytes(data[16:20]), int.from_bytes(data[20:24])) == size
