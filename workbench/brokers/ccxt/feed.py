@@ -15,18 +15,17 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from workbench.brokers.ccxt.client import CcxtClient, Row
 from workbench.brokers.ccxt.config import plan_of
 from workbench.brokers.ccxt.opening import markets, open_client, pool_of
 from workbench.brokers.ccxt.parse import Dropped, bar_of, quote_of, trade_of
 from workbench.brokers.ccxt.watch import Watches
-from workbench.brokers.pool import DATA, Pool, Probed
+from workbench.brokers.pool import DATA, MOST_LATE_BARS, LateBars, Pool, Probed
 from workbench.config import BrokerSettings
 from workbench.errors import KeysRefused, UnknownName
 from workbench.model.instrument import Instrument
@@ -44,6 +43,8 @@ _GRACE_S: Final = 1.0  # how long after its end the last word on a minute may co
 _MINUTE_NS: Final = 60_000_000_000
 _REMEMBERED: Final = 512
 _ROWS: Final = 100
+_MOST_PAGES: Final = 5
+_SOON_S: Final = 1.0
 
 
 class CcxtFeed:
@@ -69,6 +70,8 @@ class CcxtFeed:
         self._sink: EventSink | None = None
         self._minutes: dict[int, Bar] = {}  # the minute that is not over yet
         self._told_ns: dict[int, int] = {}
+        self.late_bars: list[LateBars] = []
+        self._soon: asyncio.TimerHandle | None = None
         self._timers: dict[int, asyncio.TimerHandle] = {}
         self._ids: dict[int, deque[str]] = {}
         self._closed = True
@@ -100,6 +103,11 @@ class CcxtFeed:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        for late in self.late_bars:
+            await late.close()
         await self.pool.close()
 
     async def _open(self) -> None:
@@ -112,12 +120,31 @@ class CcxtFeed:
             reason = self.pool.health.reason
             raise KeysRefused(self.plan.exchange, reason, "check the keys and their environment")
         self.pool.health.start()
+        wanted = [i.iid for i in self.instruments] if "bars" in self.plan.channels else []
+        self.late_bars = [LateBars(self.watches, wanted, self._bars_since, self._on, self._now_ns)]
+        self.late_bars[0].look()
         for instrument in self.instruments:
             if instrument.symbol not in listed:
                 raise UnknownName(f"symbol at {self.plan.exchange}", instrument.symbol, listed)
             for channel in self.plan.channels:
                 {"bars": self._bars, "quotes": self._quotes, "trades": self._trades}[channel](instrument)
         await self.watches.until_live(_LIVE_S)
+        self.watches.on_connected = self.watches.on_resumed = self._back
+        self.watches.on_unreadable = self._missed
+
+    def _missed(self) -> None:
+        """A frame could not be read: bars are asked for soon, however many such frames there are."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(_SOON_S, self._back)
+
+    def _back(self) -> None:
+        """After a break: what was seen of a minute is not all of it."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        for iid in list(self._minutes):
+            self._forget(iid)
+        self.late_bars[0].look()
 
     async def _probe(self) -> Probed:
         probed = await self.client.probe()
@@ -214,18 +241,45 @@ class CcxtFeed:
         """A minute is over and no other has begun: nothing was traded since."""
         self._timers.pop(iid, None)
         bar = self._minutes.get(iid)
-        if bar is not None and bar.ts_ns <= self._now_ns():
+        if bar is None or bar.ts_ns > self._now_ns():
+            return
+        if self.watches.state == "live":
             self._finish(iid)
+        else:  # nobody saw how it ended
+            self._forget(iid)
 
-    def _finish(self, iid: int) -> None:
+    def _forget(self, iid: int) -> Bar:
         timer = self._timers.pop(iid, None)
         if timer is not None:
             timer.cancel()
-        bar = self._minutes.pop(iid)
+        return self._minutes.pop(iid)
+
+    def _finish(self, iid: int) -> None:
+        bar = self._forget(iid)
         self._told_ns[iid] = bar.ts_ns
-        now_ns = self._now_ns()
-        # an exchange that plays faster than the clock (an emulated one): the minute is over, so it closed by now
-        self._on(bar if bar.ts_ns <= now_ns else replace(bar, ts_ns=now_ns))
+        if not self.late_bars[0].take(bar):
+            self.dropped["told before"] += 1
+
+    async def _bars_since(self, iid: int, since_ns: int) -> list[Bar]:
+        """Bars of one instrument from `since_ns` on, the newest when they are too many; an exchange may answer with
+        fewer than it was asked for, and is asked to go on."""
+        symbol = next(i.symbol for i in self.instruments if i.iid == iid)
+        exchange, now_ns = self.client.exchange, self._now_ns()
+        found, since_ns = list[Bar](), max(since_ns, now_ns - MOST_LATE_BARS * _MINUTE_NS) - _MINUTE_NS
+        for _ in range(_MOST_PAGES):
+            limit = min(MOST_LATE_BARS, (now_ns - since_ns) // _MINUTE_NS + 2)
+            ask = partial(exchange.fetch_ohlcv, symbol, "1m", since_ns // 1_000_000, limit)
+            rows = await self.client.ask("data", ask, lane=DATA)
+            for row in rows:
+                try:
+                    found.append(bar_of(row, iid))
+                except Dropped as error:
+                    self.dropped[str(error)] += 1
+            newest_ns = found[-1].ts_ns if found else 0
+            if not rows or not since_ns < newest_ns < now_ns:
+                break
+            since_ns = newest_ns
+        return found
 
     def _now_ns(self) -> int:
         return time_ns() + self.pool.health.clock.offset_ns

@@ -49,6 +49,8 @@ class Watches:
         self.backfilled = self.unfilled = 0
         self.polled = False  # nothing is streamed: no connection will tell
         self.on_connected: Callable[[], None] | None = None
+        self.on_resumed: Callable[[], None] | None = None  # data comes again, without another connection
+        self.on_unreadable: Callable[[], None] | None = None
         self._client = client
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen_s = 0.0
@@ -145,6 +147,8 @@ class Watches:
     def _unreadable(self, error: Exception) -> None:
         self.garbled += 1
         logger.warning("%s: a frame could not be read (%s)", self._client.name, cleaned(str(error)))
+        if self.on_unreadable is not None:
+            self.on_unreadable()
 
     def _came(self, channel: str, took: Took, rows: Any) -> None:
         self.frames += 1
@@ -152,6 +156,8 @@ class Watches:
         self.ledger.seen(channel)
         if self.state not in ("live", "closed"):
             self._say("live", "data came")
+            if self.on_resumed is not None:
+                self.on_resumed()
         try:
             took(rows)
         except Exception as error:

@@ -54,7 +54,8 @@ class LateBars:
     """The bars of some instruments behind one stream, in order and each once, whatever happens to the stream.
 
     `send` gets them; `now_ns` tells the time at the venue. `counts.backfilled` counts bars that came by REST alone,
-    `gaps` how often there were such bars, `unfilled` instruments whose bars could not be had in time.
+    `gaps` how often there were such bars, `unfilled` instruments whose bars could not be had in time. `asked` counts
+    questions.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class LateBars:
         self._counts, self._iids, self._ask, self._send, self._now_ns = counts, tuple(iids), ask, send, now_ns
         self._bar_ns, self._hold_s, self._final_ns, self._first_s = bar_ns, hold_s, final_ns, first_s
         self._join = BarJoin(self._iids)
+        self.asked = 0
         self._begun_ns = 0  # when the stream was open for the first time
         self._unsure: set[int] = set()  # instruments of which nothing has been streamed since the last look
         self._asking: dict[int, asyncio.Task[None]] = {}
@@ -145,6 +147,7 @@ class LateBars:
                 async with self._gate:
                     finished_ns = join.finished_ns(iid, self._now_ns() - self._final_ns)
                     since_ns = max(join.sent_ns[iid], self._begun_ns)
+                    self.asked += 1
                     bars = await self._ask(iid, since_ns)
             except Retryable as error:
                 self._missing[iid] = str(error)
