@@ -144,6 +144,35 @@ async def test_after_a_break_it_goes_on_and_leaves_out_the_span_nobody_saw_whole
     await feed.close()
 
 
+async def test_the_span_under_way_when_the_socket_breaks_is_not_told_as_whole(venue: Emulator) -> None:
+    feed, events = feed_of(venue, SPY, channels="bars", bar_s=60.0), list[MarketEvent]()
+    await feed.connect(events.append)
+    [screen] = feed._screens.values()
+    at_ns = feed.venue_ns // (60 * 10**9) * (60 * 10**9) + 600 * 10**9  # later than all that comes meanwhile
+    for minute in range(3):
+        screen.maker.tick(at_ns + minute * 60 * 10**9, 100.0 + minute, 1.0)
+    told = [e.close for e in events if isinstance(e, Bar)]
+    assert told[-1] == 101.0
+    venue.faults.add(Fault(what="status", where="connect:*", status=503))
+    venue.console.streams(cut=True)
+    await until(lambda: feed.stream.state == "waiting")
+    screen.maker.over(at_ns + 180 * 10**9)
+    assert [e.close for e in events if isinstance(e, Bar)] == told
+    await feed.close()
+
+
+async def test_bars_of_a_length_the_history_has_not_are_told_as_missing(
+    venue: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = feed_of(venue, SPY, channels="bars")
+    await feed.connect(lambda event: None)
+    venue.console.streams(cut=True)
+    await live(feed, 2)
+    await until(lambda: feed.stream.unfilled >= 1)
+    assert "its history has no bars of 0.1 s" in caplog.text
+    await feed.close()
+
+
 async def test_subscriptions_are_renewed_before_they_end(venue: Emulator) -> None:
     feed = feed_of(venue)
     await feed.connect(lambda event: None)

@@ -12,7 +12,7 @@ from workbench.brokers.ibkr.client import IbkrClient
 from workbench.errors import BadValue, VenueRefused
 from workbench.model.market import Bar
 
-__all__ = ["charted"]
+__all__ = ["charted", "timeframe_of"]
 
 _SPANS: Final = {
     "1Min": ("1min", 60),
@@ -24,6 +24,15 @@ _SPANS: Final = {
 }
 _MOST_BARS: Final = 1_000
 _S_NS: Final = 1_000_000_000
+
+
+def timeframe_of(length_ns: int) -> str:
+    """The timeframe of bars of a length; "" when the venue has none.
+
+    >>> timeframe_of(300_000_000_000), timeframe_of(7_000_000_000)
+    ('5Min', '')
+    """
+    return next((name for name, (_, length_s) in _SPANS.items() if length_s * _S_NS == length_ns), "")
 
 
 async def charted(

@@ -15,13 +15,14 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from time import monotonic, time_ns
 from typing import Any, Final
 
 import msgspec
 
 from workbench.brokers.ibkr.bars import BarMaker, history_bars
-from workbench.brokers.ibkr.charts import charted
+from workbench.brokers.ibkr.charts import charted, timeframe_of
 from workbench.brokers.ibkr.client import IbkrClient
 from workbench.brokers.ibkr.config import VENUE, Allowances, options_of, place_of
 from workbench.brokers.ibkr.contracts import Contracts
@@ -30,10 +31,10 @@ from workbench.brokers.ibkr.parse import Frame
 from workbench.brokers.ibkr.screens import FIELDS, Screen
 from workbench.brokers.ibkr.session import Session
 from workbench.brokers.ibkr.topics import SILENT_S, Topics
+from workbench.brokers.pool import MOST_LATE_BARS, LateBars, Pool, Stream
 from workbench.brokers.pool import Frame as RawFrame
-from workbench.brokers.pool import Pool, Stream
 from workbench.config import BrokerSettings
-from workbench.errors import VenueGarbled, WorkbenchError
+from workbench.errors import VenueGarbled, VenueRefused, WorkbenchError
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
 
@@ -49,6 +50,7 @@ _DEAD_S: Final = 30.0
 _RENEW_S: Final = 480.0
 _LATEST_S: Final = (0.25, 0.2)  # a bar is over this long after its end, at most a fifth of it
 _HISTORY_S: Final = 3.0
+_LATER_S: Final = 1.0
 _SAMPLES: Final = 256
 
 
@@ -84,6 +86,8 @@ class IbkrFeed:
         self._length_ns = round(self.options.bar_s * 1e9)
         self._offsets: deque[int] = deque(maxlen=_SAMPLES)
         self._told_ns: dict[int, int] = {}
+        self.late_bars: list[LateBars] = []
+        self._soon: asyncio.TimerHandle | None = None
         self._data_s = 0.0
         self._closing: asyncio.Task[None] | None = None
         self._closed = False
@@ -119,6 +123,11 @@ class IbkrFeed:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        for late in self.late_bars:
+            await late.close()
         await self.session.close()
         await self.pool.close()
 
@@ -143,7 +152,20 @@ class IbkrFeed:
             tls=self.place.tls,
             silent_s=SILENT_S,
             heartbeat_s=1.0,
+            changed=self._changed,
         )
+        wanted = [i.iid for i in self.instruments] if "bars" in self.options.chosen else []
+        self.late_bars = [
+            LateBars(
+                self.stream,
+                wanted,
+                self._bars_since,
+                self._on,
+                lambda: self.venue_ns,
+                bar_ns=self._length_ns,
+                final_ns=round(_HISTORY_S * 1e9),
+            )
+        ]
         self.session.back = self._session_back
         self.stream.subscribe(screen.channel for screen in self._screens.values())
         self.stream.start()
@@ -159,6 +181,22 @@ class IbkrFeed:
         self._data_s = monotonic()
         for screen in self._screens.values():
             screen.forget()
+
+    def _changed(self, state: str, reason: str) -> None:
+        if state == "waiting":  # the span under way is not whole, however it goes on
+            for screen in self._screens.values():
+                screen.maker.broken()
+
+    async def look(self) -> None:
+        """The socket is open (again), or has missed frames: ask for the bars it has not told; and for that of the span
+        under way, of which nobody sees all, when it is over."""
+        [late] = self.late_bars
+        if not late.look():
+            return
+        if self._soon is not None:
+            self._soon.cancel()
+        left_ns = self._length_ns - self.venue_ns % self._length_ns
+        self._soon = asyncio.get_running_loop().call_later(left_ns / 1e9 + _HISTORY_S + _LATER_S, late.look)
 
     def silent(self) -> bool:
         """Whether data should come and does not."""
@@ -219,8 +257,25 @@ class IbkrFeed:
     def _bar(self, bar: Bar) -> None:
         if bar.ts_ns > self._told_ns.get(bar.iid, 0):
             self._told_ns[bar.iid] = bar.ts_ns
-            if "bars" in self.options.chosen:
-                self._on(bar)
+            if "bars" in self.options.chosen and not self.late_bars[0].take(bar):
+                self.dropped["told before"] += 1
+
+    async def _bars_since(self, iid: int, since_ns: int) -> list[Bar]:
+        """Bars of one instrument that close after `since_ns`, of the last `MOST_LATE_BARS` spans at most."""
+        timeframe = timeframe_of(self._length_ns)
+        if not timeframe:
+            text = f"its history has no bars of {self._length_ns / 1e9:g} s"
+            raise VenueRefused(VENUE, text, "take bar_s = 60, or do without what is missed")
+        first_ns = self.venue_ns - MOST_LATE_BARS * self._length_ns
+        if since_ns < first_ns:
+            text = "ibkr: instrument %d: only the last %d spans are asked for what was missed"
+            logger.info(text, iid, MOST_LATE_BARS)
+        conid = next(conid for conid, screen in self._screens.items() if screen.iid == iid)
+        times = (max(since_ns, first_ns) // 1_000_000_000, self.venue_ns // 1_000_000_000 + 1)
+        start, end = (datetime.fromtimestamp(moment, UTC).isoformat() for moment in times)
+        found, bad = await charted(self.client, conid, iid, start, end, timeframe, self.venue_ns)
+        self.dropped["prices that cannot be true"] += bad
+        return found
 
     @property
     def venue_ns(self) -> int:
@@ -252,6 +307,7 @@ class IbkrFeed:
             except WorkbenchError as error:
                 self.dropped["bars not to be had"] += 1
                 logger.warning("ibkr: the last bar of %s is not to be had (%s)", symbol, error)
+                self.late_bars[0].look()
                 continue
             self.dropped["prices that cannot be true"] += bad
             for bar in bars:
@@ -281,7 +337,7 @@ class _DataTopics(Topics):
     """The script of the data socket: besides, subscriptions are renewed and silence is noticed."""
 
     def __init__(self, feed: IbkrFeed) -> None:
-        super().__init__(feed.session, feed.take, _nothing)
+        super().__init__(feed.session, feed.take, feed.look)
         self._feed = feed
         self._due: deque[str] = deque()
         self._renewed_s = 0.0
@@ -301,7 +357,3 @@ class _DataTopics(Topics):
             self._renewed_s = monotonic()
             self._due.extend(self._feed.commands())
         return self._due.popleft() if self._due else super().heartbeat()
-
-
-async def _nothing() -> None:
-    """What was missed is missed: a feed goes on with what is now."""

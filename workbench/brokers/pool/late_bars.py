@@ -84,14 +84,15 @@ class LateBars:
         self._timer: asyncio.TimerHandle | None = None
         self._told_ns: dict[int, int] = {}
 
-    def look(self) -> None:
-        """The stream is open, or frames are missing in it: ask what was missed. What was before the first time is no
-        event."""
+    def look(self) -> bool:
+        """The stream is open, or frames are missing in it: ask what was missed. Returns whether it does: what was
+        before the first time is no event."""
         if not self._begun_ns:
             self._begun_ns = self._now_ns()
-            return
+            return False
         for iid in self._iids:
             self._look_at(iid)
+        return True
 
     def take(self, bar: Bar) -> bool:
         """Take a finished bar of the stream; False when it was told before."""
