@@ -28,7 +28,8 @@ class LiveFeed(Protocol):
     """Market data of some instruments at one venue.
 
     - Events carry the venue's time in UTC ns; a bar is sent once, when it is finished.
-    - After a break the feed subscribes again by itself; `state` tells meanwhile that it is not live.
+    - After a break the feed subscribes again by itself; `state` tells meanwhile that it is not live. Bars it has missed
+      are asked for by REST and told before newer ones, in order of time; quotes and prints are missed.
     - What cannot be true (NaN, negative, crossed) is dropped and counted here already.
     """
 

@@ -126,7 +126,8 @@ class LateBars:
 
     def _look_at(self, iid: int) -> None:
         self._join.hold(iid)
-        if iid in self._asking:
+        asking = self._asking.get(iid)
+        if asking is not None and not asking.done():  # one that is done has not heard of this any more
             self._again.add(iid)
             return
         self._missing[iid] = "not answered yet"
