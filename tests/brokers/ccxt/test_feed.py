@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from time import time_ns
 from typing import Any
 
 import pytest
@@ -158,3 +159,31 @@ def test_prints_that_cannot_be_true_are_dropped(row: dict[str, Any]) -> None:
 def test_a_print_knows_its_aggressor() -> None:
     row = {"price": 2.0, "amount": 3.0, "timestamp": 5, "side": "sell"}
     assert trade_of(row, 1) == Trade(5_000_000, 1, 2.0, 3.0, -1)
+
+
+async def test_bars_that_were_missed_while_nothing_could_be_asked_come_first() -> None:
+    """Where bars are asked for, not streamed: the last three are not enough after a while."""
+    async with emulated("binance", speed=1.0, limits=False) as venue:
+        feed, came = feed_of(venue, "binance", events="poll", poll_s=0.05, channels="bars"), list[Any]()
+        board = venue.exchange.market.board("BTCUSDT")
+        await feed.connect(came.append)
+
+        async def minute() -> None:
+            there = len(board.candles)
+            venue.console.advance(60.0)
+            now_ns = time_ns()
+            feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
+            await until(lambda: len(board.candles) > there, 20)
+
+        await minute()
+        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
+        fault = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
+        await until(lambda: feed.state != "live", 20)
+        for _ in range(7):
+            await minute()
+        venue.faults.remove(fault)
+        await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 30)
+        told = [(bar.ts_ns, bar.close) for bar in came]
+        assert told == [(c.end_ns, c.close) for c in board.candles if c.end_ns >= told[0][0]]
+        assert feed.watches.backfilled >= 4
+        await feed.close()
