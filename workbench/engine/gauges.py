@@ -5,6 +5,7 @@ before the strategies decide on it. The formulas are the kernels'; here is only 
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from workbench.kernels import Atr, EwmaVolatility
@@ -15,7 +16,7 @@ __all__ = ["Gauge", "Range", "Volatility"]
 _NAN: Final = float("nan")
 
 
-class Gauge:
+class Gauge(ABC):
     """One measure of one instrument; `value` is NaN until it counts."""
 
     __slots__ = ("_kernel", "_state", "bar_ns", "last_ns", "users", "value")
@@ -36,9 +37,9 @@ class Gauge:
         self.last_ns = bar.ts_ns
         self._state, self.value = type(self._kernel).step(self._kernel, self._state, None, bar)
 
+    @abstractmethod
     def split(self, ratio: float) -> None:
         """The instrument's prices are multiplied by `ratio` from now on."""
-        raise NotImplementedError
 
     @property
     def told(self) -> tuple[Any, ...]:

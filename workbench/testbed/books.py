@@ -4,6 +4,7 @@ Lives here: from a report to an event. Not here: how orders arrive and meet the 
 (holdings.py), matching (engine/match).
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from random import Random
 
@@ -21,7 +22,7 @@ from workbench.testbed.orders import ENDED, Execution, OrderEvent, State, VenueO
 __all__ = ["Books"]
 
 
-class Books:
+class Books(ABC):
     """One account. `sinks` are told of everything that happens to an order, in order.
 
     `fee_in(order, fill)` is for a venue that takes its fee in another asset than cash: it books the fee there, gives
@@ -139,9 +140,9 @@ class Books:
             self.match.cancel(Cancel(self.clock.next_ns(), order.match_id))
             order.match_id = 0
 
+    @abstractmethod
     def _enter(self, order: VenueOrder) -> None:
         """Into the market, when it may; how is the exchange's matter."""
-        raise NotImplementedError
 
     # -- what the matching core says -------------------------------------------------------------------------------
 

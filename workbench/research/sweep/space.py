@@ -13,6 +13,7 @@ Lives here: sets by place. Not here: what an axis may be (axes.py), markets (pla
 import hashlib
 import math
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -30,16 +31,16 @@ type Columns = dict[str, npt.NDArray[Any]]
 MOST_SETS: Final = 10**10
 
 
-class Space:
+class Space(ABC):
     """`n` parameter sets over the parameters `names`."""
 
     method = ""
     n: int
     names: tuple[str, ...]
 
+    @abstractmethod
     def columns(self, places: Ints) -> Columns:
         """Values by parameter at places of the walk."""
-        raise NotImplementedError
 
     def numbers(self, places: Ints) -> Ints:
         """The sets' numbers at places of the walk."""
@@ -49,9 +50,9 @@ class Space:
         """Where sets stand on the walk."""
         return numbers
 
+    @abstractmethod
     def told(self) -> dict[str, Any]:
         """What the sets depend on, as plain values."""
-        raise NotImplementedError
 
     @property
     def stretch(self) -> int:
