@@ -187,3 +187,44 @@ async def test_bars_that_were_missed_while_nothing_could_be_asked_come_first() -
         assert told == [(c.end_ns, c.close) for c in board.candles if c.end_ns >= told[0][0]]
         assert feed.watches.backfilled >= 4
         await feed.close()
+
+
+async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after_a_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A frame came while nobody watched, and the rest of its minute was lost: ccxt tells it with the next one."""
+    async with emulated("binance", speed=1.0, limits=False) as venue:
+        feed, came = feed_of(venue, "binance", channels="bars"), list[Any]()
+        board = venue.exchange.market.board("BTCUSDT")
+        await feed.connect(came.append)
+
+        async def minute() -> None:
+            there = len(board.candles)
+            venue.console.advance(60.0)
+            now_ns = time_ns()
+            feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
+            await until(lambda: len(board.candles) > there, 20)
+
+        for _ in range(2):
+            await minute()
+        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
+        monkeypatch.setattr(feed.late_bars[0], "_hold_s", 60.0)
+        unanswered = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
+        fault = venue.faults.add(Fault(what="invalid_json", where="stream:market:kline_1m"))
+        last = board.candles[-1]
+        [kept] = feed.client.exchange.ohlcvs["BTC/USDT"].values()
+        kept.append([last.end_ns // 1_000_000, last.close, last.close, last.close, last.close, 0.0])
+        await minute()
+        await until(lambda: feed.watches.garbled > 0, 20)
+        venue.faults.remove(fault)
+        await until(lambda: feed.state == "live", 20)
+        frames = feed.watches.frames
+        await minute()
+        await until(lambda: feed.watches.frames > frames, 20)
+        venue.faults.remove(unanswered)  # so what is streamed comes first
+        for _ in range(2):
+            await minute()
+            await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 20)
+        told = [(bar.ts_ns, bar.high, bar.low, bar.close) for bar in came]
+        assert told == [(c.end_ns, c.high, c.low, c.close) for c in board.candles if c.end_ns >= told[0][0]]
+        await feed.close()

@@ -153,6 +153,14 @@ class CcxtClient:
         there = isinstance(addresses, dict) and bool(addresses.get("ws"))
         return self.plan.events == "stream" and self.has.get(what) is True and there
 
+    def forget_bars(self) -> None:
+        """Have ccxt forget the bars its streams have told: it hands all that came since the last look to the next
+        one, and of a minute that a break has cut off that is only the beginning."""
+        for kept in self.exchange.ohlcvs.values():
+            # by length of bar, but for an exchange that streams one length only
+            for bars in kept.values() if isinstance(kept, dict) else (kept,):
+                bars.clear()
+
     # -- asking and sending ----------------------------------------------------------------------------------------
 
     async def ask[T](

@@ -113,6 +113,7 @@ class CcxtFeed:
     async def _open(self) -> None:
         self.client = client = open_client(self.pool, self.settings, self.plan, self._secrets, self._environ)
         self.watches = Watches(client, "market data")
+        self.watches.on_connected, self.watches.on_unreadable = self._doubt, self._missed
         listed = await markets(client, self.settings)
         self.pool.health.probe = self._probe
         await self.pool.health.check()
@@ -130,21 +131,26 @@ class CcxtFeed:
                 {"bars": self._bars, "quotes": self._quotes, "trades": self._trades}[channel](instrument)
         await self.watches.until_live(_LIVE_S)
         self.watches.on_connected = self.watches.on_resumed = self._back
-        self.watches.on_unreadable = self._missed
 
     def _missed(self) -> None:
         """A frame could not be read: bars are asked for soon, however many such frames there are."""
+        self._doubt()
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_later(_SOON_S, self._back)
 
     def _back(self) -> None:
-        """After a break: what was seen of a minute is not all of it."""
+        """After a break."""
         if self._soon is not None:
             self._soon.cancel()
             self._soon = None
+        self._doubt()
+        self.late_bars[0].look()
+
+    def _doubt(self) -> None:
+        """What was seen of a minute may not be all of it, nor is what ccxt still keeps for a watch to come."""
         for iid in list(self._minutes):
             self._forget(iid)
-        self.late_bars[0].look()
+        self.client.forget_bars()
 
     async def _probe(self) -> Probed:
         probed = await self.client.probe()
