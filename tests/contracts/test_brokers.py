@@ -1,10 +1,8 @@
 """The shared broker checks over every broker there is: found by folder, nothing to register here."""
 
-import tomllib
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,27 +31,9 @@ def rig_maker(broker: str) -> MakeRig:
     return made
 
 
-def exemptions(broker: str) -> dict[str, str]:
-    """The checks a venue's own rules forbid, with the reason: `scorecard.toml` in its folder."""
-    folder = import_module(f"workbench.brokers.{broker}").__path__[0]
-    card = Path(folder) / "scorecard.toml"
-    found: dict[str, str] = tomllib.loads(card.read_text()).get("exempt", {}) if card.exists() else {}
-    return found
-
-
-@pytest.mark.parametrize("broker", find_brokers())
-def test_exemptions_name_checks_and_reasons(broker: str) -> None:
-    exempt = exemptions(broker)
-    assert exempt.keys() <= CHECKS.keys()
-    assert all(len(reason) > 40 for reason in exempt.values())
-    assert len(exempt) <= 3  # more, and it is no broker
-
-
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("broker", find_brokers())
 async def test_broker_keeps_the_contract(broker: str, check: str) -> None:
-    if check in (exempt := exemptions(broker)):
-        pytest.skip(f"{broker}: {exempt[check]}")
     async with rig_maker(broker)() as rig:
         if not await run_check(check, rig):
             pytest.skip(f"{broker} does not claim it")
@@ -138,6 +118,21 @@ def _fill_before_accepting(rig: BrokerRig) -> None:
     _sim(rig)._sink = sink
 
 
+def _misname(other: Callable[[int], int]) -> Callable[[BrokerRig], None]:
+    """An exchange whose executions name another order."""
+
+    def break_it(rig: BrokerRig) -> None:
+        plain = _sim(rig)._sink
+
+        def sink(report: Report) -> None:
+            wrong = isinstance(report, Filled)
+            plain(structs.replace(report, order_id=other(report.order_id)) if wrong else report)
+
+        _sim(rig)._sink = sink
+
+    return break_it
+
+
 def _drop_cancels(rig: BrokerRig) -> None:
     _sim(rig).cancel = lambda order: None
 
@@ -181,6 +176,8 @@ def _lose_orders_after_close(rig: BrokerRig) -> None:
         (_report_from_within, "hand_over_only"),
         (_forget_client_ids, "client_id_twice"),
         (_fill_before_accepting, "market_order"),
+        (_misname(lambda order_id: order_id + 1_000), "reports_name_orders"),
+        (_misname(lambda order_id: order_id % 40 + 1), "reports_name_orders"),
         (_drop_cancels, "cancel_resting"),
         (_drop_cancels, "cancel_unknown"),
         (_drop_cancels, "cancel_races_fill"),

@@ -206,12 +206,19 @@ async def hand_over_only(rig: BrokerRig) -> None:
 
 
 async def reports_name_orders(rig: BrokerRig) -> None:
-    """Many orders at once: every report names one of ours, every order is answered, each in its own order."""
-    orders = [rig.order(side=BUY if n % 2 else SELL, quantity=1 + n % 5) for n in range(40)]
+    """Many orders of both sides at once: every report names one of ours, every order is answered, each in its own
+    order. Buys rest below the market and sells above it: orders that could meet each other are refused at some venues
+    (a wash trade), rightly."""
+    low, high = round(rig.market.px * 0.99, 2), round(rig.market.px * 1.01, 2)
+    orders = [
+        rig.order(BUY if n % 2 else SELL, LIMIT, quantity=1 + n % 5, limit=low if n % 2 else high)
+        for n in range(40)
+    ]
     for order in orders:
         rig.broker.submit(order)
     await rig.market.settle()
-    await rig.move(rig.market.px)
+    for px in (low, high):
+        await rig.move(px)
     ids = {order.order_id for order in orders}
     hold(all(report.order_id in ids for report in rig.reports), "a report names no order of ours", rig)
     for order in orders:
