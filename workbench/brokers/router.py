@@ -3,10 +3,10 @@
     Submit         -> candidates(order): the account that holds what it closes, else the first that is well
     Cancel, Amend  -> the account the order went to
 
-Lives here: which account gets an order, adding their books up. Not here: the routes themselves
-(orchestrator/routes.py), a venue, deciding. Failover is for new orders only, and only before they are handed over: an
-order that was handed over is never moved, and one that makes a position smaller goes where the position is, well or
-not.
+Lives here: which account gets an order, adding their books up. Not here: which one an order went to (homes.py), the
+routes themselves (orchestrator/routes.py), a venue, deciding. Failover is for new orders only, and only before they are
+handed over: an order that was handed over is never moved, and one that makes a position smaller goes where the position
+is, well or not.
 """
 
 import asyncio
@@ -18,8 +18,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from workbench.brokers.contract import Broker, BrokerAccount, BrokerOrder, Sink, capabilities_of
+from workbench.brokers.homes import Homes
 from workbench.errors import BadValue, Unreachable, WorkbenchError
 from workbench.model.effects import Amend, Cancel, Submit
+from workbench.model.orders import TERMINAL
 from workbench.model.reports import AmendRefused, CancelRefused, Filled, Report, Unsent
 
 __all__ = ["Router", "health_of"]
@@ -60,9 +62,7 @@ class Router:
         ] = {}  # by account: wall ns, and what it last said it holds
         self._candidates, self._traded = candidates, dict(traded or {})
         self._sink: Sink | None = None
-        self._home: dict[int, str] = {}  # by order: its account
-        self._groups: dict[int, str] = {}  # by group: its account
-        self._signed: dict[int, tuple[int, int]] = {}  # by order: instrument and side
+        self._homes = Homes()
         self._held: dict[tuple[str, int], int] = {}
         self._fills: Counter[str] = Counter()  # by account: executions told
         self._shown: dict[str, tuple[int, dict[int, int]]] = {}  # by account: those then, what it held then
@@ -88,7 +88,7 @@ class Router:
 
     def account_of(self, order_id: int) -> str:
         """The account an order went to; "" when it went nowhere."""
-        return self._home.get(order_id, "")
+        return self._homes.of(order_id)
 
     async def connect(self, sink: Sink) -> None:
         """Open all accounts. When one cannot be opened none stays open, and its error is raised."""
@@ -99,24 +99,26 @@ class Router:
         )
         failed = [answer for answer in opened if isinstance(answer, BaseException)]
         if failed:
-            await asyncio.gather(*(broker.close() for broker in self.accounts.values()))
+            await self.close()
             raise failed[0]
-        for name, part in (await self.each()).items():  # later changes are told by fills
+        try:
+            parts = await self.each()
+        except BaseException:
+            await self.close()
+            raise
+        for name, part in parts.items():  # later changes are told by fills
             self._held.update({(name, iid): qty_e8 for iid, qty_e8 in part.positions.items()})
 
     def submit(self, order: Submit) -> None:
         """Hand an order to one account. Raises Unreachable before `connect`."""
         name = self._choose(order)
-        self._home[order.order_id] = name
-        self._signed[order.order_id] = (order.iid, order.side)
-        if order.group:
-            self._groups[order.group] = name
         self.accounts[name].submit(order)
+        self._homes.went(order, name)
 
     def cancel(self, order: Cancel) -> None:
         """Ask the order's account to cancel."""
-        home = self._home.get(order.order_id)
-        if home is not None:
+        home = self._homes.of(order.order_id)
+        if home:
             self.accounts[home].cancel(order)
         else:
             text = "no account holds this order: ask for it first"
@@ -124,8 +126,8 @@ class Router:
 
     def amend(self, order: Amend) -> None:
         """Ask the order's account for a change."""
-        home = self._home.get(order.order_id)
-        if home is not None:
+        home = self._homes.of(order.order_id)
+        if home:
             self.accounts[home].amend(order)
         else:
             text = "no account holds this order: ask for it first"
@@ -184,28 +186,32 @@ class Router:
         self._shown[name] = shown
 
     async def order(self, client_id: str) -> BrokerOrder | None:
-        """What any account knows of an order; who knows it is its home from then on."""
-        tail = client_id.rpartition("-")[2]
-        home = self._home.get(int(tail)) if tail.isascii() and tail.isdigit() else None
-        names = list(self.accounts) if home is None else [home]
-        found = await asyncio.gather(*(self.accounts[name].order(client_id) for name in names))
+        """What any account knows of an order; who knows it is its home from then on. Raises what an account raised only
+        when none of the others knows the order."""
+        names = self._where(client_id)
+        found = await asyncio.gather(
+            *(self.accounts[name].order(client_id) for name in names), return_exceptions=True
+        )
         for name, known in zip(names, found, strict=True):
-            if known is not None:
-                self._home[known.order_id] = name
+            if isinstance(known, BrokerOrder):
+                self._homes.found(known.order_id, name, known.qty_e8, known.filled_e8)
+                if known.state in TERMINAL:
+                    self._homes.over(known.order_id)
                 return known
+        for failed in found:
+            if isinstance(failed, BaseException):
+                raise failed
         return None
 
     def find_out(self, client_id: str, qty_e8: int) -> bool:
         """Have every account that can go on looking for an order; it is absent when all of them say so."""
-        tail = client_id.rpartition("-")[2]
-        home = self._home.get(int(tail)) if tail.isascii() and tail.isdigit() else None
         looking = {
             name
-            for name in ([home] if home is not None else self.accounts)
+            for name in self._where(client_id)
             if (find_out := getattr(self.accounts[name], "find_out", None)) and find_out(client_id, qty_e8)
         }
         if looking:
-            self._seeking[int(tail)] = looking
+            self._seeking[_number_of(client_id)] = looking
         return bool(looking)
 
     async def close(self) -> None:
@@ -214,10 +220,16 @@ class Router:
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
+    def _where(self, client_id: str) -> list[str]:
+        """The accounts an order may be at."""
+        home = self._homes.of(_number_of(client_id))
+        return [home] if home else list(self.accounts)
+
     def _choose(self, order: Submit) -> str:
-        parent = self._home.get(order.parent_id) or self._groups.get(order.group)
-        if parent is not None:  # a bracket lives at one venue
-            return parent
+        homes = self._homes  # what was handed over is never moved, and a bracket lives at one venue
+        home = homes.of(order.order_id) or homes.of(order.parent_id) or homes.of_group(order.group)
+        if home:
+            return home
         names = [name for name in self._candidates(order) if name in self.accounts] or list(self.accounts)
         closes = [name for name in names if self._held.get((name, order.iid), 0) * order.side < 0]
         if closes:
@@ -234,9 +246,10 @@ class Router:
                 return
             if type(report) is Filled:
                 self._fills[name] += 1
-            if type(report) is Filled and report.order_id in self._signed:
-                iid, side = self._signed[report.order_id]
-                self._held[name, iid] = self._held.get((name, iid), 0) + side * report.qty_e8
+            moved = self._homes.heard(report)
+            if moved is not None:
+                iid, qty_e8 = moved
+                self._held[name, iid] = self._held.get((name, iid), 0) + qty_e8
             sink = self._sink
             if sink is not None:
                 sink(report)
@@ -248,7 +261,7 @@ class Router:
         lacks it only when it is the last."""
         if type(report) is not Unsent:
             self._seeking.pop(report.order_id)
-            self._home[report.order_id] = name
+            self._homes.found(report.order_id, name)
             return True
         left = self._seeking[report.order_id]
         left.discard(name)
@@ -260,6 +273,12 @@ class Router:
         if self._sink is None:
             raise Unreachable("the accounts are not connected: call connect() first; nothing was sent")
         asyncio.get_running_loop().call_soon(self._sink, report)
+
+
+def _number_of(client_id: str) -> int:
+    """The order's number in a client id; 0 when there is none."""
+    tail = client_id.rpartition("-")[2]
+    return int(tail) if tail.isascii() and tail.isdigit() else 0
 
 
 def _sum(parts: Iterable[BrokerAccount]) -> BrokerAccount:
