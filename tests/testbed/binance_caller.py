@@ -22,6 +22,7 @@ class Spot:
     def __init__(self, venue: Emulator, session: aiohttp.ClientSession) -> None:
         self.venue, self.session = venue, session
         self.key, self.secret = venue.facts["key"], venue.facts["secret"]
+        self.root = "/api/v3"
         self.answered: Mapping[str, str] = {}  # headers of the last answer
 
     def sign(self, payload: str) -> str:
@@ -31,7 +32,7 @@ class Spot:
         self, verb: str, path: str, query: str = "", body: str = "", **headers: str
     ) -> tuple[int, Any]:
         """(status, answer) of a request as it stands."""
-        url = f"{self.venue.facts['rest']}/api/v3/{path}{'?' if query else ''}{query}"
+        url = f"{self.venue.facts['rest']}{self.root}/{path}{'?' if query else ''}{query}"
         sent = {"Content-Type": "application/x-www-form-urlencoded", **headers} if body else headers
         async with self.session.request(
             verb, URL(url, encoded=True), data=body.encode() or None, headers=sent

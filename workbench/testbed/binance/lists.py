@@ -31,7 +31,8 @@ class Lists:
 
     def open(self, kind: str, client_id: str) -> OrderList:
         """A new list without orders."""
-        group = OrderList(len(self.lists), kind, client_id, self.exchange.clock.next_ns())
+        # numbers begin at 1: to many clients 0 is no number
+        group = OrderList(len(self.lists) + 1, kind, client_id, self.exchange.clock.next_ns())
         self.lists[group.list_id] = group
         return group
 

@@ -1,7 +1,7 @@
 """Every method of Binance Spot by its two names (REST and WebSocket API): weight, security, parameters, reply.
 
 Lives here: the table, and the checks each method needs before it is asked. Not here: what answers (orders.py and its
-neighbours), how a request comes and goes (rest.py, ws_api.py).
+neighbours), how a request comes and goes (rest.py, ws_api.py), the wallet (wallet_table.py).
 """
 
 from collections.abc import Callable, Iterable
@@ -14,9 +14,9 @@ from workbench.testbed.binance.list_methods import ListMethods
 from workbench.testbed.binance.market_methods import MarketMethods
 from workbench.testbed.binance.orders import Orders
 from workbench.testbed.binance.refusals import Refusal
-from workbench.testbed.binance.wallet_methods import WalletMethods
+from workbench.testbed.binance.rule_methods import RuleMethods
 
-__all__ = ["NONE", "SIGNED", "WITH_KEY", "Method", "table", "wallet_table"]
+__all__ = ["NONE", "SIGNED", "WITH_KEY", "Method", "table"]
 
 NONE: Final = 0
 WITH_KEY: Final = 1
@@ -116,6 +116,10 @@ def _each_weight(asked: Asked) -> int:
     return min(200, 4 * max(1, _count(asked)))
 
 
+def _rules_weight(asked: Asked) -> int:
+    return min(40, 2 * _count(asked)) or 40
+
+
 def _window_weight(asked: Asked) -> int:
     return 5 if asked.has("orderId") else 20
 
@@ -124,38 +128,13 @@ def _test_weight(asked: Asked) -> int:
     return 20 if str(asked.params.get("computeCommissionRates", "")).lower() == "true" else 1
 
 
-def wallet_table(wallet: WalletMethods) -> list[Method]:
-    """The methods of the wallet; they have paths alone."""
-    return [
-        Method("", "GET /sapi/v1/system/status", wallet.system, 1),
-        Method("", "GET /sapi/v1/account/status", wallet.account, 1, SIGNED),
-        Method("", "GET /sapi/v1/account/apiTradingStatus", wallet.trading, 1, SIGNED),
-        Method("", "GET /sapi/v1/account/apiRestrictions", wallet.rights, 1, SIGNED),
-        Method("", "GET /sapi/v1/capital/config/getall", wallet.coins, 10, SIGNED),
-        Method("", "GET /sapi/v1/asset/tradeFee", wallet.fees, 1, SIGNED, {"symbol"}),
-        Method(
-            "",
-            "POST /sapi/v3/asset/getUserAsset",
-            wallet.assets,
-            5,
-            SIGNED,
-            _words("asset needBtcValuation"),
-        ),
-        Method(
-            "",
-            "POST /sapi/v1/asset/get-funding-asset",
-            wallet.none,
-            1,
-            SIGNED,
-            _words("asset needBtcValuation"),
-        ),
-        Method("", "GET /sapi/v1/margin/allPairs", wallet.none, 1, WITH_KEY, {"symbol"}),
-        Method("", "GET /sapi/v1/margin/isolated/allPairs", wallet.none, 10, WITH_KEY, {"symbol"}),
-    ]
-
-
 def table(
-    market: MarketMethods, orders: Orders, changes: Changes, lists: ListMethods, account: AccountMethods
+    market: MarketMethods,
+    rules: RuleMethods,
+    orders: Orders,
+    changes: Changes,
+    lists: ListMethods,
+    account: AccountMethods,
 ) -> list[Method]:
     """Every method there is."""
     symbols = _words("symbol symbols symbolStatus")
@@ -210,6 +189,25 @@ def table(
         ),
         Method("ticker.price", "GET ticker/price", market.ticker_price, _few_or_all(2, 4), NONE, symbols),
         Method("ticker.book", "GET ticker/bookTicker", market.ticker_book, _few_or_all(2, 4), NONE, symbols),
+        Method("executionRules", "GET executionRules", rules.execution_rules, _rules_weight, NONE, symbols),
+        Method("referencePrice", "GET referencePrice", rules.reference_price, 2, NONE, {"symbol"}),
+        Method(
+            "referencePrice.calculation",
+            "GET referencePrice/calculation",
+            rules.reference_calculation,
+            2,
+            NONE,
+            _words("symbol symbolStatus"),
+        ),
+        Method(
+            "blockTrades.historical",
+            "GET historicalBlockTrades",
+            rules.block_trades,
+            25,
+            NONE,
+            _words("symbol limit fromId"),
+        ),
+        Method("myFilters", "GET myFilters", rules.account_filters, 40, SIGNED, {"symbol"}),
         Method("order.place", "POST order", orders.place, 1, SIGNED, _ORDER, orders=True),
         Method(
             "order.test",

@@ -10,6 +10,7 @@ from workbench.testbed.binance.words import px_text
 from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
 
 __all__ = [
+    "REFERENCE_MS",
     "agg_row",
     "average_px",
     "book_ticker",
@@ -18,6 +19,7 @@ __all__ = [
     "klines_of",
     "levels",
     "mini_ticker",
+    "reference_px",
     "ticker",
     "trade_row",
 ]
@@ -25,6 +27,8 @@ __all__ = [
 type Time = Callable[[int], int]
 
 _FIRST_TRADE: Final = 1
+REFERENCE_MS: Final = 300_000
+"""How far back the reference price looks."""
 
 
 def levels(side: Sequence[tuple[float, float]], limit: int = 5_000) -> list[list[str]]:
@@ -137,6 +141,13 @@ def average_px(board: Board, minutes: int) -> float:
     last = [candles[at] for at in range(-min(minutes, len(candles)), 0)]
     volume = sum(candle.volume for candle in last)
     return sum(candle.value for candle in last) / volume if volume else board.last
+
+
+def reference_px(board: Board, now_ns: int) -> float:
+    """The mean of the prices traded within `REFERENCE_MS`, each trade alike; the last price when there were none."""
+    since_ns = now_ns - REFERENCE_MS * 1_000_000
+    prices = [seen.px for seen in board.prints if seen.ts_ns >= since_ns]
+    return sum(prices) / len(prices) if prices else board.last
 
 
 class _Day:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from workbench.model.market import Quote
-from workbench.testbed.binance.shapes import average_px, ticker
+from workbench.testbed.binance.shapes import average_px, reference_px, ticker
 from workbench.testbed.binance.words import px_text
 from workbench.testbed.ladder import Book
 from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
@@ -19,6 +19,7 @@ __all__ = [
     "best_event",
     "depth_event",
     "kline_event",
+    "reference_event",
     "tick_event",
     "trade_event",
     "window_event",
@@ -196,4 +197,14 @@ def average_event(board: Board, now_ns: int, t: Time) -> dict[str, Any]:
         "i": "5m",
         "w": px_text(average_px(board, 5)),
         "T": t(newest),
+    }
+
+
+def reference_event(board: Board, now_ns: int, t: Time) -> dict[str, Any]:
+    """The reference price as it stands."""
+    return {
+        "e": "referencePrice",
+        "s": board.listing.symbol,
+        "r": px_text(reference_px(board, now_ns)),
+        "t": t(now_ns),
     }

@@ -22,6 +22,7 @@ from workbench.testbed.binance.stream_events import (
     best_event,
     depth_event,
     kline_event,
+    reference_event,
     tick_event,
     trade_event,
     window_event,
@@ -37,13 +38,16 @@ _encode = msgspec.json.Encoder().encode
 _MOST: Final = 1_024
 _A_SECOND: Final = 5
 _NAME: Final = re.compile(
-    r"(?P<symbol>[a-z0-9]+)@(?:(?P<plain>trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice)"
+    r"(?P<symbol>[a-z0-9]+)@(?:(?P<plain>trade|aggTrade|bookTicker|miniTicker|ticker|avgPrice|referencePrice"
+    r"|blockTrade)"
     r"|ticker_(?P<window>1h|4h|1d)"
     r"|kline_(?P<interval>[0-9a-zA-Z]+)(?:@\+08:00)?"
     r"|depth(?P<levels>5|10|20)?(?:@(?P<speed>100|1000)ms)?)"
 )
 _WINDOWS: Final = {"!ticker_1h@arr": "1h", "!ticker_4h@arr": "4h", "!ticker_1d@arr": "1d"}
 _ALL: Final = {"!miniTicker@arr": "miniTicker", "!ticker@arr": "ticker", **_WINDOWS}
+_PRICES: Final = {"avgPrice": average_event, "referencePrice": reference_event}
+_TIMED: Final = {"miniTicker", "ticker", *_PRICES}
 _SPEEDS_S: Final = {"@1000ms": 1.0, "@3000ms": 3.0}  # older clients name one behind those of all symbols
 
 
@@ -177,7 +181,7 @@ class MarketStreams:
         board = self._boards.get(found["symbol"]) if found is not None else None
         if found is None or board is None or (found["interval"] and found["interval"] not in INTERVALS):
             return
-        if found["window"] or found["plain"] in ("miniTicker", "ticker", "avgPrice"):
+        if found["window"] or found["plain"] in _TIMED:
             self._every(name, 1.0)
         elif found["interval"]:
             self._every(name, 1.0 if found["interval"] == "1s" else 2.0)
@@ -227,8 +231,8 @@ class MarketStreams:
         assert found is not None
         board = self._boards[found["symbol"]]
         kind = found["plain"]
-        if kind == "avgPrice":
-            self._send(name, lambda t: average_event(board, now_ns, t))
+        if kind in _PRICES:
+            self._send(name, lambda t: _PRICES[kind](board, now_ns, t))
         elif kind:
             self._send(name, lambda t: tick_event(kind, board, now_ns, t))
         elif found["window"]:

@@ -16,16 +16,18 @@ from workbench.testbed.binance.filters import filters_of
 from workbench.testbed.binance.list_methods import ListMethods
 from workbench.testbed.binance.lists import Lists
 from workbench.testbed.binance.market_methods import MarketMethods
-from workbench.testbed.binance.methods import table, wallet_table
+from workbench.testbed.binance.methods import table
 from workbench.testbed.binance.orders import Orders
 from workbench.testbed.binance.refusals import fault_answer
 from workbench.testbed.binance.rest import Rest
+from workbench.testbed.binance.rule_methods import RuleMethods
 from workbench.testbed.binance.signing import ApiKey, Keyring, seeded_ed25519
 from workbench.testbed.binance.streams import MarketStreams
 from workbench.testbed.binance.tickets import Rules
 from workbench.testbed.binance.triggers import Triggers
 from workbench.testbed.binance.user_stream import UserStream
 from workbench.testbed.binance.wallet_methods import WalletMethods
+from workbench.testbed.binance.wallet_table import wallet_table
 from workbench.testbed.binance.ws_api import WsApi
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.emulator import new_secret
@@ -77,6 +79,7 @@ class BinanceVenue:
         account = AccountMethods(orders, int(self.account))
         self.methods = table(
             MarketMethods(self.rules, self.allowances),
+            RuleMethods(self.rules),
             orders,
             Changes(orders),
             ListMethods(orders, self.lists),

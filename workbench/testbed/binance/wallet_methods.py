@@ -1,13 +1,13 @@
 """The part of Binance's wallet (/sapi) that trading clients ask before they begin: state, rights, coins, fees.
 
-Lives here: those answers. Not here: everything else below /sapi, which is not emulated; the account itself
-(account_methods.py).
+Lives here: those answers. Not here: their paths (wallet_table.py); the account itself (account_methods.py).
 """
 
 from typing import Any
 
 from workbench.testbed.binance.account_methods import AccountMethods
 from workbench.testbed.binance.asked import Asked
+from workbench.testbed.binance.refusals import Refusal
 
 __all__ = ["WalletMethods"]
 
@@ -91,6 +91,44 @@ class WalletMethods:
             }
             for board in boards
         ]
+
+    def standing(self, asked: Asked) -> Any:
+        """What kind of account it is."""
+        others = ("isMarginEnabled", "isFutureEnabled", "isOptionsEnabled", "isPortfolioMarginRetailEnabled")
+        return {"vipLevel": 0, **dict.fromkeys(others, False)}
+
+    def details(self, asked: Asked) -> Any:
+        """How each asset can come and go: it cannot."""
+        wanted = asked.params.get("asset")
+        return {
+            asset: {
+                "minWithdrawAmount": _NOTHING,
+                "depositStatus": False,
+                "withdrawFee": _NOTHING,
+                "withdrawStatus": False,
+            }
+            for asset in self.balances.assets
+            if wanted in (None, asset)
+        }
+
+    def pays_in_bnb(self, asked: Asked) -> Any:
+        """Whether fees are paid in BNB."""
+        return {"spotBNBBurn": self.orders.discount()["enabledForAccount"], "interestBNBBurn": False}
+
+    def snapshots(self, asked: Asked) -> Any:
+        """How the account stood on the days before: it began today."""
+        kinds = ("SPOT", "MARGIN", "FUTURES")
+        asked.need("type")
+        asked.one_of("type", kinds, "", Refusal(-1130, "Data sent for parameter 'type' is not valid."))
+        return {"code": 200, "msg": "", "snapshotVos": []}
+
+    def no_rows(self, asked: Asked) -> Any:
+        """Movements that are counted and that there are none of."""
+        return {"total": 0, "rows": []}
+
+    def no_dust(self, asked: Asked) -> Any:
+        """Small amounts turned into BNB: none."""
+        return {"total": 0, "userAssetDribblets": []}
 
     def none(self, asked: Asked) -> Any:
         """What this account has none of."""
