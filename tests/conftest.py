@@ -9,10 +9,24 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tools.system_packages import NEEDS, in_ci
 
 pytest_plugins = ["pytester"]
+
+# Laws are tried with the same examples in every run, and none fails because a machine is slow. Others are looked for
+# with `--hypothesis-profile=search`; what that finds becomes an example or a test of its own.
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("search", settings.get_profile("fixed"), derandomize=False)
+settings.load_profile("fixed")
 
 # The order of a run: what fails cheaply fails first. Whole flows, then a browser, come last.
 LAST_FOLDERS = ("tests/flows/", "tests/e2e/")

@@ -54,7 +54,11 @@ class Judge:
         return fine
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     st.fixed_dictionaries({}, optional=LIMITS),
     st.lists(st.tuples(st.integers(90, 110), st.integers(0, 1)), min_size=2, max_size=25),

@@ -60,7 +60,11 @@ def built(journal: Path, folder: Path, seed: int | None = None) -> Tables:
     return found
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(seed=st.integers(0, 10**6))
 def test_any_batching_with_restarts_gives_the_same_tables_and_the_engines_books(
     seed: int, make_recorder: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory
