@@ -29,6 +29,7 @@ class Flip(Strategy):
         return 0.0 if pos > 0.0 else 1.0
 '''
 AWAY = 6
+MINUTE_NS = 60_000_000_000
 
 
 async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
@@ -53,8 +54,9 @@ async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
             await until(lambda: feed.state == "live")
 
             async def minute() -> None:
+                # to just after its end, so that none ends by itself while the test looks
                 there = len(board.candles)
-                venue.console.advance(60.0)
+                venue.console.advance(60.5 - venue.exchange.clock.now_ns() % MINUTE_NS / 1e9)
                 now_ns = time_ns()
                 feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)  # type: ignore[attr-defined]
                 await until(lambda: len(board.candles) > there, 20)

@@ -20,6 +20,7 @@ from workbench.testbed.rigs.ibkr import ibkr_account
 
 SPY, AAPL = Instrument(0, "SPY"), Instrument(1, "AAPL")
 SPEED = 600.0
+MINUTE_NS = 60_000_000_000
 
 
 def feed_of(venue: Emulator, *instruments: Instrument, **options: Any) -> IbkrFeed:
@@ -90,12 +91,16 @@ async def test_bars_from_the_history_are_the_venue_s_own() -> None:
     async with emulated("ibkr", speed=1.0, limits=False) as venue:
         account = ibkr_account(venue, options={"bars": "history", "channels": "bars"})
         feed, events = IbkrFeed(account, [SPY]), list[MarketEvent]()
+        clock, board = venue.exchange.clock, venue.exchange.market.board("SPY")
         await feed.connect(events.append)
         try:
+            # to five seconds after a minute: none ends by itself while the test looks
+            venue.console.advance(65.0 - clock.now_ns() % MINUTE_NS / 1e9)
+            await until(lambda: board.candles[-1].end_ns == clock.now_ns() // MINUTE_NS * MINUTE_NS)
             await feed._ask_for_bars()
             first_ns = feed._told_ns[0]
             assert not events  # what was before is no event
-            venue.console.advance(61.0)
+            venue.console.advance(60.0)
             await until(lambda: venue.exchange.market.board("SPY").candles[-1].end_ns > first_ns)
             venue.console.step(5)
             await until(lambda: feed.venue_ns > first_ns + 30 * 10**9)
