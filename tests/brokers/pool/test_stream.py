@@ -76,11 +76,12 @@ async def test_after_a_break_it_asks_for_everything_again(pool: Pool) -> None:
         stream = quick(pool, root, script)
         stream.subscribe(["a"])
         stream.start()
-        await stream.until("live")
-        for n in range(2, 5):
-            await venue.open[0].close()
+        for n in range(1, 5):
             await until(back(stream, n))
-        assert venue.received == ["hello", "+a"] * 4
+            # one that is closed reads no more: what was asked has to have come
+            await until(lambda n=n: venue.received == ["hello", "+a"] * n)  # type: ignore[misc]
+            if n < 4:
+                await venue.open[0].close()
         assert script.catch_ups == 4
         await stream.close()
 
