@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import gzip
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aiohttp import web
@@ -237,19 +239,62 @@ async def test_what_is_given_up_leaves_no_connection_behind() -> None:
             await http.exchange("GET", "/", {}, b"", CAP)
 
 
-async def test_a_slow_answer_may_take_its_time_and_a_trickle_has_an_end() -> None:
+class HandTimers:
+    """The part of a loop that a connection uses, its time moved by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        self.create_future = asyncio.get_running_loop().create_future
+        self._due: list[tuple[float, Callable[[], None]]] = []
+        monkeypatch.setattr("workbench.brokers.pool.connection.monotonic", lambda: self.now_s)
+
+    def call_later(self, wait_s: float, call: Callable[[], None]) -> SimpleNamespace:
+        self._due = [(self.now_s + wait_s, call)]  # a connection has one timer
+        return SimpleNamespace(cancel=self._due.clear)
+
+    def passes(self, seconds: float) -> None:
+        self.now_s += seconds
+        for at_s, call in [*self._due]:
+            if at_s <= self.now_s:
+                call()
+
+
+@pytest.mark.parametrize(
+    ("piece", "every_s", "told"),
+    [(40, 9.0, ""), (1, 9.0, "no answer within 100 s"), (40, 10.5, "no answer within 10 s")],
+    ids=["slow", "trickle", "silent"],
+)
+async def test_a_slow_answer_may_take_its_time_and_a_trickle_has_an_end(
+    piece: int, every_s: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers, answer = HandTimers(monkeypatch), ANSWERS["length"]
+    connection = Connection(cast(asyncio.AbstractEventLoop, timers))
+    connection.connection_made(FakeTransport())
+    waiter = connection.request(b"GET / HTTP/1.1\r\n\r\n", CAP, 10.0, 100.0)
+    for at in range(0, len(answer), piece):
+        timers.passes(every_s)
+        if connection.closed:
+            break
+        connection.data_received(answer[at : at + piece])
+    if told:
+        with pytest.raises(BrokenOff, match=told):
+            await waiter
+    else:
+        assert (await waiter)[2] == BODY
+        assert timers.now_s > 100.0 + 10.0 * 2
+
+
+async def test_a_trickle_ends_on_the_wire_too() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while True:
-            slow = b"slow" in await request_of(reader)
-            for at in range(0, len(ANSWERS["length"]), 40 if slow else 1):
-                writer.write(ANSWERS["length"][at : at + (40 if slow else 1)])
-                await writer.drain()
-                await asyncio.sleep(0.03)
+        await request_of(reader)
+        for at in range(len(ANSWERS["length"])):
+            writer.write(ANSWERS["length"][at : at + 1])
+            await writer.drain()
+            await asyncio.sleep(0.03)
 
     async with raw_server(talk) as root:
-        http = Http(root, read_s=0.15, total_s=0.6)
-        assert (await http.exchange("GET", "/slow", {}, b"", CAP))[2] == BODY
-        with pytest.raises(BrokenOff, match=r"no answer within 0\.6 s"):
+        http = Http(root, read_s=1.0, total_s=1.5)
+        with pytest.raises(BrokenOff, match=r"no answer within 1\.5 s"):
             await http.exchange("GET", "/trickle", {}, b"", CAP)
         await http.close()
 

@@ -34,7 +34,7 @@ class Venue:
         self.told: list[tuple[int, int]] = []
         self.since: list[tuple[int, int]] = []
         self.late = LateBars(
-            self.counts, iids or (0,), self.ask, self.tell, self.now_ns, hold_s=hold_s, first_s=0.001
+            self.counts, iids or (0,), self.ask, self.tell, self.now_ns, hold_s=hold_s, first_s=0.0
         )
 
     def now_ns(self) -> int:

@@ -28,7 +28,7 @@ from workbench.errors import (
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
     made = small_pool()
-    made.open(connect_s=2.0, read_s=0.3, total_s=2.0)
+    made.open()
     yield made
     await made.close()
 
@@ -197,7 +197,10 @@ async def test_an_answer_that_breaks_off_anywhere(pool: Pool, cut: int) -> None:
     assert talked == 2  # nothing is sent again behind our back
 
 
-async def test_silence_is_a_time_out(pool: Pool) -> None:
+async def test_silence_is_a_time_out() -> None:
+    pool = small_pool()
+    pool.open(read_s=0.3)
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await request_of(reader)
         await asyncio.Event().wait()
@@ -208,6 +211,7 @@ async def test_silence_is_a_time_out(pool: Pool) -> None:
             await rest.send("POST", route, "/x")
         with pytest.raises(VenueDown, match="no answer"):
             await rest.ask(route, "/x", tries=1)
+    await pool.close()
 
 
 async def test_a_closed_port_means_nothing_was_sent(pool: Pool) -> None:
