@@ -40,7 +40,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], hom
 def desk(home: Path) -> Iterator[Session]:
     """The desk `cli`, its market held after a tenth of a day."""
     session = wb.start(
-        "cli", host="thread", speed=60_000, play=False, start="2020-12-16", end="2020-12-16", quiet=True
+        "cli", host="thread", speed=3_000, play=False, start="2020-12-16", end="2020-12-16", quiet=True
     )
     session.market.play()
     session.wait(until=lambda shot: shot.session.progress > 0.1)
