@@ -47,7 +47,7 @@ class Served:
         """A stream connection past its welcome."""
         socket = await self.http.ws_connect(f"{self.url}/api/v1/stream", max_msg_size=0)
         await socket.send_json({"op": "hello", **(secret or {"token": self.token})})
-        welcome: dict[str, Any] = await socket.receive_json(timeout=10)
+        welcome: dict[str, Any] = await socket.receive_json(timeout=30)
         return socket, welcome
 
     async def follow(self, *topics: str) -> aiohttp.ClientWebSocketResponse:
@@ -59,7 +59,7 @@ class Served:
 async def next_op(socket: aiohttp.ClientWebSocketResponse, *ops: str) -> dict[str, Any]:
     """The next message whose op is one of `ops`."""
     while True:
-        told: dict[str, Any] = await socket.receive_json(timeout=10)
+        told: dict[str, Any] = await socket.receive_json(timeout=30)
         if told["op"] in ops:
             return told
 

@@ -174,7 +174,7 @@ async def test_host_and_origin_must_be_on_the_lists_over_http_and_websocket(serv
         try:
             async with served.http.ws_connect(served.url + STREAM_PATH, headers=headers) as socket:
                 await socket.send_json({"op": "hello", "token": served.token})
-                opened = (await socket.receive_json(timeout=10))["op"] == "welcome"
+                opened = (await socket.receive_json(timeout=30))["op"] == "welcome"
         except aiohttp.WSServerHandshakeError as error:
             refused.append(error.status)
             opened = False
@@ -192,7 +192,7 @@ async def test_two_hosts_or_two_origins_are_refused(served: Served) -> None:
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET /healthz HTTP/1.1\r\n{extra}\r\nConnection: close\r\n\r\n".encode())
-        status = (await asyncio.wait_for(reader.readline(), 10)).split()[1]
+        status = (await asyncio.wait_for(reader.readline(), 30)).split()[1]
         writer.close()
         assert status in (b"400", b"403")
 
@@ -266,7 +266,7 @@ async def test_a_token_revoked_is_out_at_once_and_its_streams_are_closed(served:
     socket, welcome = await served.hello(token=told["token"])
     assert welcome["scope"] == "view+stop"
     assert (await served.ask("DELETE", f"/api/v1/tokens/{told['id']}"))[0] == 200
-    closed = await socket.receive(timeout=1.0)
+    closed = await socket.receive(timeout=30)
     assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, 4401)
     assert (await served.ask("GET", "/api/v1/session", told["token"]))[0] == 401
     again, refusal = await served.hello(resume=welcome["resume"])
@@ -278,6 +278,6 @@ async def test_a_silent_connection_is_dropped(serve: Serve) -> None:
     served = await serve(ServerLimits(first_request_s=0.05))
     reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rsplit(":", 1)[1]))
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: ")
-    assert await asyncio.wait_for(reader.read(), 10) == b""
+    assert await asyncio.wait_for(reader.read(), 30) == b""
     writer.close()
     assert (await served.ask("GET", "/healthz", token=None))[0] == 200

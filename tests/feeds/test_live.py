@@ -40,7 +40,7 @@ async def test_a_symbol_without_a_trade_holds_nobody_up_for_long() -> None:
     gather = BarGatherer(sink, (0, 1, 2), grace_s=0.001)
     gather(bar(60, 0))
     gather(bar(60, 2))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await left.wait()
     assert seen == [slice_of(60, 0, 2)]
     gather(bar(60, 1))  # it comes late, and is not lost

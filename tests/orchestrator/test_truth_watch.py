@@ -127,7 +127,7 @@ async def test_it_looks_now_and_then_until_it_is_cancelled(desk: Desk) -> None:
         await asyncio.sleep(0.01)
         assert desk.watch.looks == 0
         stopped = False
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while desk.watch.looks < 3:  # noqa: ASYNC110 - a count that sets no event
                 await asyncio.sleep(0)
     finally:

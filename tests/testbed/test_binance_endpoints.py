@@ -65,7 +65,7 @@ async def test_orders_nobody_takes_here() -> None:
 async def test_tickers_of_rolling_windows() -> None:
     async with spot() as (venue, session):
         url = f"{venue.facts['ws']}/stream?streams=btcusdt@ticker_1h/!ticker_4h@arr/!miniTicker@arr@1000ms"
-        async with session.ws_connect(url) as socket, asyncio.timeout(5):
+        async with session.ws_connect(url) as socket, asyncio.timeout(30):
             told: dict[str, Any] = {}
             while len(told) < 3:
                 message = await socket.receive_json()

@@ -52,7 +52,7 @@ class Talk:
         return await self.ask(method, **given, signature=self.sign(payload.encode()))
 
     async def heard(self) -> dict[str, Any]:
-        said: dict[str, Any] = await self.wire.receive_json(timeout=5)
+        said: dict[str, Any] = await self.wire.receive_json(timeout=30)
         return said
 
     async def event(self, kind: str) -> dict[str, Any]:
@@ -177,7 +177,7 @@ async def test_control_frames_of_the_market_streams(venue: Emulator) -> None:
 
         async def said(frame: str) -> Any:
             await wire.send_str(frame)
-            return await wire.receive_json(timeout=5)
+            return await wire.receive_json(timeout=30)
 
         names = ["btcusdt@trade", "ethusdt@trade"]
         subscribe = {"method": "SUBSCRIBE", "params": names, "id": 1}
@@ -189,7 +189,7 @@ async def test_control_frames_of_the_market_streams(venue: Emulator) -> None:
         }
         assert (await said("nonsense"))["error"]["code"] == 3
         venue.exchange.print_at(venue.exchange.market.board("BTCUSDT"), 60_000.0, 0.5)
-        told = await wire.receive_json(timeout=5)
+        told = await wire.receive_json(timeout=30)
         assert told["stream"] == "btcusdt@trade"
         assert told["data"].keys() == {"e", "E", "s", "t", "p", "q", "T", "m", "M"}
         assert (told["data"]["p"], told["data"]["q"]) == ("60000.00000000", "0.50000000")
@@ -200,7 +200,7 @@ async def test_more_than_five_frames_a_second_end_the_connection(venue: Emulator
         for number in range(12):
             await wire.send_str(f'{{"method":"LIST_SUBSCRIPTIONS","id":{number}}}')
         while True:
-            message = await wire.receive(timeout=5)
+            message = await wire.receive(timeout=30)
             if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
                 break
         assert wire.close_code == 1008

@@ -132,7 +132,7 @@ async def test_the_pace_keeps_to_the_clock() -> None:
     pace = asyncio.create_task(Pace(Exchange(market, cash=1.0), 60.0).run())
     await asyncio.sleep(0)
     clock.advance(30.0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(market.board("AAPL").candles) < before + 30:  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0.01)
     pace.cancel()

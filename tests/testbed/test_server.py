@@ -26,7 +26,7 @@ async def called(**settings: Any) -> AsyncIterator[Caller]:
 
 
 async def soon(condition: Any, what: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - any condition
             await asyncio.sleep(0.005)
 

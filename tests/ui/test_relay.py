@@ -60,12 +60,12 @@ async def connect(http: aiohttp.ClientSession, jupyter: Jupyter, desk: str, **he
 async def welcomed(http: aiohttp.ClientSession, jupyter: Jupyter, desk: str) -> tuple[Any, dict[str, Any]]:
     socket = await connect(http, jupyter, desk)
     await socket.send_json({"op": "hello"})
-    return socket, await socket.receive_json(timeout=20)
+    return socket, await socket.receive_json(timeout=30)
 
 
 async def answer_to(socket: Any, op_id: str) -> dict[str, Any]:
     while True:
-        told: dict[str, Any] = await socket.receive_json(timeout=20)
+        told: dict[str, Any] = await socket.receive_json(timeout=30)
         if told.get("id") == op_id:
             return told
 
@@ -143,7 +143,7 @@ async def test_the_welcome_has_no_resume_token_and_no_frame_has_the_engines(
     await socket.send_json({"op": "subscribe", "topics": topics})
     seen: dict[str, int] = {}
     while len(seen) < len(topics) or min(seen.values()) < 2:
-        text = await socket.receive_str(timeout=20)
+        text = await socket.receive_str(timeout=30)
         assert desk.address.token not in text
         told = json.loads(text)
         if told["op"] == "data":
@@ -171,7 +171,7 @@ async def test_nonsense_is_refused_in_words(
 ) -> None:
     socket, _ = await welcomed(http, jupyter, desk.name)
     await socket.send_str(said)
-    while (told := await socket.receive_json(timeout=20))["op"] != "error":
+    while (told := await socket.receive_json(timeout=30))["op"] != "error":
         assert told["op"] in ("beat", "data")
     assert told["code"] == "BadInput"
     await socket.close()
@@ -214,7 +214,7 @@ async def test_a_desk_that_does_not_run_is_an_answer(
     socket, told = await welcomed(http, jupyter, name)
     assert (told["op"], told["code"]) == ("error", "NotRunning")
     assert name in told["text"]
-    assert (await socket.receive(timeout=20)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+    assert (await socket.receive(timeout=30)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "a/b", "UPPER", "x" * 40, "a%00b"])

@@ -171,7 +171,7 @@ class Sockets:
                 await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
 
 
-async def until(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
     """Wait for a condition with a deadline."""
     deadline = asyncio.get_running_loop().time() + within_s
     while not condition():

@@ -97,7 +97,7 @@ class Heard:
         return [row for m in self.said if m.get("topic") == topic for row in m.get("args", [])]
 
     async def until(self, holds: Callable[[], Any]) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not (found := holds()):  # noqa: ASYNC110 - any condition
                 await asyncio.sleep(0.002)
         return found

@@ -20,7 +20,7 @@ async def test_a_cookie_of_no_session_waits_for_ever(cookie: str) -> None:
     async with gate() as found:
         headers = {"Cookie": cookie} if cookie else {}
         async with found.session.ws_connect(found.venue.facts["ws"], headers=headers) as socket:
-            assert (await socket.receive_json(timeout=5)) == {"message": "waiting for session"}
+            assert (await socket.receive_json(timeout=30)) == {"message": "waiting for session"}
             await socket.send_str("tic")
             await socket.send_str(SMD)
             with pytest.raises(TimeoutError):
