@@ -2,7 +2,6 @@ import asyncio
 import json
 import re
 import shutil
-import socket
 import time
 from asyncio.subprocess import Process
 from collections.abc import Callable
@@ -121,20 +120,17 @@ async def test_a_real_prometheus_scrapes_it(promtool: str, make_snapshot: Make, 
         ],
     }
     (tmp_path / "prometheus.yml").write_text(json.dumps(config), "utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = (tmp_path / "prometheus.log").open("wb")
     server = await asyncio.create_subprocess_exec(
         prometheus,
         f"--config.file={tmp_path / 'prometheus.yml'}",
         f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=warn",
+        "--web.listen-address=127.0.0.1:0",
         stdout=log,
         stderr=log,
     )
     try:
+        port = await _listening(tmp_path / "prometheus.log", server)
         found = await _asked(
             f"http://127.0.0.1:{port}", 'workbench_stage_seconds_count{stage="decide"}', server
         )
@@ -146,6 +142,20 @@ async def test_a_real_prometheus_scrapes_it(promtool: str, make_snapshot: Make, 
         await asyncio.wait_for(server.wait(), 20)
         log.close()
         await runner.cleanup()
+
+
+async def _listening(log: Path, server: Process) -> int:
+    """The port it took, once it says so."""
+    deadline = time.monotonic() + 60
+    while not (
+        said := re.search(
+            r'"Listening on" address=127\.0\.0\.1:(\d+)', await asyncio.to_thread(log.read_text)
+        )
+    ):
+        assert server.returncode is None, "prometheus ended early"
+        assert time.monotonic() < deadline, "prometheus did not say where it listens"
+        await asyncio.sleep(0.02)
+    return int(said[1])
 
 
 async def _asked(url: str, query: str, server: Process) -> str:
