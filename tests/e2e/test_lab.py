@@ -1,12 +1,14 @@
 """JupyterLab in a browser: live before any cell ran, while a cell blocks, after the kernel was killed, and after a
 reload; STOP over the dialog that says the kernel died."""
 
+import contextlib
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.e2e.conftest import moves, press_stop
 from tests.ui.processes import until
@@ -17,6 +19,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(300)]
 
 PANEL = "#workbench-live-panel [data-wb=equity]"
 CELL = ".jp-OutputArea [data-wb=equity]"
+BLANK = re.compile(r"^\s*\[\s*\]:?\s*$")  # the prompt of a cell that has not run
 
 
 def open_lab(page: Page, link: str) -> None:
@@ -31,11 +34,28 @@ def kernel_ready(page: Page) -> None:
     page.wait_for_timeout(500)  # the word comes before the connection; a key pressed sooner is lost
 
 
+def begun(cell: Locator, press: Callable[[], None]) -> None:
+    """Press what runs a cell, until it is seen to run: what is pressed before the kernel's connection is lost."""
+
+    def tried() -> bool:
+        press()
+        with contextlib.suppress(AssertionError):
+            expect(cell.locator(".jp-InputPrompt")).not_to_have_text(BLANK, timeout=10_000)
+            return True
+        return False
+
+    until(tried, "a cell to run")
+
+
 def run_cell(page: Page, place: int) -> None:
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(place)
-    cell.locator(".jp-InputArea-editor").click()
-    page.keyboard.press("Escape")
-    page.keyboard.press("Control+Enter")
+
+    def press() -> None:
+        cell.locator(".jp-InputArea-editor").click()
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+Enter")
+
+    begun(cell, press)
 
 
 def test_the_view_and_stop_do_not_need_the_kernel(

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import moves, press_stop
-from tests.e2e.test_lab import kernel_ready, open_lab
+from tests.e2e.test_lab import begun, kernel_ready, open_lab
 from tests.ui.processes import until
 from workbench.api import attach
 
@@ -54,8 +54,12 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
 def test_the_quickstart_in_a_browser(demo: dict[str, Any], page: Page) -> None:
     open_lab(page, demo["lab"])
     kernel_ready(page)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    def run_all() -> None:
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    begun(page.locator(".jp-Notebook .jp-CodeCell").first, run_all)
     figure = page.locator("#workbench-live-panel [data-wb=equity]")
     with attach("demo") as desk:
         until(lambda: len(desk.snapshot().fills) >= 2, "two fills")

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(240)]
 type Shot = Callable[[str], None]
 
 VENUES = ("alpaca", "binance", "ibkr")
-expect.set_options(timeout=30_000)  # a stream that broke is tried again after up to that long
 
 
 @contextmanager

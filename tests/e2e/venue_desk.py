@@ -85,7 +85,7 @@ def console(desk: RunningDesk, venue: str, method: str, path: str, **body: Any) 
     headers = {"Authorization": f"Bearer {facts['console_token']}", "Content-Type": "application/json"}
     data = json.dumps(body).encode() if body else None
     asked = Request(f"{facts['console']}/{path}", data, headers, method=method)
-    with urlopen(asked, timeout=10) as answer:
+    with urlopen(asked, timeout=60) as answer:
         return json.loads(answer.read() or b"null")
 
 
