@@ -151,7 +151,7 @@ async def test_bodies_spoiled() -> None:
 
 async def test_delays_hold_the_answer_back() -> None:
     async with called() as call:
-        call.venue.faults.add(Fault(what="delay", where=SUBMIT, seconds=0.15, count=1))
+        call.venue.faults.add(Fault(what="delay", where=SUBMIT, seconds=1.0, count=1))
         slow = asyncio.create_task(call.order(client_order_id="slow"))
         await soon(lambda: call.venue.faults.listed()[0]["struck"], "the delay")
         assert (await call.order(client_order_id="quick"))[0] == 200
