@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,7 +9,6 @@ from urllib.parse import quote, urlencode
 import aiohttp
 from yarl import URL
 
-from tests.brokers.pool.wires import until
 from workbench.testbed import Emulator
 
 __all__ = ["Spot"]
@@ -42,7 +40,7 @@ class Spot:
 
     async def __call__(self, verb: str, path: str, **params: Any) -> tuple[int, Any]:
         """A signed request, its parameters in the query; `timestamp` and `recvWindow` may be given."""
-        given = {"timestamp": time.time_ns() // 10**6, **params}
+        given = {"timestamp": self.venue.exchange.clock.now_ns() // 10**6, **params}
         query = urlencode({k: v for k, v in given.items() if v is not None}, quote_via=quote)
         signed = f"{query}&signature={self.sign(query)}"
         return await self.raw(verb, path, signed, **{"X-MBX-APIKEY": self.key})
@@ -58,9 +56,10 @@ class Spot:
         }
         return await self("POST", "order", **{**usual, "price": self.px(0.9), **changed})
 
-    async def fresh(self, window_s: int) -> None:
-        """Wait until no window of the venue's clock is about to end."""
-        await until(lambda: time.time() % window_s < window_s - 1)
+    def fresh(self, window_s: int) -> None:
+        """To the beginning of the next window of the venue's clock."""
+        clock = self.venue.exchange.clock
+        clock.advance(window_s - clock.now_ns() % (window_s * 10**9) / 1e9)
 
     def px(self, share: float) -> str:
         """A price on the grid, as a share of the market's."""

@@ -295,7 +295,7 @@ async def test_what_a_question_weighs(spot: Spot, path: str, weight: int) -> Non
 
 
 async def test_orders_are_counted_until_they_fill(spot: Spot) -> None:
-    await spot.fresh(10)
+    spot.fresh(10)
     for expected in ("1", "2"):
         await spot.order()
         assert spot.answered["X-MBX-ORDER-COUNT-10S"] == spot.answered["X-MBX-ORDER-COUNT-1D"] == expected
@@ -308,7 +308,7 @@ async def test_who_goes_on_after_a_429_is_banned() -> None:
     options = {"weight-1m": "100"}
     async with emulated("binance", speed=0, options=options) as venue, aiohttp.ClientSession() as session:
         spot = Spot(venue, session)
-        await spot.fresh(60)
+        spot.fresh(60)
         answers = [await spot.raw("GET", "exchangeInfo") for _ in range(5)]
         assert [status for status, _ in answers] == [200] * 5
         status, body = await spot.raw("GET", "exchangeInfo")
@@ -327,7 +327,7 @@ async def test_too_many_orders_without_a_fill() -> None:
     options = {"orders-10s": "2"}
     async with emulated("binance", speed=0, options=options) as venue, aiohttp.ClientSession() as session:
         spot = Spot(venue, session)
-        await spot.fresh(10)
+        spot.fresh(10)
         for _ in range(2):
             assert (await spot.order())[0] == 200
         status, body = await spot.order()

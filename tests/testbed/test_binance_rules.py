@@ -13,7 +13,7 @@ from workbench.testbed import emulated
 async def test_execution_rules_and_what_asking_for_them_weighs() -> None:
     async with emulated("binance", speed=0.0) as venue, aiohttp.ClientSession() as session:
         spot = Spot(venue, session)
-        await spot.fresh(60)
+        spot.fresh(60)
         weights = []
         for query, symbols in (
             ("symbol=ETHUSDT", ["ETHUSDT"]),
