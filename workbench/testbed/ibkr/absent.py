@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from workbench.testbed.call import Answer, Call, Route
+from workbench.testbed.ibkr.asked import json_object
 from workbench.testbed.ibkr.refusals import Refusal, unavailable
 
 __all__ = ["absent_routes"]
@@ -34,6 +35,7 @@ def absent_routes() -> list[Route]:
         Route("GET", "/iserver/account/allocation/group", _said({"data": []})),
         Route("GET", "/iserver/account/search/{pattern}", _no_details),
         Route("POST", "/iserver/dynaccount", _no_details),
+        Route("POST", "/iserver/notification", _no_prompt),
         Route("GET", "/fyi/unreadnumber", _said({"BN": 0})),
         Route("GET", "/fyi/settings", _said([])),
         Route("POST", "/fyi/settings/{typecode}", _said(_TAKEN)),
@@ -98,6 +100,15 @@ def _disclaimer(call: Call) -> Answer:
 
 def _read(call: Call) -> Answer:
     return Answer({**_TAKEN, "P": {"R": 1, "ID": call.path["notification_id"]}})
+
+
+def _no_prompt(call: Call) -> Answer:
+    """Prompts come as questions to orders, which are answered elsewhere: there is none to answer here."""
+    said = json_object(call.body)
+    for name in ("orderId", "reqId", "text"):
+        if name not in said:
+            raise Refusal(f"Bad Request: {name} is required", 400)
+    raise unavailable()
 
 
 def _none(call: Call) -> Answer:

@@ -21,7 +21,7 @@ class Account:
 
     def __init__(self, exchange: Exchange, session: Session, account: str) -> None:
         self.exchange, self.session, self.account = exchange, session, account
-        self._opening_e8 = money_of(exchange).net
+        self.opening_e8 = money_of(exchange).net
 
     def routes(self) -> list[Route]:
         return [
@@ -124,7 +124,7 @@ class Account:
         money = money_of(self.exchange)
         row = {
             "rowType": 1,
-            "dpl": round(amount(money.net - self._opening_e8), 2),
+            "dpl": round(amount(money.net - self.opening_e8), 2),
             "nl": round(amount(money.net), 2),
             "upl": round(amount(money.unrealised), 2),
             "uel": round(amount(money.net - money.margin), 2),

@@ -44,11 +44,13 @@ class Portfolio:
             Route("GET", "/portfolio/accounts", self.accounts),
             Route("GET", "/portfolio/subaccounts", self.accounts),
             Route("GET", "/portfolio/subaccounts2", self.accounts_by_page),
+            Route("GET", "/portfolio/allocation", later(self.allocation)),
             Route("POST", "/portfolio/allocation", later(self.allocation)),
             Route("GET", "/portfolio/{account}/meta", later(self.meta)),
             Route("GET", "/portfolio/{account}/summary", later(self.summary)),
             Route("GET", "/portfolio/{account}/ledger", later(self.ledger)),
             Route("GET", "/portfolio/{account}/allocation", later(self.allocation)),
+            Route("GET", "/portfolio/{account}/positions", later(self.positions)),
             Route("GET", "/portfolio/{account}/positions/{page}", later(self.positions)),
             Route("GET", "/portfolio/{account}/position/{conid}", later(self.position)),
             Route("POST", "/portfolio/{account}/positions/invalidate", later(self.invalidate)),
@@ -239,8 +241,11 @@ class Portfolio:
         }
 
     def positions(self, call: Call) -> Answer:
-        """One page. With the quirk `cached_positions` it is what was true when somebody asked first."""
-        page = call.path["page"]
+        """One page; the first one when none is named.
+
+        With the quirk `cached_positions` it is what was true when somebody asked first.
+        """
+        page = call.path.get("page", "0")
         if not (page.isascii() and page.isdigit()):
             raise Refusal("Bad Request: page must be a number", 400)
         if self._cached is None or not self._quirks.hit("cached_positions"):

@@ -30,10 +30,12 @@ from workbench.testbed.ibkr.questions import Questions
 from workbench.testbed.ibkr.quirks import Quirks, quirk_of
 from workbench.testbed.ibkr.refusals import Refusal, fault_answer, no_bridge, no_login, too_many, unavailable
 from workbench.testbed.ibkr.scanners import Scanners
+from workbench.testbed.ibkr.segments import Segments
 from workbench.testbed.ibkr.session import Session
 from workbench.testbed.ibkr.session_routes import SessionRoutes
 from workbench.testbed.ibkr.socket import Gateway
 from workbench.testbed.ibkr.tickets import Tickets
+from workbench.testbed.ibkr.trading_days import TradingDays
 from workbench.testbed.ibkr.watchlists import WatchLists
 from workbench.testbed.venue import EmulatorSettings, Socket
 
@@ -72,8 +74,10 @@ class IbkrVenue:
         self._parts: tuple[Any, ...] = (
             self._session_routes,
             account,
+            Segments(exchange, account),
             portfolio,
             contracts,
+            TradingDays(exchange, contracts),
             self._data,
             orders,
             lists,
