@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from workbench.kernels import returns as of
+from workbench.research.overfit import moments
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it lags behind what it imports
@@ -118,6 +119,29 @@ def test_what_cannot_be_said_is_nan() -> None:
             assert math.isnan(getattr(of, name)(returns)), (name, returns)
     assert math.isnan(of.alpha_beta(flat, flat, 252)[1])
     assert of.annual_return(np.array([-1.0, 0.5]), 252) == -1.0
+
+
+@pytest.mark.parametrize("value", [0.01, -0.01, 0.1, 1e-9])
+@pytest.mark.parametrize("n", [3, 7, 10, 100])
+def test_equal_returns_have_no_deviation_to_divide_by(value: float, n: int) -> None:
+    """A rounding error is no risk: the ratio would be some 1e16."""
+    returns = np.full(n, value)
+    assert of.volatility(returns, 252) == 0.0
+    assert math.isnan(of.sharpe(returns, 252))
+    assert math.isnan(of.skew(returns))
+    assert math.isnan(of.kurtosis(np.full(n + 1, value)))
+    assert math.isnan(of.alpha_beta(WALK[:n], returns, 252)[1])
+    assert all(math.isnan(figure) for figure in moments(returns))
+
+
+def test_a_year_of_an_enormous_return_is_infinite_and_one_of_a_total_loss_is_lost() -> None:
+    """As empyrical has it; it must not raise."""
+    assert of.annual_return(np.array([40.0]), 252) == math.inf
+    assert of.annual_return(np.array([40.0]), 12.5) == pytest.approx(41.0**12.5 - 1.0)
+    assert of.annual_return(np.array([-1.5]), 252) == -1.0
+    rising = np.array([30.0, 50.0, 40.0])
+    assert of.alpha_beta(rising, WALK[:3], 252)[0] == math.inf
+    assert of.alpha_beta(-rising, WALK[:3], 12.5)[0] == -1.0
 
 
 @given(npst.arrays(np.float64, st.integers(3, 60), elements=st.floats(-0.5, 0.5)))

@@ -13,6 +13,7 @@ from workbench.feeds import Recording, synthetic
 from workbench.model.dtypes import FILL, ORDER
 from workbench.research import backtest
 from workbench.research.run import Run
+from workbench.research.statistics import held_of
 from workbench.research.trades import Trades, trades_of
 from workbench.strategy import OrderRequest, Strategy
 
@@ -176,3 +177,17 @@ class BuysThenSells(Strategy):
         if self.seen == 1:
             return OrderRequest("buy", 10)
         return OrderRequest("sell", ctx.position) if self.seen == 4 else None
+
+
+@pytest.mark.parametrize("quantity", [1e9, 1e9 + 0.25, 4e13])
+def test_more_units_than_64_bits_count_in_1e8_are_matched_all_the_same(quantity: float) -> None:
+    """A coin that costs next to nothing: all units that were ever traded do not fit into int64 of 1e-8."""
+    ts = MARKET.instants
+    rows = [(int(ts[1]), 1, 0, side, px, quantity, 0.0) for side, px in ((1, 0.01), (-1, 0.02)) * 150]
+    run = run_of(rows)
+    trades = trades_of(run)
+    assert len(trades.side) == 150
+    assert not trades.open.any()
+    assert trades.quantity.tolist() == [quantity] * 150
+    assert trades.profit.sum() == pytest.approx(150 * 0.01 * quantity)
+    assert held_of(run, 0)[-1] == 0.0

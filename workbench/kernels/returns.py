@@ -2,7 +2,7 @@
 
 `returns` is float64[n], one simple return a period (a session, mostly). NaN is a period without a return: it counts as
 time and as nothing else. `periods` is how many periods a year has. What cannot be said (too few returns, no loss to
-divide by) is NaN.
+divide by, none but equal returns) is NaN; a yearly return beyond what a float holds is infinite.
 
 Not here: which returns and which year a backtest has, what is made of trades (research/).
 """
@@ -14,6 +14,7 @@ __all__ = [
     "alpha_beta",
     "annual_return",
     "calmar",
+    "deviation",
     "drawdown",
     "expected_shortfall",
     "kurtosis",
@@ -44,6 +45,27 @@ def _ratio(above: float, below: float) -> float:
     return above / below if below else _NAN
 
 
+def deviation(known: Floats, ddof: int) -> float:
+    """Standard deviation of one number or more, none of them NaN; 0 where it is nothing but rounding, so that no ratio
+    is made of it.
+
+    >>> deviation(np.full(10, 0.01), 1)
+    0.0
+    """
+    spread = float(np.std(known, ddof=ddof))
+    return spread if spread > 1e-13 * float(np.abs(known).max()) else 0.0
+
+
+def _compounded(growth: float, power: float) -> float:
+    """`growth` to the `power`, less one; -1 where nothing is left, infinite beyond what a float holds."""
+    if growth <= 0.0:
+        return -1.0
+    try:
+        return float(growth**power - 1.0)
+    except OverflowError:
+        return float("inf")
+
+
 def total_return(returns: Floats) -> float:
     """The product of all growth factors, less one.
 
@@ -57,21 +79,20 @@ def annual_return(returns: Floats, periods: float) -> float:
     """The constant yearly return that compounds to the same end (CAGR)."""
     if not len(returns):
         return _NAN
-    grown = 1.0 + total_return(returns)
-    return float(grown ** (periods / len(returns)) - 1.0) if grown > 0 else -1.0
+    return _compounded(1.0 + total_return(returns), periods / len(returns))
 
 
 def volatility(returns: Floats, periods: float) -> float:
     """Sample deviation (ddof 1) of the returns, times the root of a year's periods."""
     known = _known(returns)
-    return float(np.std(known, ddof=1) * periods**0.5) if len(known) > 1 else _NAN
+    return deviation(known, 1) * periods**0.5 if len(known) > 1 else _NAN
 
 
 def sharpe(returns: Floats, periods: float, risk_free: float = 0.0) -> float:
     """Mean over deviation (ddof 1) of the returns above the risk-free rate, times the root of a year's periods.
 
     `risk_free` is a year's; a period has its share of it. W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio
-    Management (1994). NaN below three returns.
+    Management (1994). NaN below three returns, and where all are equal.
 
     >>> round(sharpe(np.array([np.nan, 1, 10, -4, 2, 3, 2, 1, -10]) / 100, 252), 10)
     1.7238613962
@@ -79,7 +100,7 @@ def sharpe(returns: Floats, periods: float, risk_free: float = 0.0) -> float:
     known = _known(returns)
     if len(known) < 3:
         return _NAN
-    return _ratio(float(np.mean(known) - risk_free / periods) * periods**0.5, float(np.std(known, ddof=1)))
+    return _ratio(float(np.mean(known) - risk_free / periods) * periods**0.5, deviation(known, 1))
 
 
 def sortino(returns: Floats, periods: float, required: float = 0.0) -> float:
@@ -175,7 +196,7 @@ def skew(returns: Floats) -> float:
     if len(known) < 3:
         return _NAN
     off = known - known.mean()
-    return _ratio(float(np.mean(off**3)), float(np.mean(off**2)) ** 1.5)
+    return _ratio(float(np.mean(off**3)), deviation(known, 0) ** 3)
 
 
 def kurtosis(returns: Floats) -> float:
@@ -184,8 +205,7 @@ def kurtosis(returns: Floats) -> float:
     if len(known) < 4:
         return _NAN
     off = known - known.mean()
-    variance = float(np.mean(off**2))
-    return float(np.mean(off**4)) / variance**2 - 3.0 if variance else _NAN
+    return _ratio(float(np.mean(off**4)), deviation(known, 0) ** 4) - 3.0
 
 
 def tail_ratio(returns: Floats) -> float:
@@ -216,9 +236,9 @@ def alpha_beta(returns: Floats, benchmark: Floats, periods: float) -> tuple[floa
     """
     both = ~(np.isnan(returns) | np.isnan(benchmark))
     mine, other = returns[both], benchmark[both]
-    if len(mine) < 3 or np.ptp(other) == 0.0:
+    if len(mine) < 3 or not deviation(other, 0):
         return _NAN, _NAN
     off = other - other.mean()
     beta = float(np.mean(off * mine) / np.mean(off**2))
     daily = float(np.mean(mine - beta * other))
-    return float((1.0 + daily) ** periods - 1.0), beta
+    return _compounded(1.0 + daily, periods), beta

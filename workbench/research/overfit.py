@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.errors import BadValue
+from workbench.kernels.returns import deviation
 
 __all__ = [
     "Overfitting",
@@ -41,10 +42,10 @@ _AT_ONCE = 64
 def moments(returns: npt.ArrayLike) -> tuple[float, float, float]:
     """(Sharpe ratio with ddof 1, skewness, kurtosis) of returns, the last two by central moments; normal: (., 0, 3)."""
     r = np.asarray(returns, np.float64)
-    off = r - r.mean()
-    spread = float(np.sqrt(np.mean(off**2)))
-    if len(r) < 3 or spread == 0.0:
+    spread = deviation(r, 0) if len(r) > 2 else 0.0
+    if spread == 0.0:
         return float("nan"), float("nan"), float("nan")
+    off = r - r.mean()
     sharpe = float(r.mean() / r.std(ddof=1))
     return sharpe, float(np.mean(off**3)) / spread**3, float(np.mean(off**4)) / spread**4
 

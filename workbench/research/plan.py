@@ -130,7 +130,7 @@ class Placement:
             BadValue: an impossible quantity. UnknownName: no such sizing or parameter of it.
         """
         if not 0 < quantity < 1e10:
-            raise BadValue("quantity", quantity, "give a finite number of units above 0")
+            raise BadValue("quantity", quantity, "give a number above 0 and below 1e10")
         chosen = Sizing.of(sizing)
         return cls(strategy, tuple(iids), float(quantity), chosen.name, chosen.pairs)
 

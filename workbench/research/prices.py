@@ -1,7 +1,8 @@
 """What an instrument was worth: one price an instant of its own data, whatever kind the data is, and what splits did to
 its units.
 
-Lives here: closes of bars, middles of quotes, prints; factors of splits. Not here: what is made of them.
+Lives here: closes of bars, middles of quotes, prints; factors of splits; quantities counted in whole steps. Not here:
+what is made of them.
 """
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from workbench.feeds import Recording
 from workbench.feeds.actions import SPLIT
 
-__all__ = ["last_at", "prices_of", "units_at_end"]
+__all__ = ["last_at", "prices_of", "steps_of", "units_at_end"]
 
 type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
@@ -47,3 +48,18 @@ def units_at_end(recording: Recording, iid: int, ts_ns: Ints) -> Floats:
             numerator, denominator = recording.values[row, :2]
             factor[ts_ns < recording.ts_ns[row]] *= numerator / denominator
     return factor
+
+
+def steps_of(recording: Recording, iid: int, quantities: Floats) -> tuple[Floats, float]:
+    """Quantities counted in whole steps (float64[n], whole numbers), and how many steps a unit has.
+
+    A step is the lot, so that large numbers of a coin that costs next to nothing still add up exactly; 1e-8 where they
+    do not lie on the lots: after splits.
+    """
+    per_unit = 1e8 / recording.instruments[iid].lot_e8
+    counted = quantities * per_unit
+    steps = np.rint(counted)
+    if (np.abs(steps - counted) > np.maximum(1e-6, 4e-16 * counted)).any():
+        per_unit = 1e8
+        steps = np.rint(quantities * per_unit)
+    return steps, per_unit

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from workbench.feeds import Recording
 from workbench.kernels import returns as of
-from workbench.research.prices import last_at, prices_of, units_at_end
+from workbench.research.prices import last_at, prices_of, steps_of, units_at_end
 from workbench.research.run import Run
 from workbench.research.trades import Trades
 
@@ -136,10 +136,10 @@ def _held_at_end(run: Run, iid: int) -> Floats:
     recording, ts_ns = run.recording, run.ts_ns
     fills = run.fills[run.fills["iid"] == iid]
     at = np.minimum(np.searchsorted(ts_ns, fills["ts_ns"], side="left"), len(ts_ns) - 1)
-    units = fills["side"] * fills["qty"] * units_at_end(recording, iid, fills["ts_ns"])
+    steps, per_unit = steps_of(recording, iid, fills["qty"] * units_at_end(recording, iid, fills["ts_ns"]))
     moved = np.zeros(len(ts_ns))
-    np.add.at(moved, at, np.rint(units * 1e8))
-    held: Floats = np.cumsum(moved) / 1e8
+    np.add.at(moved, at, fills["side"] * steps)
+    held: Floats = np.cumsum(moved) / per_unit
     return held
 
 
@@ -241,7 +241,7 @@ def _of_trades(trades: Trades) -> dict[str, float]:
     win = float(wins.mean()) if len(wins) else _NAN
     loss = float(losses.mean()) if len(losses) else _NAN
     payoff = win / -loss if len(wins) and len(losses) else _NAN
-    deviation = float(np.std(profits, ddof=1)) if n > 1 else 0.0
+    deviation = of.deviation(profits, 1) if n > 1 else 0.0
     return {
         "trades": float(n),
         "hit_rate": rate,

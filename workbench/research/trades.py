@@ -5,13 +5,13 @@ sums; a fill that turns a position around leaves with one part and enters with t
 the end of the data, splits before it reckoned in. Not here: figures of trades (statistics.py), their table (result.py).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.feeds import Recording
-from workbench.research.prices import prices_of, units_at_end
+from workbench.research.prices import prices_of, steps_of, units_at_end
 from workbench.research.run import Run
 
 __all__ = ["Trades", "trades_of"]
@@ -47,9 +47,9 @@ class Trades(NamedTuple):
 
 
 class _Ends(NamedTuple):
-    """Entries or exits of one direction: units (1e-8) of each, and the fill they are part of."""
+    """Entries or exits of one direction: steps of each (whole numbers), and the fill they are part of."""
 
-    units: Ints
+    units: Any
     fill: Ints
 
 
@@ -59,16 +59,17 @@ def trades_of(run: Run) -> Trades:
     if recording.has_actions:
         fills = _in_last_units(fills, recording)
     keys = fills["strategy_id"].astype(np.int64) * len(recording.instruments) + fills["iid"]
-    pairs: list[tuple[Ints, Ints, Ints, Ints]] = []  # side, units, entry fill, exit fill (-1: open)
+    pairs: list[tuple[Ints, Floats, Ints, Ints]] = []  # side, quantity, entry fill, exit fill (-1: open)
     for key in np.unique(keys):
         mine = np.flatnonzero(keys == key)
-        pairs += _matched(fills, mine)
+        steps, per_unit = steps_of(recording, int(fills["iid"][mine[0]]), fills["qty"][mine])
+        pairs += _matched(_whole(steps) * fills["side"][mine], per_unit, mine)
     if not pairs:
         empty = np.zeros(0, np.int64)
-        pairs = [(empty, empty, empty, empty)]
-    side, units, entry, leave = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        pairs = [(empty, np.zeros(0), empty, empty)]
+    side, quantity, entry, leave = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     order = np.lexsort((leave, leave < 0, entry))
-    return _priced(fills, recording, side[order], units[order], entry[order], leave[order])
+    return _priced(fills, recording, side[order], quantity[order], entry[order], leave[order])
 
 
 def _in_last_units(fills: npt.NDArray[np.void], recording: Recording) -> npt.NDArray[np.void]:
@@ -82,9 +83,15 @@ def _in_last_units(fills: npt.NDArray[np.void], recording: Recording) -> npt.NDA
     return changed
 
 
-def _matched(fills: npt.NDArray[np.void], mine: Ints) -> list[tuple[Ints, Ints, Ints, Ints]]:
-    """The pairs of one strategy in one instrument, longs and shorts."""
-    units = np.rint(fills["qty"][mine] * 1e8).astype(np.int64) * fills["side"][mine]
+def _whole(steps: Floats) -> Any:
+    """Steps as whole numbers whose sums are exact: int64[n], or Python's own where 64 bits do not hold the sum."""
+    if float(steps.sum()) < 4e18:
+        return steps.astype(np.int64)
+    return np.array([int(step) for step in steps.tolist()], object)
+
+
+def _matched(units: Any, per_unit: float, mine: Ints) -> list[tuple[Ints, Floats, Ints, Ints]]:
+    """The pairs of one strategy in one instrument, longs and shorts; `units` are steps, signed."""
     after = np.cumsum(units)
     before = after - units
     found = []
@@ -95,15 +102,15 @@ def _matched(fills: npt.NDArray[np.void], mine: Ints) -> list[tuple[Ints, Ints, 
         ins = _Ends(enters[enters > 0], mine[enters > 0])
         outs = _Ends(leaves[leaves > 0], mine[leaves > 0])
         if len(ins.units):
-            found.append(_in_turn(side, ins, outs))
+            found.append(_in_turn(side, per_unit, ins, outs))
     return found
 
 
-def _in_turn(side: int, ins: _Ends, outs: _Ends) -> tuple[Ints, Ints, Ints, Ints]:
+def _in_turn(side: int, per_unit: float, ins: _Ends, outs: _Ends) -> tuple[Ints, Floats, Ints, Ints]:
     """Cut two rows of quantities at one another's ends."""
     in_to, out_to = np.cumsum(ins.units), np.cumsum(outs.units)
     ends = np.union1d(in_to, out_to)
-    quantity = np.diff(ends, prepend=0)
+    quantity = np.diff(ends, prepend=0).astype(np.float64) / per_unit
     entry = ins.fill[np.searchsorted(in_to, ends, side="left")]
     at = np.searchsorted(out_to, ends, side="left")
     known = np.append(outs.fill, -1)
@@ -111,9 +118,9 @@ def _in_turn(side: int, ins: _Ends, outs: _Ends) -> tuple[Ints, Ints, Ints, Ints
 
 
 def _priced(
-    fills: npt.NDArray[np.void], recording: Recording, side: Ints, units: Ints, entry: Ints, leave: Ints
+    fills: npt.NDArray[np.void], recording: Recording, side: Ints, quantity: Floats, entry: Ints, leave: Ints
 ) -> Trades:
-    still, quantity = leave < 0, units / 1e8
+    still = leave < 0
     iid = fills["iid"][entry].astype(np.int64)
     last_ns, last_px = _lasts(recording)
     entry_px, entry_ns = fills["px"][entry], fills["ts_ns"][entry]

@@ -43,7 +43,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         if not 0 < self.quantity < 1e10:
-            raise BadValue("quantity", self.quantity, "give a finite number of units above 0")
+            raise BadValue("quantity", self.quantity, "give a number above 0 and below 1e10")
         if not 0 < self.cash < 9e10:
             raise BadValue("cash", self.cash, "give a finite amount above 0")
         if self.fill not in FILLS:
