@@ -123,6 +123,18 @@ def test_an_unknown_calendar_is_answered_with_the_nearest() -> None:
         zone_of("nowhere")
 
 
+@pytest.mark.parametrize(("calendar", "zone"), [("XTKS", "Asia/Tokyo"), ("XSHG", "Asia/Shanghai")])
+def test_the_zone_of_an_exchange_whose_holidays_begin_after_1970(calendar: str, zone: str) -> None:
+    assert zone_of(calendar) == zone
+
+
+def test_a_calendar_that_cannot_be_built_is_told_in_one_line() -> None:
+    with pytest.raises(BadValue, match="calendar XTKS does not reach it") as caught:
+        sessions_between("XTKS", 0, 1)
+    assert len(str(caught.value)) < 300
+    assert "\n" not in str(caught.value)
+
+
 def test_a_span_that_ends_before_it_starts_is_refused() -> None:
     with pytest.raises(BadValue, match="end_ns = 5: give an end not before the start 10"):
         sessions_between("XNYS", 10, 5)

@@ -208,6 +208,18 @@ def test_a_foreign_parquet_file_with_holes(tmp_path: Path) -> None:
         open_data(tmp_path / "holes.parquet")
 
 
+def test_a_row_that_names_no_symbol_is_refused_whatever_holds_it(tmp_path: Path) -> None:
+    """It must not be taken for a row of the last symbol."""
+    frame = synthetic(2, 4).frame()
+    frame["symbol"] = frame["symbol"].astype(object)
+    frame.loc[2, "symbol"] = None
+    frame.to_parquet(tmp_path / "unnamed.parquet")
+    frame.to_csv(tmp_path / "unnamed.csv", index=False)
+    for source in (frame, tmp_path / "unnamed.parquet", tmp_path / "unnamed.csv"):
+        with pytest.raises(BadInput, match=r"row [34]: .*symbol"):
+            open_data(source)
+
+
 @pytest.mark.parametrize(
     ("text", "options", "error", "said"),
     [

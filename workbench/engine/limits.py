@@ -74,7 +74,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in pairs:
             if name not in names:
                 raise UnknownName("limit", name, names)
-            if not 0 <= value < math.inf:  # false for NaN too
+            if not hasattr(value, "__float__") or not 0 <= value < math.inf:  # false for NaN too
                 raise BadValue(f"limits.{name}", value, "give a number of 0 or more")
             if name in _COUNTS and value < 1:
                 raise BadValue(f"limits.{name}", value, "give 1 or more")

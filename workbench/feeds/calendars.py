@@ -16,13 +16,14 @@ import numpy.typing as npt
 
 from workbench.errors import BadValue, UnknownName
 
-__all__ = ["CLOSING_AUCTION_NS", "Session", "Sessions", "sessions_between", "zone_of"]
+__all__ = ["CLOSING_AUCTION_NS", "Session", "Sessions", "known_calendar", "sessions_between", "zone_of"]
 
 CLOSING_AUCTION_NS: Final = 60_000_000_000
 """The auction prints in the minute after the close: a bar that closes 16:01 still belongs to the day."""
 DAY_NS: Final = 86_400_000_000_000
 _MARGIN_NS: Final = 15 * DAY_NS  # wider than any holiday closure, so "next open" is inside the span
 _ZONES: Final = {"XNYS": "America/New_York", "XNAS": "America/New_York", "24/7": "UTC"}
+_KNOWN_NS: Final = 1_718_452_800_000_000_000  # 2024-06-15: a year that every exchange's holidays are known of
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,23 @@ def zone_of(calendar: str) -> str:
     >>> zone_of("XNYS")
     'America/New_York'
     """
-    return _ZONES.get(calendar) or sessions_between(calendar, 0, 0).zone
+    return _ZONES.get(calendar) or sessions_between(calendar, _KNOWN_NS, _KNOWN_NS).zone
+
+
+def known_calendar(calendar: str) -> str:
+    """`calendar` itself, when there is such an exchange; its calendar is not built for this.
+
+    Raises:
+        UnknownName: there is none, with the nearest one.
+    """
+    if calendar not in _ZONES:
+        import exchange_calendars
+
+        names = exchange_calendars.get_calendar_names(include_aliases=True)
+        if calendar not in names:
+            hint = "XNYS is New York's stock exchange, 24/7 never closes"
+            raise UnknownName("calendar", calendar, names, hint)
+    return calendar
 
 
 def sessions_between(calendar: str, start_ns: int, end_ns: int) -> Sessions:
@@ -142,18 +159,17 @@ def _years(calendar: str, first: int, last: int) -> Sessions:
     """All sessions of whole years: the expensive part."""
     import exchange_calendars
 
-    names = exchange_calendars.get_calendar_names(include_aliases=True)
-    if calendar not in names:
-        raise UnknownName("calendar", calendar, names, "XNYS is New York's stock exchange, 24/7 never closes")
+    known_calendar(calendar)
     try:
         with (
             warnings.catch_warnings()
         ):  # it lags behind pandas' newest names; nothing a user could do about it
             warnings.simplefilter("ignore", DeprecationWarning)
             built = exchange_calendars.get_calendar(calendar, start=f"{first}-01-01", end=f"{last}-12-31")
-    except ValueError as error:
+    except (ValueError, NotImplementedError) as error:  # the latter from holidays that pandas has no form for
+        why = str(error).splitlines()[0][:160]
         raise BadValue(
-            "span", f"{first}..{last}", f"calendar {calendar} does not reach it ({error})"
+            "span", f"{first}..{last}", f"calendar {calendar} does not reach it ({why})"
         ) from error
     opens = built.schedule["open"].astype("int64").tolist()
     closes = built.schedule["close"].astype("int64").tolist()

@@ -64,6 +64,11 @@ def columns_of_table(
         raise BadInput(f"{source} row {row}: column '{layout.time}' holds no time: give every row one")
     ts_ns = _array(table.column(layout.time).cast(pa.timestamp("ns", "UTC")).cast(pa.int64()))
     if layout.symbol:
+        if table.column(layout.symbol).null_count:
+            row = table.column(layout.symbol).to_pylist().index(None) + 1
+            raise BadInput(
+                f"{source} row {row}: column '{layout.symbol}' holds no symbol: give every row one"
+            )
         coded = pc.dictionary_encode(table.column(layout.symbol).cast(pa.string())).combine_chunks()
         names, code = tuple(coded.dictionary.to_pylist()), _array(coded.indices).astype(np.int32)
     else:
@@ -159,7 +164,9 @@ def columns_of_frame(
     else:
         ts_ns = _utc_ns(raw, source, layout.time, first_line, tz)
     if layout.symbol:
-        code, names = pd.factorize(frame[layout.symbol].astype(str))
+        named = frame[layout.symbol]
+        _no_holes(named, named, source, layout.symbol, first_line, "is no symbol: give every row one")
+        code, names = pd.factorize(named.astype(str))
         symbols = tuple(str(name) for name in names)
     else:
         code, symbols = np.zeros(len(frame), np.int32), (symbol,)
@@ -333,9 +340,9 @@ def _session_closes(
 
 
 def _no_holes(
-    times: "pd.Series[Any]", raw: "pd.Series[Any]", source: str, column: str, first_line: int, complaint: str
+    found: "pd.Series[Any]", raw: "pd.Series[Any]", source: str, column: str, first_line: int, complaint: str
 ) -> None:
-    missing = np.flatnonzero(times.isna().to_numpy())
+    missing = np.flatnonzero(found.isna().to_numpy())
     if len(missing):
         row = int(missing[0])
         raise BadInput(f"{source} row {row + first_line}: {column} '{raw.iloc[row]}' {complaint}")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from workbench.errors import BadValue, UnknownName
-from workbench.feeds.calendars import zone_of
+from workbench.feeds.calendars import known_calendar, zone_of
 from workbench.feeds.checks import check_columns
 from workbench.feeds.columns import guess_calendar
 from workbench.feeds.files import DataSet, instruments_of, is_data_file, read_columns, read_facts, sessions_of
@@ -79,7 +79,7 @@ def open_data(
     else the coarsest grids that the figures lie on. Rows on Saturdays make the calendar "24/7", unless one is given.
 
     Raises:
-        UnknownName: no such data, symbol or column, with the nearest one.
+        UnknownName: no such data, symbol, column or calendar, with the nearest one.
         BadValue: an impossible date or span, or times without a zone.
         DataRefused: rows that cannot be traded on.
 
@@ -87,6 +87,8 @@ def open_data(
     <Recording spy_1m_2020-12: 391 rows of SPY, 2020-12-16 14:31:00 to 2020-12-16 21:01:00 UTC>
     """
     wanted = [symbols] if isinstance(symbols, str) else None if symbols is None else list(symbols)
+    if calendar:
+        known_calendar(calendar)
     recording, implied = _opened(source, _Reading(tz, stamp, calendar, symbol, adjusted), home)
     recording = _on_grids(recording, tick, lot)
     wanted = wanted or implied

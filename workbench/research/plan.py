@@ -50,6 +50,8 @@ def limits_of(limits: "Mapping[str, float] | str | None") -> dict[str, float]:
         if limits != "off":
             raise UnknownName("limits", limits, ["off"], "Or give limits by name")
         return dict(NO_LIMITS)
+    if limits is not None and not isinstance(limits, Mapping):
+        raise BadValue("limits", limits, 'give limits by name, like {"max_order_qty": 500}, or "off"')
     chosen = dict(limits or {})
     Limits().changed(chosen.items())
     return chosen
