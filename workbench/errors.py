@@ -91,6 +91,12 @@ class UnknownName(BadInput):
         self.kind, self.name, self.nearest = kind, text, folded[near[0]] if near else None
 
 
+def _one_line(value: object) -> str:
+    """A value as it is written, on one line whatever it is: a table has many."""
+    text = repr(value)
+    return text if "\n" not in text else f"{' '.join(text.split()):.100} ({type(value).__name__})"
+
+
 class BadValue(BadInput):
     """A known field with an impossible value.
 
@@ -99,7 +105,7 @@ class BadValue(BadInput):
     """
 
     def __init__(self, field: str, value: object, advice: str) -> None:
-        super().__init__(f"{field} = {value!r}: {advice}")
+        super().__init__(f"{field} = {_one_line(value)}: {advice}")
         self.field, self.value, self.advice = field, value, advice
 
 

@@ -75,3 +75,12 @@ def test_other_annotations_are_refused() -> None:
 
         class Wrong(Parametrised):
             when: list[int]
+
+
+def test_a_value_of_many_lines_is_told_in_one() -> None:
+    """A table or a column given where a number belongs."""
+    with pytest.raises(BadValue) as caught:
+        Box(np.arange(6_000.0).reshape(-1, 3))
+    assert "\n" not in str(caught.value)
+    assert "(ndarray): give a whole number" in str(caught.value)
+    assert len(str(caught.value)) < 200

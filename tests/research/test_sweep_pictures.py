@@ -8,8 +8,10 @@ import pytest
 
 import workbench as wb
 from tests.research.test_sweep_lanes import market
-from workbench.errors import BadInput, UnknownName
+from workbench.errors import BadInput, BadValue, UnknownName
+from workbench.research import walk_forward
 from workbench.research.sweep import SweepResult, sweep
+from workbench.strategy import Strategy
 from workbench.ui.display import register
 
 RSI = wb.strategies.RsiReversion
@@ -33,9 +35,9 @@ def _source(picture: Any, kind: str) -> dict[str, Any]:
 def test_every_cell_shows_the_best_of_its_sets(result: SweepResult) -> None:
     frame = result.frame()
     cells = _source(result.heatmap("period", "low"), "Rect")
-    assert len(cells["x"]) == 9
+    assert len(cells["_x"]) == 9
     for x, y, value, number, sets in zip(
-        cells["x"], cells["y"], cells["sharpe"], cells["set"], cells["sets"], strict=True
+        cells["_x"], cells["_y"], cells["sharpe"], cells["_set"], cells["_sets"], strict=True
     ):
         mine = frame[(frame["period"] == int(x)) & (frame["low"] == float(y))]
         assert sets == len(mine) == 2
@@ -44,7 +46,7 @@ def test_every_cell_shows_the_best_of_its_sets(result: SweepResult) -> None:
             assert value == mine["sharpe"].max()
             assert frame.loc[int(number), "sharpe"] == value
     means = _source(result.heatmap("low", "short", "total_return", others="mean"), "Rect")
-    for x, y, value in zip(means["x"], means["y"], means["total_return"], strict=True):
+    for x, y, value in zip(means["_x"], means["_y"], means["total_return"], strict=True):
         mine = frame[(frame["low"] == float(x)) & (frame["short"].astype(str) == y)]
         assert value == pytest.approx(mine["total_return"].mean())
 
@@ -55,7 +57,7 @@ def test_axes_keep_their_order_and_the_best_cell_is_marked(result: SweepResult) 
     assert plot.y_range.factors == ["2", "30", "40"]
     assert "grey: none there" in plot.title.text
     star = _source(result.heatmap("period", "low"), "Scatter")
-    assert star["set"].tolist() == [result.best(1).index[0]]
+    assert star["_set"].tolist() == [result.best(1).index[0]]
 
 
 def test_a_heat_map_takes_the_first_two_axes_where_none_is_named(result: SweepResult) -> None:
@@ -71,17 +73,72 @@ def test_a_heat_map_takes_the_first_two_axes_where_none_is_named(result: SweepRe
 def test_every_set_with_a_value_is_a_line_the_best_on_top(result: SweepResult) -> None:
     frame = result.frame()
     lines = _source(result.parallel("total_return"), "MultiLine")
-    assert len(lines["set"]) == len(frame)
+    assert len(lines["_set"]) == len(frame)
     assert (np.diff(lines["total_return"]) >= 0).all()
-    heights = np.stack([np.asarray(ys) for ys in lines["ys"]])
+    heights = np.stack([np.asarray(ys) for ys in lines["_ys"]])
     assert heights.min() >= 0.0
     assert heights.max() <= 1.0
     low, high = frame["total_return"].min(), frame["total_return"].max()
     assert np.allclose(heights[:, -1], (lines["total_return"] - low) / (high - low))
-    assert np.allclose(heights[:, 0], (frame.loc[lines["set"], "period"] - 4) / 56)
+    assert np.allclose(heights[:, 0], (frame.loc[lines["_set"], "period"] - 4) / 56)
     few = _source(result.parallel("total_return", most=6), "MultiLine")
-    assert len(few["set"]) <= 6
+    assert len(few["_set"]) <= 6
     assert few["total_return"][-1] == high
+
+
+class Named(Strategy):
+    """Its parameters are called like figures, and like what a picture says of its lines."""
+
+    width: float = 1.0
+    exposure: float = 1.0
+    set: int = 1
+
+    def decide(p: Any, x: Any, pos: Any) -> Any:
+        return p.exposure if x.close > p.width else -p.exposure
+
+
+def test_parameters_may_be_called_like_figures(tmp_path: Path) -> None:
+    recording = market(500, seed=5).recording
+    swept = sweep(
+        Named, recording, width=[1.0, 400.0], exposure=[0.25, 0.5], set=[1, 2], out=tmp_path / "named.sweep",
+        progress=False,
+    )  # fmt: skip
+    assert swept.axes == ["width", "exposure (parameter)", "set"]
+    frame = swept.frame()
+    assert sorted(frame["exposure (parameter)"].unique()) == [0.25, 0.5]
+    assert frame["exposure"].between(0.9, 1.0).all()
+    lines = _source(swept.parallel("total_return"), "MultiLine")
+    assert set(lines["_width"]) <= {1.0, 3.0}
+    assert lines["_alpha"].dtype == np.float64
+    assert (frame.loc[lines["_set"], "total_return"].to_numpy() == lines["total_return"]).all()
+    cells = _source(swept.heatmap("exposure", "set", "total_return"), "Rect")
+    assert set(cells["_x"]) == {"0.25", "0.5"}
+    assert frame.loc[cells["_set"], "set"].astype(str).tolist() == cells["_y"].tolist()
+    walked = walk_forward(
+        Named, recording, train=200, test=100, unit="bars", exposure=[0.25, 0.5], objective="total_return",
+        progress=False,
+    )  # fmt: skip
+    assert walked.windows["exposure"].isin([0.25, 0.5]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_sets_without_a_figure_are_drawn_as_none(tmp_path: Path) -> None:
+    recording = market(50, seed=5).recording
+    none = sweep(RSI, recording, period=[4, 7], low=[1.0, 2.0], out=tmp_path / "none.sweep", progress=False)
+    assert none.best().empty
+    assert len(_source(none.parallel(), "MultiLine")["_set"]) == 0
+    assert len(_source(none.heatmap(), "Rect")["_x"]) == 4
+
+
+@pytest.mark.parametrize("sets", [5, "period", [5, 6]])
+def test_sets_that_name_no_parameters_are_refused(sets: Any) -> None:
+    with pytest.raises(BadValue, match=r"sets = .*: give a list of dictionaries"):
+        sweep(RSI, "SPY", sets=sets)
+
+
+def test_one_axis_is_no_heat_map(result: SweepResult) -> None:
+    with pytest.raises(BadValue, match="y = 'low': give another axis than x"):
+        result.heatmap("low", "low")
 
 
 @pytest.mark.parametrize(

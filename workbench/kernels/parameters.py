@@ -34,7 +34,7 @@ def coerced(field: str, value: Any, kind: str) -> Any:
     >>> coerced("low", 30, "float"), coerced("period", 14.0, "int")
     (30.0, 14)
     """
-    if hasattr(value, "item") and not isinstance(value, (str, bytes)):  # a numpy scalar from a sweep's axis
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a numpy scalar from a sweep's axis
         value = value.item()
     if kind == "bool":
         if isinstance(value, bool):

@@ -141,7 +141,7 @@ def walk_forward(
                 strategy, fit, objective=objective, cash=money, out=Path(folder) / f"{k}.sweep", resume=False,
                 progress=False, **own, **terms,
             )  # fmt: skip
-            axes = swept.axes
+            axes = swept.varied
             walked.append(_traded(cls, swept, recording, fit, trade, money, terms))
             money = float(walked[-1].run.equity[-1]) if walked[-1].run is not None else money
             meter.show(k + 1, len(spans))

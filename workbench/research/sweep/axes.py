@@ -181,7 +181,9 @@ def listed_sets(cls: type[Strategy], sets: Any) -> dict[str, Values]:
         columns = {str(name): sets[name] for name in sets.columns}
         count = len(sets)
     else:
-        rows = [dict(row) for row in sets]
+        rows = list(sets) if isinstance(sets, Iterable) else [sets]
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise BadValue("sets", sets, 'give a list of dictionaries, like [{"period": 5}], or a DataFrame')
         count = len(rows)
         names = list(rows[0]) if rows else []
         for k, row in enumerate(rows):

@@ -44,9 +44,10 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
     m, figure = _bokeh()
     if others not in ("best", "mean"):
         raise UnknownName("others", others, ["best", "mean"])
+    frame = frame.rename_axis("_set")  # a parameter may be called "set"; none has a name that begins with _
     cells = _cells(frame, x, y, value, others)
     words_x, words_y = _labels(frame[x]), _labels(frame[y])
-    cells["x"], cells["y"] = cells[x].map(words_x), cells[y].map(words_y)
+    cells["_x"], cells["_y"] = cells[x].map(words_x), cells[y].map(words_y)
     xs, ys = list(words_x.values()), list(words_y.values())
     rows = max(240, min(620, 26 * len(ys) + 110))
     shared = "" if len(cells) == len(frame) else f", {others} of the sets in each cell"
@@ -62,14 +63,14 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
         "Viridis256", low=low, high=high if high > low else low + 1e-9, nan_color="#d9d9d9"
     )
     drawn = plot.rect(
-        "x", "y", width=1, height=1, source=_source(cells), line_color="white", line_width=0.5,
+        "_x", "_y", width=1, height=1, source=_source(cells), line_color="white", line_width=0.5,
         fill_color={"field": value, "transform": mapper}, hover_line_color="#d55e00", hover_line_width=2,
         hover_fill_color={"field": value, "transform": mapper},
     )  # fmt: skip
     plot.add_tools(
         m.HoverTool(
             renderers=[drawn],
-            tooltips=_tips({x: "x", y: "y"}, value, cells, ["set"] if others == "best" else ["sets"]),
+            tooltips=_tips({x: "_x", y: "_y"}, value, cells, ["_set"] if others == "best" else ["_sets"]),
         )
     )
     _thin(plot.xaxis[0], xs, _ROOM // (1 + max(map(len, xs))))
@@ -83,18 +84,18 @@ def heatmap(frame: "pd.DataFrame", x: str, y: str, value: str, others: str, titl
     if len(known) and others == "best":
         best = cells.loc[[known.idxmax()]]
         plot.scatter(
-            "x", "y", source=_source(best), marker="star", size=16, color="white", line_color="black"
+            "_x", "_y", source=_source(best), marker="star", size=16, color="white", line_color="black"
         )
     return _page(plot)
 
 
 def _cells(frame: "pd.DataFrame", x: str, y: str, value: str, others: str) -> "pd.DataFrame":
     groups = frame.groupby([x, y], sort=True)
-    counts = groups[value].size().rename("sets")
+    counts = groups[value].size().rename("_sets")
     if others == "mean":
         return groups[value].mean().to_frame().join(counts).reset_index()
     known = frame[frame[value].notna()]
-    best = known.loc[known.groupby([x, y])[value].idxmax()].reset_index(names="set").set_index([x, y])
+    best = known.loc[known.groupby([x, y])[value].idxmax()].reset_index().set_index([x, y])
     return counts.to_frame().join(best).reset_index()
 
 
@@ -107,13 +108,13 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
     low, high = (float(shown[value].min()), float(shown[value].max())) if len(shown) else (0.0, 1.0)
     places = np.arange(len(names), dtype=float)
     heights = np.column_stack([scales[name].at(shown[name]) for name in names])
-    rank = np.linspace(0.0, 1.0, max(len(shown), 1))
+    rank = np.linspace(0.0, 1.0, len(shown))
     data: dict[str, Any] = {
-        "xs": [places] * len(shown),
-        "ys": list(heights),
-        "width": np.where(rank > 0.99, 3.0, 1.0),
-        "alpha": 0.25 + 0.7 * rank**2,
-        "set": shown.index.to_numpy(),
+        "_xs": [places] * len(shown),
+        "_ys": list(heights),
+        "_width": np.where(rank > 0.99, 3.0, 1.0),
+        "_alpha": 0.25 + 0.7 * rank**2,
+        "_set": shown.index.to_numpy(),
         **{name: [_word(v) for v in shown[name]] for name in axes},
         value: shown[value].to_numpy(),
     }
@@ -125,14 +126,14 @@ def parallel(frame: "pd.DataFrame", axes: list[str], value: str, most: int, titl
         + (f" ({len(shown):,} of {len(frame):,} sets)" if len(shown) < len(frame) else ""),
     )  # fmt: skip
     drawn = plot.multi_line(
-        "xs", "ys", source=m.ColumnDataSource(data), line_width="width", line_alpha="alpha",
+        "_xs", "_ys", source=m.ColumnDataSource(data), line_width="_width", line_alpha="_alpha",
         line_color={"field": value, "transform": mapper}, hover_line_color="#d55e00", hover_line_width=3,
         hover_line_alpha=1.0,
     )  # fmt: skip
     plot.add_tools(
         m.HoverTool(
             renderers=[drawn],
-            tooltips=_tips({name: name for name in axes}, value, shown, ["set"]),
+            tooltips=_tips({name: name for name in axes}, value, shown, ["_set"]),
             line_policy="nearest",
         )
     )
@@ -232,7 +233,7 @@ def _tips(
     return [
         *((label, f"@{{{field}}}") for label, field in fields.items()),
         (_WORDS.get(value, value), f"@{{{value}}}{{{_format(value, low, high)}}}"),
-        *((name, f"@{{{name}}}") for name in more),
+        *((name.strip("_"), f"@{{{name}}}") for name in more),
     ]
 
 

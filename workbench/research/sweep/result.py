@@ -43,7 +43,8 @@ _FIGURES = (
 
 
 class SweepResult:
-    """Rows of a finished sweep, by set number: parameters (with symbols and span where there are several), figures
+    """Rows of a finished sweep, by set number: parameters (with symbols and span where there are several; "fees
+    (parameter)" where a figure has the name), figures
     (`total_return`, `final_equity`, `max_drawdown`, `sharpe`, `orders`, `fees`, and `exposure`, the share of time in
     the market), `limits` ("ok", "would be refused", "refused" or "failed") and `why` (rules, or what went wrong).
 
@@ -82,7 +83,12 @@ class SweepResult:
         """Names of the columns that differ between sets."""
         markets = self._job.markets
         more = [name for name in ("symbols", "span") if any(getattr(m, name) for m in markets)]
-        return [*more, *self._job.space.names]
+        return [*more, *map(_column, self.varied)]
+
+    @property
+    def varied(self) -> list[str]:
+        """Names of the parameters that differ between sets."""
+        return list(self._job.space.names)
 
     def facts(self) -> dict[str, Any]:
         """What was run, as plain values."""
@@ -140,7 +146,7 @@ class SweepResult:
             if name in self.axes:
                 labels = np.array([getattr(m, name) for m in job.markets], dtype=object)
                 columns[name] = labels[market]
-        columns |= job.space.columns(place)
+        columns |= {_column(name): values for name, values in job.space.columns(place).items()}
         columns["total_return"] = rows["final_equity"] / job.terms.cash - 1.0
         for name in ("final_equity", "max_drawdown", "sharpe", "orders", "fees", "exposure"):
             columns[name] = rows[name]
@@ -224,18 +230,22 @@ class SweepResult:
         them or their mean (`others`="mean") shows.
 
         Raises:
-            UnknownName: there is no such axis or figure. BadInput: the sweep has fewer than two axes.
+            UnknownName: there is no such axis or figure. BadInput: the sweep has fewer than two axes, or one is named
+                twice.
         """
         from workbench.research.sweep.pictures import heatmap
 
         if len(self.axes) < 2:
             told = ", ".join(self.axes) or "none"
             raise BadInput(f"a heat map takes two axes, the sweep has {told}: draw it with .parallel()")
+        x, y = (_column(name) if name in self.varied else name for name in (x, y))
         x = x or next(name for name in self.axes if name != y)
         y = y or next(name for name in self.axes if name != x)
         for field, name in (("x", x), ("y", y)):
             if name not in self.axes:
                 raise UnknownName(f"axis ({field})", name, self.axes)
+        if x == y:
+            raise BadValue("y", y, "give another axis than x")
         return heatmap(self.frame(), x, y, self._figure(value), others, self.strategy)
 
     def parallel(self, value: str | None = None, *, most: int = 1_000) -> "UIElement":
@@ -265,6 +275,11 @@ class SweepResult:
         from workbench.research.sweep.told import told
 
         return f"{head}>\n{told(self)}"
+
+
+def _column(parameter: str) -> str:
+    """The column of a parameter: its name, unless a figure is called so."""
+    return f"{parameter} (parameter)" if parameter in (*_FIGURES, "symbols", "span") else parameter
 
 
 def _verdicts(code: npt.NDArray[np.int32]) -> tuple[Any, Any]:
