@@ -1,6 +1,8 @@
 """What commands do and answer: one JSON document for machines, text for people, and the exit status."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import pytest
 from tests.cli.conftest import Cli
 from workbench.api.session import Session
 from workbench.cli.desk import pairs
-from workbench.cli.processes import desk_children
+from workbench.cli.output import table, writable
+from workbench.cli.processes import desk_children, supervise
 from workbench.engine import Sizing
 from workbench.errors import BadValue
+from workbench.orchestrator.supervisor import Child
 from workbench.research import backtest
 from workbench.strategy import find_strategy
 
@@ -111,7 +115,43 @@ def test_a_backtest_for_people_and_its_picture(cli: Cli, tmp_path: Path) -> None
     assert (code, err) == (0, "")
     assert "max_drawdown" in out
     assert str(picture) in "".join(out.split("\n"))
+    assert out.splitlines()[0].startswith(
+        "<Backtest RsiReversion(period=14, "
+    )  # not folded to the table's width
+    assert out.splitlines()[0].endswith(" fills>")
     assert "RsiReversion" in picture.read_text("utf-8")
+
+
+def test_a_table_shows_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    title = "[bold]title[/bold] of a narrow table" + " that is told at length" * 6
+    table(title, ["[red]a"], [("[bold]x[/bold]",)])
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == title
+    assert "[bold]x[/bold]" in shown
+    assert "[red]a" in shown
+
+
+def test_a_file_is_tried_before_the_work(tmp_path: Path) -> None:
+    new, old = tmp_path / "deeper" / "new.html", tmp_path / "old.html"
+    old.write_text("kept")
+    writable("--plot", new)
+    writable("--plot", old)
+    writable("--plot", None)
+    assert not new.exists()
+    assert new.parent.is_dir()
+    assert old.read_text() == "kept"
+
+
+def test_what_was_supervised_leaves_no_address(home: Path, tmp_path: Path) -> None:
+    ready = tmp_path / "served.json"
+    code = f"import pathlib, time; pathlib.Path({str(ready)!r}).write_text('here'); time.sleep(60)"
+    child = Child("served", [sys.executable, "-c", code], ready, tmp_path / "served.out")
+    seen: list[bool] = []
+    asyncio.run(
+        supervise([child], "served", lambda _: seen.append(ready.exists()), lambda _: None, stay=False)
+    )
+    assert seen == [True]
+    assert not ready.exists()
 
 
 def test_data_sets_are_listed_and_imported(cli: Cli, tmp_path: Path) -> None:
@@ -121,6 +161,7 @@ def test_data_sets_are_listed_and_imported(cli: Cli, tmp_path: Path) -> None:
     rows = "".join(f"2020-12-16T15:{n:02d}:00Z,100,102,99,{100 + n % 2},5\n" for n in range(30))
     csv.write_text("ts,open,high,low,close,volume\n" + rows)
     assert answered(cli("data", "check", str(csv), "--json"))["rows"] == 30
+    assert answered(cli("data", "check", "SPY", "--json"))["rows"] == 1_564  # a symbol, as --data takes one
     done = answered(cli("data", "import", str(csv), "--name", "mine", "--licence", "own", "--json"))
     assert (done["name"], done["rows"]) == ("mine", 30)
     assert {d["name"]: d["licence"] for d in answered(cli("data", "list", "--json"))}["mine"] == "own"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.cli.conftest import Cli
+from workbench.cli import completion
 from workbench.cli.sweep import axis_of
 from workbench.errors import BadValue
 from workbench.research.sweep import sweep
@@ -93,21 +94,19 @@ def test_what_was_typed_wrong_is_one_line(cli: Cli, words: tuple[str, ...], text
 
 
 def test_names_complete() -> None:
-    from workbench.cli import sweep as command
-
-    assert "RsiReversion" in command._strategies()
-    assert {"SPY", "spy_1m_2020-12"} <= set(command._data())
-    assert "sharpe" in command._objectives()
+    assert "RsiReversion" in completion.strategy_names()
+    assert {"SPY", "spy_1m_2020-12"} <= set(completion.data_names())
+    assert "sharpe" in completion.objectives()
+    assert {"compiled", "events", "engine"} < set(completion.loops())
+    assert {"alpaca", "all"} < set(completion.trading_venues())
 
 
 def test_axes_complete_with_the_strategys_parameters() -> None:
     from types import SimpleNamespace
 
-    from workbench.cli import sweep as command
-
     names = ["period=", "low=", "high=", "short="]
     for read, unread in (({"strategy": "RsiReversion"}, []), ({"strategy": None}, ["RsiReversion"])):
         typed: Any = SimpleNamespace(params=read, args=unread)
-        assert command._axes(typed) == names
+        assert completion.axis_names(typed) == names
     nothing: Any = SimpleNamespace(params={}, args=[])
-    assert command._axes(nothing) == []
+    assert completion.axis_names(nothing) == []

@@ -53,6 +53,7 @@ def checked(text: str, words: tuple[str, ...]) -> None:
 # -- the command line --------------------------------------------------------------------------------------------------
 
 RSI = ("backtest", "RsiReversion")
+HERE = Path(__file__).as_posix()  # a file: no folder, and nothing can be written below it
 
 COMMANDS: list[tuple[tuple[str, ...], int, tuple[str, ...]]] = [
     # what was typed, exit status, what the one line must say
@@ -61,6 +62,30 @@ COMMANDS: list[tuple[tuple[str, ...], int, tuple[str, ...]]] = [
     ((*RSI, "--set", "perod=3"), 2, ("'perod'", "'period'", "Known: ")),
     ((*RSI, "--set", "period=soon"), 2, ("period", "'soon'")),
     ((*RSI, "--set", "period"), 2, ("--set", "'period'", "NAME=VALUE")),
+    ((*RSI, "--limit", "1000"), 2, ("--limit = '1000'", "--limit max_order_qty=500")),
+    ((*RSI, "--sizing-set", "stop"), 2, ("--sizing-set = 'stop'", "--sizing-set rebalance=0.1")),
+    ((*RSI, "--plot", f"{HERE}/x.html"), 2, (f"--plot = '{HERE}/x.html'", "cannot be written")),
+    ((*RSI, "--plot", HERE.rpartition("/")[0]), 2, ("--plot", "it is a folder")),
+    (
+        ("report", "RsiReversion", "-o", f"{HERE}/x.html"),
+        2,
+        (f"--output = '{HERE}/x.html'", "cannot be written"),
+    ),
+    (
+        ("sweep", "RsiReversion", "-o", f"{HERE}/x.parquet"),
+        2,
+        (f"--out = '{HERE}/x.parquet'", "cannot be written"),
+    ),
+    (
+        ("query", "select 1", "-o", f"{HERE}/x.parquet"),
+        2,
+        (f"--output = '{HERE}/x.parquet'", "cannot be written"),
+    ),
+    (("emulate", "alpaca", "--facts", f"{HERE}/x"), 2, (f"--facts = '{HERE}/x'", "cannot be written")),
+    (("lab", "--root", HERE), 2, (f"--root = '{HERE}'", "no such folder")),
+    (("demo", "--notebooks", HERE), 2, (f"--notebooks = '{HERE}'", "no such folder")),
+    (("demo", "--data", "SPX"), 2, ("data 'SPX'", "'SPY'")),
+    (("demo", "--speed", "-1"), 2, ("--speed", "`workbench demo --help`")),
     ((*RSI, "--data", "SPX"), 2, ("data 'SPX'", "'SPY'", ".csv file")),
     ((*RSI, "--data", "nofile.csv"), 2, ("data file 'nofile.csv'", "Looked in")),
     ((*RSI, "--start", "2020-13-45"), 2, ("start = '2020-13-45'", "2020-12-15")),
@@ -75,11 +100,16 @@ COMMANDS: list[tuple[tuple[str, ...], int, tuple[str, ...]]] = [
     (("trace", "seven"), 2, ("order_id", "integer", "`workbench trace --help`")),
     (("bench", "order-pth"), 2, ("benchmark 'order-pth'", "'order-path'")),
     (("data", "check", "nofile.csv"), 2, ("data file 'nofile.csv'", "Looked in")),
+    (("data", "check", "SPX"), 2, ("data 'SPX'", "'SPY'", ".csv file")),
     (("data", "check", "spy_1m_2020-11"), 2, ("'spy_1m_2020-11'", "'spy_1m_2020-12'")),
     (("up", "--config", "nofile.toml"), 2, ("'nofile.toml'", "does not exist")),
     (("up", "--data", "SPX"), 2, ("data 'SPX'", "'SPY'")),
     (("up", "--name", "My Desk"), 2, ("name", "My Desk")),
-    (("status", "--name", "nope"), 1, ("desk 'nope' is not running", "running: bad", "start it with")),
+    (
+        ("status", "--name", "nope"),
+        1,
+        ("desk 'nope' is not running", "running: bad", "`workbench up --name nope`"),
+    ),
     (("status", "--name", "../etc"), 2, ("name = '../etc'", "a-z")),
     (("kill", "--name", "nope"), 1, ("desk 'nope' is not running", "start it with")),
     (("query", "--name", "nope", "select 1"), 1, ("'nope'", "workbench up")),

@@ -95,7 +95,7 @@ def read_address(folder: Path, kind: str = "engine") -> Address:
     """
     path = folder / f"{kind}.json"
     start = (
-        f"start it with workbench.start('{folder.name}')"
+        f"start it with `workbench up --name {folder.name}`, or in Python with workbench.start('{folder.name}')"
         if kind == "engine"
         else "start it with `workbench up`"
     )

@@ -9,8 +9,16 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.completion import data_names, trading_venues
 from workbench.cli.output import AsJson, emit, say
-from workbench.cli.processes import desk_children, lab_child, print_state, read_address, supervise
+from workbench.cli.processes import (
+    desk_children,
+    existing_folder,
+    lab_child,
+    print_state,
+    read_address,
+    supervise,
+)
 from workbench.cli.venue_demo import VenueDemo, chosen_venues
 from workbench.config import home_folder
 
@@ -31,14 +39,21 @@ def register(app: typer.Typer) -> None:
         headless: Annotated[
             bool, typer.Option(help="no browser: run the quickstart with papermill, judge, exit")
         ] = False,
-        data: Annotated[str, typer.Option("--data", "-d", help="recorded market")] = "SPY",
+        data: Annotated[
+            str, typer.Option("--data", "-d", autocompletion=data_names, help="recorded market")
+        ] = "SPY",
         speed: Annotated[
-            float, typer.Option(help="replayed seconds per second; 0 takes 60, headless 3,600")
+            float, typer.Option(min=0, help="replayed seconds per second; 0 takes 60, headless 3,600")
         ] = 0.0,
         strategies: Annotated[int, typer.Option(min=1, help="instances a headless run places")] = 100,
         broker: Annotated[
             list[str] | None,
-            typer.Option("--broker", "-b", help="trade live at this emulated venue; repeat, or all"),
+            typer.Option(
+                "--broker",
+                "-b",
+                autocompletion=trading_venues,
+                help="trade live at this emulated venue; repeat, or all",
+            ),
         ] = None,
         seconds: Annotated[
             float, typer.Option(min=1, help="how long a headless run at venues trades")
@@ -50,13 +65,17 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Engine, warehouse, dashboard and JupyterLab on real bars, with the quickstart open."""
+        from workbench.feeds import open_data
         from workbench.orchestrator.session_file import archive_journal
 
         root = Path(__file__).resolve().parents[2]
+        shown = existing_folder("--notebooks", notebooks or root / "notebooks")
+        venues = chosen_venues(broker or ())
+        if not venues:
+            open_data(data)  # what cannot be played is said before anything is started
         archived = archive_journal(home_folder() / DEMO)
         if archived is not None:
             say(f"the last demo's journal is kept in {archived}")
-        venues = chosen_venues(broker or ())
         chosen = speed or ((_VENUE_SPEED if venues else 3_600.0) if headless else 60.0)
         children = desk_children(DEMO, data, chosen, 1_000_000.0, False, None)
         changed = print_state
@@ -79,7 +98,6 @@ def register(app: typer.Typer) -> None:
                 say(line)
             emit(verdict, True)
             raise typer.Exit(0 if run.holds() else 1)
-        shown = (notebooks or root / "notebooks").resolve()
         lab, url = lab_child(DEMO, shown, notebook="quickstart.ipynb")
 
         def ready(_: object) -> None:

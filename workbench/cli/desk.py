@@ -5,19 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
-from workbench.cli.output import AsJson, DeskName, emit, table
+from workbench.cli.completion import data_names, strategy_names
+from workbench.cli.output import AsJson, DeskName, emit, table, writable
 from workbench.errors import BadInput, BadValue, UnknownName
 
 __all__ = ["SIZING", "pairs", "register"]
 
 
-def pairs(texts: list[str]) -> dict[str, Any]:
-    """`period=10 low=25.5 fast=true` as a dictionary."""
+_EXAMPLES = {"--set": "period=10", "--sizing-set": "rebalance=0.1", "--limit": "max_order_qty=500"}
+
+
+def pairs(texts: list[str], option: str = "--set") -> dict[str, Any]:
+    """`period=10 low=25.5 fast=true` as a dictionary.
+
+    Raises:
+        BadValue: one of them is no NAME=VALUE; `option` is where it was typed.
+    """
     out: dict[str, Any] = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name.isidentifier():
-            raise BadValue("--set", text, "write NAME=VALUE, for instance --set period=10")
+            raise BadValue(option, text, f"write NAME=VALUE, for instance {option} {_EXAMPLES[option]}")
         if value.lower() in ("true", "false"):
             out[name] = value.lower() == "true"
             continue
@@ -49,7 +57,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def run(
-        strategy: Annotated[str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS")],
+        strategy: Annotated[
+            str,
+            typer.Argument(autocompletion=strategy_names, help="a class in strategies/, or FILE.py:CLASS"),
+        ],
         symbols: Annotated[list[str], typer.Option("--symbol", "-s", help="repeat for several")] = ["SPY"],  # noqa: B006
         quantity: Annotated[
             float, typer.Option("--quantity", "-q", help="full size, in what --sizing says")
@@ -67,7 +78,7 @@ def register(app: typer.Typer) -> None:
         from workbench.engine.sizing import Sizing
         from workbench.strategy import find_strategy
 
-        size = Sizing(sizing, **pairs(sizing_set))
+        size = Sizing(sizing, **pairs(sizing_set, "--sizing-set"))
         chosen = find_strategy(strategy)(**pairs(settings))
         with attach(name) as session:
             handle = session.run(chosen, symbols=symbols, quantity=quantity, sizing=size)
@@ -188,7 +199,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def orders(
         name: DeskName = "default",
-        limit: Annotated[int, typer.Option(min=1)] = 20,
+        limit: Annotated[int, typer.Option(min=1, help="how many at most")] = 20,
         as_json: AsJson = False,
     ) -> None:
         """The newest orders with their states."""
@@ -230,10 +241,20 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def check(
         strategy: Annotated[
-            str, typer.Argument(help="a class in strategies/, or FILE.py:CLASS; without it, a running desk")
+            str,
+            typer.Argument(
+                autocompletion=strategy_names,
+                help="a class in strategies/, or FILE.py:CLASS; without it, a running desk",
+            ),
         ] = "",
         data: Annotated[
-            str, typer.Option("--data", "-d", help="a data set or a file; bundled or made ones when left out")
+            str,
+            typer.Option(
+                "--data",
+                "-d",
+                autocompletion=data_names,
+                help="a data set or a file; bundled or made ones when left out",
+            ),
         ] = "",
         settings: Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")] = [],  # noqa: B006
         name: DeskName = "default",
@@ -270,6 +291,7 @@ def register(app: typer.Typer) -> None:
         """Ask the warehouse."""
         from workbench.warehouse.client import query as ask
 
+        writable("--output", output)
         result = ask(sql, name=name)
         if output is not None:
             import pyarrow.parquet as parquet

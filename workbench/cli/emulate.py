@@ -12,15 +12,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from workbench.cli.output import AsJson, emit, say, table
+from workbench.cli.completion import data_names, venue_names
+from workbench.cli.output import AsJson, emit, say, table, writable
 
 __all__ = ["register"]
-
-
-def _venues() -> list[str]:
-    from workbench.testbed import find_venues
-
-    return find_venues()
 
 
 async def _serve(name: str, settings: dict[str, Any], as_json: bool, facts: Path | None) -> None:
@@ -38,7 +33,8 @@ async def _serve(name: str, settings: dict[str, Any], as_json: bool, facts: Path
             rows = [(key, ", ".join(v) if isinstance(v, list) else v) for key, v in venue.facts.items()]
             table(f"{name}, emulated (Ctrl-C ends it)", ["what", "value"], rows)
         await stop.wait()
-    say(f"{name}: stopped")
+    if not as_json:  # a program that started it sees that it ended
+        say(f"{name}: stopped")
 
 
 def _write(path: Path, facts: dict[str, Any]) -> None:
@@ -56,11 +52,14 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def emulate(
         venue: Annotated[
-            str, typer.Argument(autocompletion=_venues, help="which one; without it, the list")
+            str, typer.Argument(autocompletion=venue_names, help="which one; without it, the list")
         ] = "",
         port: Annotated[int, typer.Option(help="0 takes a free one")] = 0,
         data: Annotated[
-            str, typer.Option("--data", "-d", help="recorded market: a known name or a file")
+            str,
+            typer.Option(
+                "--data", "-d", autocompletion=data_names, help="recorded market: a known name or a file"
+            ),
         ] = "",
         speed: Annotated[float, typer.Option(help="market seconds per second; 0 stands still")] = 1.0,
         cash: Annotated[float | None, typer.Option(help="starting cash; default: the venue's")] = None,
@@ -88,6 +87,7 @@ def register(app: typer.Typer) -> None:
         if not venue:
             emit(find_venues(), as_json, find_venues())
             return
+        writable("--facts", facts)
         settings: dict[str, Any] = {
             "port": port,
             "data": data,

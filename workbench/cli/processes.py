@@ -12,17 +12,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from workbench.cli.completion import data_names
 from workbench.cli.output import AsJson, DeskName, emit, say
 from workbench.config import home_folder
+from workbench.errors import BadValue
 
 if TYPE_CHECKING:
     from workbench.orchestrator.supervisor import Child, Supervisor
 
-__all__ = ["desk_children", "lab_child", "print_state", "read_address", "register", "supervise"]
+__all__ = [
+    "desk_children",
+    "existing_folder",
+    "lab_child",
+    "print_state",
+    "read_address",
+    "register",
+    "supervise",
+]
 
 DataName = Annotated[
     str | None,
-    typer.Option("--data", "-d", help="recorded market: a name from `workbench data list`, or a file"),
+    typer.Option(
+        "--data",
+        "-d",
+        autocompletion=data_names,
+        help="recorded market: a name from `workbench data list`, or a file",
+    ),
 ]
 Speed = Annotated[
     float | None, typer.Option("--speed", help="replayed seconds per second; 0 = as fast as it settles")
@@ -61,6 +76,17 @@ def desk_children(
         Child(process, [*python, *command], folder / f"{process}.json", folder / f"{process}.out")
         for process, command in commands.items()
     ]
+
+
+def existing_folder(option: str, folder: Path) -> Path:
+    """`folder` in full.
+
+    Raises:
+        BadValue: it is not there.
+    """
+    if not folder.is_dir():
+        raise BadValue(option, str(folder), "there is no such folder: give one that exists")
+    return folder.resolve()
 
 
 def lab_child(name: str, root: Path, port: int = 0, notebook: str = "") -> "tuple[Child, str]":
@@ -118,6 +144,8 @@ async def supervise(
         stopping.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
         await supervisor.stop()
+        for child in children:  # nobody answers there any more, so no link may be shown
+            child.ready_file.unlink(missing_ok=True)
         pid_file.unlink(missing_ok=True)
 
 
@@ -135,8 +163,11 @@ def register(app: typer.Typer) -> None:
         config: Annotated[Path | None, typer.Option(help="a workbench.toml")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """Start engine, warehouse and dashboard, and keep them alive until Ctrl-C. What is not said comes from
-        the configuration: the SPY sample at 60 times its speed, one million."""
+        """Start engine, warehouse and dashboard, and keep them alive until Ctrl-C.
+
+        What is not said comes from the configuration; without one it is the SPY sample at 60 times its speed, with
+        1,000,000 of cash.
+        """
         from workbench.config import load_settings
         from workbench.feeds import open_data
 
@@ -223,11 +254,11 @@ def register(app: typer.Typer) -> None:
     def lab(
         name: DeskName = "default",
         root: Annotated[Path, typer.Option(help="folder JupyterLab shows")] = Path(),
-        port: Annotated[int, typer.Option(min=0, max=65535)] = 0,
+        port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 0,
         as_json: AsJson = False,
     ) -> None:
         """JupyterLab with the workbench panel beside the notebooks."""
-        child, url = lab_child(name, root.resolve(), port)
+        child, url = lab_child(name, existing_folder("--root", root), port)
 
         def ready(_: object) -> None:
             emit({"url": url}, as_json, [f"JupyterLab: {url}", "stop with Ctrl-C"])

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workbench.cli.completion import data_names, loops, strategy_names
 from workbench.cli.desk import SIZING, pairs
-from workbench.cli.output import AsJson, emit, table
+from workbench.cli.output import AsJson, emit, table, writable
 from workbench.errors import BadValue
 
 if TYPE_CHECKING:
@@ -18,8 +19,18 @@ __all__ = [
     "Stamp", "Tick", "Zone", "costs_and_data", "register",
 ]  # fmt: skip
 
-Chosen = Annotated[str, typer.Argument(metavar="STRATEGY", help="a class in strategies/, or FILE.py:CLASS")]
-Data = Annotated[str, typer.Option("--data", "-d", help="a name from `workbench data list`, or a file")]
+Chosen = Annotated[
+    str,
+    typer.Argument(
+        metavar="STRATEGY", autocompletion=strategy_names, help="a class in strategies/, or FILE.py:CLASS"
+    ),
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", autocompletion=data_names, help="a name from `workbench data list`, or a file"
+    ),
+]
 Quantity = Annotated[float, typer.Option("--quantity", "-q", help="full size, in what --sizing says")]
 Set = Annotated[list[str], typer.Option("--set", help="parameter, NAME=VALUE; repeat")]
 SizingName = Annotated[str, typer.Option("--sizing", help=SIZING)]
@@ -46,7 +57,9 @@ Stamp = Annotated[
 Calendar = Annotated[str, typer.Option(help="a file's exchange, like XNYS; 24/7 never closes")]
 Tick = Annotated[float, typer.Option(help="step of prices; 0 takes the data's own")]
 Lot = Annotated[float, typer.Option(help="step of quantities; 0 takes the data's own")]
-Loop = Annotated[str, typer.Option(help="auto, compiled, events or engine: which loop runs it")]
+Loop = Annotated[
+    str, typer.Option(autocompletion=loops, help="auto, compiled, events or engine: which loop runs it")
+]
 
 _NONE: list[str] = []
 
@@ -85,7 +98,9 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Decisions on each bar's close, fills at the next open, with the live engine's own rules."""
-        result = _run(dict(locals()), hidden=as_json)
+        asked = dict(locals())
+        writable("--plot", plot)
+        result = _run(asked, hidden=as_json)
         if plot is not None:
             from bokeh.embed import file_html
             from bokeh.resources import INLINE
@@ -134,7 +149,9 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """A backtest as one HTML page: figures, pictures, round trips. It needs no network."""
-        result = _run(dict(locals()), hidden=as_json)
+        asked = dict(locals())
+        writable("--output", output)
+        result = _run(asked, hidden=as_json)
         page = result.report(output or Path(f"{result.name}.html"), progress=not as_json)
         if as_json:
             emit(
@@ -166,7 +183,7 @@ def _run(asked: dict[str, Any], *, hidden: bool) -> "Result":
             chosen,
             asked["data"],
             symbols=asked["symbol"] or None,
-            sizing=Sizing(asked["sizing"], **pairs(asked["sizing_set"])),
+            sizing=Sizing(asked["sizing"], **pairs(asked["sizing_set"], "--sizing-set")),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
             **costs_and_data(asked),
             **same,
@@ -182,7 +199,7 @@ def costs_and_data(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "fees": _number_or_name(asked["fees"]),
         "slippage": _slippage(asked["slippage"]),
-        "limits": "off" if asked["no_limits"] else pairs(asked["limit"]),
+        "limits": "off" if asked["no_limits"] else pairs(asked["limit"], "--limit"),
         **{name: asked[name] for name in names},
     }
 

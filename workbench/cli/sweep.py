@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from workbench.cli import research
+from workbench.cli.completion import axis_names, data_names, objectives, strategy_names
 from workbench.cli.desk import SIZING, pairs
-from workbench.cli.output import AsJson, emit, say, table
-from workbench.errors import BadValue, WorkbenchError
+from workbench.cli.output import AsJson, emit, say, table, writable
+from workbench.errors import BadValue
 
 __all__ = ["axis_of", "register"]
 
@@ -54,53 +55,22 @@ def _number(text: str, part: str) -> Any:
     return value
 
 
-def _strategies() -> list[str]:
-    from workbench.strategy import strategies
-
-    return dir(strategies)
-
-
-def _data() -> list[str]:
-    from workbench.feeds import list_data
-
-    return [facts.name for facts in list_data()] + [s for facts in list_data() for s in facts.symbols]
-
-
-def _axes(ctx: typer.Context) -> list[str]:
-    """The parameters of the strategy that was typed before, ready for their values."""
-    from workbench.strategy import find_strategy
-
-    typed = ctx.params.get("strategy") or next(
-        iter(ctx.args), ""
-    )  # unread while an option still lacks its value
-    try:
-        cls = find_strategy(typed)
-    except WorkbenchError:  # not typed yet, or not to be found: nothing to offer
-        return []
-    return [f"{name}=" for name in cls.parameters_declared]
-
-
-def _objectives() -> list[str]:
-    from workbench.research.sweep.scores import OBJECTIVES
-
-    return list(OBJECTIVES)
-
-
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
     @app.command()
     def sweep(
         strategy: Annotated[
-            str, typer.Argument(autocompletion=_strategies, help="a class in strategies/, or FILE.py:CLASS")
+            str,
+            typer.Argument(autocompletion=strategy_names, help="a class in strategies/, or FILE.py:CLASS"),
         ],
         axis: Annotated[
-            list[str], typer.Option("--axis", "-a", autocompletion=_axes, help=f"{AXIS}; repeat")
+            list[str], typer.Option("--axis", "-a", autocompletion=axis_names, help=f"{AXIS}; repeat")
         ] = [],  # noqa: B006
         data: Annotated[
             str,
             typer.Option(
-                "--data", "-d", autocompletion=_data, help="a name from `workbench data list`, or a file"
+                "--data", "-d", autocompletion=data_names, help="a name from `workbench data list`, or a file"
             ),
         ] = "SPY",
         symbol: Annotated[
@@ -112,7 +82,7 @@ def register(app: typer.Typer) -> None:
         trials: Annotated[int, typer.Option(help="so many sets chosen by Optuna")] = 0,
         seed: Annotated[int, typer.Option(help="of --draws and --trials")] = 0,
         objective: Annotated[
-            str, typer.Option(autocompletion=_objectives, help="what the best set is best by")
+            str, typer.Option(autocompletion=objectives, help="what the best set is best by")
         ] = "sharpe",
         quantity: Annotated[
             float, typer.Option("--quantity", "-q", help="full size, in what --sizing says")
@@ -156,6 +126,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Backtest a strategy with every parameter set, on all cores; Ctrl-C keeps what is done."""
         asked = dict(locals())
+        writable("--out", out)
+        writable("--plot", plot)
         from workbench.engine.sizing import Sizing
         from workbench.research import sweep as run
         from workbench.strategy import find_strategy
@@ -174,7 +146,7 @@ def register(app: typer.Typer) -> None:
             axes=axes,
             objective=objective,
             quantity=quantity,
-            sizing=Sizing(sizing, **pairs(sizing_set)),
+            sizing=Sizing(sizing, **pairs(sizing_set, "--sizing-set")),
             cash=cash,
             fill=fill,
             workers=workers or None,

@@ -21,9 +21,18 @@ from workbench.errors import UnknownName
 if TYPE_CHECKING:
     from workbench.orchestrator.supervisor import Child
 
-__all__ = ["VenueDemo", "chosen_venues"]
+__all__ = ["ALL", "VenueDemo", "chosen_venues", "tradable"]
 
 ALL: Final = "all"
+
+
+def tradable() -> list[str]:
+    """Emulated venues that an adapter trades at."""
+    from workbench.brokers import find_brokers
+    from workbench.testbed import find_venues
+
+    adapters = find_brokers()
+    return [name for name in find_venues() if name in adapters]
 
 
 def chosen_venues(asked: Sequence[str]) -> list[str]:
@@ -32,11 +41,7 @@ def chosen_venues(asked: Sequence[str]) -> list[str]:
     Raises:
         UnknownName: no emulator of that name that an adapter trades at, with the nearest.
     """
-    from workbench.brokers import find_brokers
-    from workbench.testbed import find_venues
-
-    adapters = find_brokers()
-    known = [name for name in find_venues() if name in adapters]
+    known = tradable()
     for name in asked:
         if name not in (*known, ALL):
             raise UnknownName("emulated venue", name, [*known, ALL])

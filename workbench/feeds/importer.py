@@ -100,9 +100,11 @@ def check_data(
         UnknownName: no such data set or file.
     """
     if isinstance(source, str | Path) and not is_data_file(Path(source)):
-        found = {facts.name: facts for facts in list_data(home)}
+        sets = list_data(home)
+        symbols = {symbol: facts for facts in reversed(sets) for symbol in facts.symbols}  # the first one wins
+        found = symbols | {facts.name: facts for facts in sets}
         if str(source) not in found:
-            raise UnknownName("data set", source, found, "Or give the path of a .parquet or .csv file")
+            raise UnknownName("data", source, found, "Or give the path of a .parquet or .csv file")
         source = found[str(source)].path
     columns = _read(source, tz=tz, stamp=stamp, symbol=symbol, calendar=calendar)
     sessions = _sessions(columns, calendar) if calendar and len(columns) else None
