@@ -117,10 +117,10 @@ def latency(now: Snapshot) -> pd.DataFrame:
     """Microseconds by stage, and the verdict against the budget."""
     return _frame(
         {"Stage": "str", "Measured": "int64", "p50 µs": "float64", "p90 µs": "float64", "p99 µs": "float64",
-         "Largest µs": "float64", "Budget µs": "float64", "Over budget": "float64", "Verdict": "str"},
+         "Largest µs": "float64", "Budget µs": "float64", "Over budget %": "float64", "Verdict": "str"},
         (
             {"Stage": r.stage, "Measured": r.n, "p50 µs": r.p50_us, "p90 µs": r.p90_us, "p99 µs": r.p99_us,
-             "Largest µs": r.max_us, "Budget µs": r.budget_us, "Over budget": r.share_over * 100,
+             "Largest µs": r.max_us, "Budget µs": r.budget_us, "Over budget %": r.share_over * 100,
              "Verdict": "no data" if not r.n else "▲ over" if r.p99_us > r.budget_us > 0 else "✓ within"}
             for r in now.latency
         ),

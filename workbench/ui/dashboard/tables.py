@@ -184,6 +184,6 @@ def _formatter(name: str) -> Any:
         return NumberFormatter(format="0,0.[00000000]")
     if name.endswith("µs"):
         return NumberFormatter(format="0,0.0")
-    if name == "Over budget":
+    if name == "Over budget %":
         return NumberFormatter(format="0.00")
     return None

@@ -348,6 +348,30 @@ class Table {
   }
 }
 
+/* Where new days begin under a curve `wide` pixels wide, and the labels: the first of each day names the date, whatever
+   its hour, because the one at the day's beginning may have had no room beside its neighbour. */
+export function timesUnder(times, wide, xOf) {
+  const days = [], labels = [];
+  const seconds = Number(times[times.length - 1]) - Number(times[0]) < 6e11; // a short curve would have the same minute under it again and again
+  const everyLabel = Math.max(1, Math.floor(times.length / Math.max(2, Math.floor(wide / 130))));
+  let day = "", told = "", taken = -1e9; // labels may not reach into the one before
+  times.forEach((ns, i) => {
+    const date = iso(ns).slice(0, 10);
+    const x = xOf(i);
+    const begins = date !== day;
+    if (day && begins) days.push(x);
+    day = date;
+    const half = (date !== told ? 36 : 16) + (seconds ? 9 : 0);
+    if ((begins || i % everyLabel === 0) && (i ? x - half : x) > taken + 12 && x < wide - 34) {
+      const time = clock(ns).slice(0, seconds ? 8 : 5);
+      labels.push({ x, first: !i, text: date !== told ? date.slice(5) + " " + time : time });
+      told = date;
+      taken = i ? x + half : x + 2 * half;
+    }
+  });
+  return { days, labels };
+}
+
 /* The equity curve. Points are evenly spaced, so nights and weekends take no room; a rule marks a new day. */
 class Curve {
   constructor() {
@@ -399,23 +423,9 @@ class Curve {
       parts.push(h("svg:line", { x1: this.left, x2: this.wide - this.right, y1: y, y2: y }));
       parts.push(h("svg:text", { x: this.left - 8, y: Number(y) + 3.5, "text-anchor": "end" }, fixed(value, digits)));
     }
-    let day = "", taken = -1e9; // labels may not reach into the one before
-    const ends = points.length > 1 ? [points[0][0], points[points.length - 1][0]] : [0, 0];
-    const seconds = Number(ends[1]) - Number(ends[0]) < 6e11; // a short curve would have the same minute under it again and again
-    const time = (ns) => clock(ns).slice(0, seconds ? 8 : 5);
-    const everyLabel = Math.max(1, Math.floor(points.length / Math.max(2, Math.floor(this.wide / 130))));
-    points.forEach(([ns], i) => {
-      const date = iso(ns).slice(0, 10);
-      const x = this.xOf(i);
-      if (day && date !== day) parts.push(h("svg:line", { class: "day", x1: x.toFixed(1), x2: x.toFixed(1), y1: 4, y2: this.high - this.bottom }));
-      const fresh = date !== day;
-      day = date;
-      const half = (fresh ? 36 : 16) + (seconds ? 9 : 0);
-      if ((fresh || i % everyLabel === 0) && (i ? x - half : x) > taken + 12 && x < this.wide - 34) {
-        parts.push(h("svg:text", { x: x.toFixed(1), y: this.high - 5, "text-anchor": i ? "middle" : "start" }, fresh ? date.slice(5) + " " + time(ns) : time(ns)));
-        taken = i ? x + half : x + 2 * half;
-      }
-    });
+    const { days, labels } = timesUnder(points.map(([ns]) => ns), this.wide, (i) => this.xOf(i));
+    for (const x of days) parts.push(h("svg:line", { class: "day", x1: x.toFixed(1), x2: x.toFixed(1), y1: 4, y2: this.high - this.bottom }));
+    for (const label of labels) parts.push(h("svg:text", { x: label.x.toFixed(1), y: this.high - 5, "text-anchor": label.first ? "start" : "middle" }, label.text));
     this.grid.replaceChildren(...parts);
     const stride = Math.max(1, Math.floor(points.length / (this.wide * 1.5)));
     let path = "";
@@ -1212,7 +1222,7 @@ h3 { margin: 0 0 6px; font-size: 12.5px; font-weight: 600; line-height: 1.5; }
 .stage[data-over="yes"] .flag { color: var(--down); font-weight: 600; }
 .num { text-align: right; }
 .muted { color: var(--muted); }
-.tabs { display: flex; gap: 2px; margin: 12px 0 0; border-bottom: 1px solid var(--line); overflow-x: auto; }
+.tabs { display: flex; flex-wrap: wrap; gap: 2px; margin: 12px 0 0; border-bottom: 1px solid var(--line); }
 .tabs button { border: 0; background: none; color: var(--muted); font: inherit; padding: 6px 11px; cursor: pointer; border-bottom: 2px solid transparent; margin-bottom: -1px; white-space: nowrap; }
 .tabs button[aria-selected="true"] { color: var(--text); border-color: var(--accent); font-weight: 600; }
 .lower { margin-top: 0; }
