@@ -58,3 +58,17 @@ def test_rows_that_come_refill_the_table_and_ticks_stay(
     frames.now = frames.now.head(2)
     table.update(snapshot)
     assert table.chosen("#") == []
+
+
+def test_long_words_take_several_lines_where_a_table_folds(snapshot: Snapshot) -> None:
+    def alerts(_: Snapshot) -> pd.DataFrame:
+        return pd.DataFrame({"Code": ["BUDGET"], "What": ["a long sentence " * 20]})
+
+    made = {
+        folds: SnapshotTable(alerts, "Alerts", style="", theme="simple", folds=folds)
+        for folds in (True, False)
+    }
+    for table in made.values():
+        table.update(snapshot)
+    assert made[True].view.formatters["What"] == {"type": "textarea"}
+    assert "What" not in made[False].view.formatters

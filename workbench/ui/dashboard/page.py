@@ -54,8 +54,12 @@ class Page:
                 frames.strategies, "Strategies", ("Strategy", "Symbols", "State"), selectable=True, **look
             ),
             "engine": SnapshotTable(frames.engine, "Engine", (), page_size=None, even=True, **look),
-            "alerts": SnapshotTable(frames.alerts, "Alerts", ("Severity", "Code"), page_size=10, **look),
-            "refusals": SnapshotTable(frames.refusals, "Refusals", ("Symbol", "Code"), page_size=10, **look),
+            "alerts": SnapshotTable(
+                frames.alerts, "Alerts", ("Severity", "Code"), page_size=10, folds=True, **look
+            ),
+            "refusals": SnapshotTable(
+                frames.refusals, "Refusals", ("Symbol", "Code"), page_size=10, folds=True, **look
+            ),
         }
         for table in self.tables.values():
             table.update(first)

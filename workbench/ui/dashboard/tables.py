@@ -66,7 +66,7 @@ _STATE = '<span class="wb-chip" data-state="<%- value %>"><%- value %></span>'
 
 class SnapshotTable:
     """A table of `frame(snapshot)`; its header holds a filter for each of `filtered`. A `small` one is read whole: it
-    is not sorted, and long words take several lines."""
+    is not sorted, and long words take several lines, as they do in one that `folds`."""
 
     def __init__(
         self,
@@ -80,6 +80,7 @@ class SnapshotTable:
         selectable: bool = False,
         even: bool = False,
         small: bool = False,
+        folds: bool = False,
     ) -> None:
         self._frame = frame
         self._filled: pd.DataFrame | None = None
@@ -102,11 +103,12 @@ class SnapshotTable:
             "stylesheets": [style],
             "configuration": {
                 "placeholder": "Nothing here yet.",
-                "columnDefaults": {"headerSort": False, "maxInitialWidth": 340} if small else {},
+                "columnDefaults": ({"headerSort": False} if small else {})
+                | ({"maxInitialWidth": 340} if small or folds else {}),
             },
             "widths": _WIDTHS,
         }
-        self._wrapped = {"Why", "What"} if small else set[str]()
+        self._wrapped = {"Why", "What"} if small or folds else set[str]()
         self.label = label
         self.view: Any = None
 
