@@ -144,14 +144,34 @@ def test_a_file_is_tried_before_the_work(tmp_path: Path) -> None:
 
 def test_what_was_supervised_leaves_no_address(home: Path, tmp_path: Path) -> None:
     ready = tmp_path / "served.json"
-    code = f"import pathlib, time; pathlib.Path({str(ready)!r}).write_text('here'); time.sleep(60)"
-    child = Child("served", [sys.executable, "-c", code], ready, tmp_path / "served.out")
+    other = tmp_path / "other.json"
+    code = """
+import json, os, pathlib, sys, time
+path = pathlib.Path(sys.argv[1])
+path.with_suffix(".new").write_text(json.dumps({"pid": int(sys.argv[2]) or os.getpid()}))
+path.with_suffix(".new").rename(path)
+time.sleep(60)
+"""
+    children = [
+        Child(path.stem, [sys.executable, "-c", code, str(path), pid], path, path.with_suffix(".out"))
+        for path, pid in ((ready, "0"), (other, "1"))
+    ]
     seen: list[bool] = []
     asyncio.run(
-        supervise([child], "served", lambda _: seen.append(ready.exists()), lambda _: None, stay=False)
+        supervise(children, "served", lambda _: seen.append(ready.exists()), lambda _: None, stay=False)
     )
     assert seen == [True]
     assert not ready.exists()
+    assert other.exists()  # another process has written its own there
+
+
+def test_a_second_engine_is_refused_and_the_first_stays_in_reach(cli: Cli, desk: Session) -> None:
+    for words in (("up", "--name", "cli"), ("up", "--name", "cli", "--fresh")):
+        code, out, err = cli(*words)
+        assert (code, out) == (1, "")
+        assert "is held by process" in err
+        assert err.count("\n") == 1
+    assert answered(cli("status", "--name", "cli", "--json"))["session"]["name"] == "cli"
 
 
 def test_data_sets_are_listed_and_imported(cli: Cli, tmp_path: Path) -> None:

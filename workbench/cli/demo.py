@@ -15,6 +15,7 @@ from workbench.cli.processes import (
     desk_children,
     existing_folder,
     lab_child,
+    only_engine,
     print_state,
     read_address,
     supervise,
@@ -73,6 +74,7 @@ def register(app: typer.Typer) -> None:
         venues = chosen_venues(broker or ())
         if not venues:
             open_data(data)  # what cannot be played is said before anything is started
+        only_engine(DEMO)
         archived = archive_journal(home_folder() / DEMO)
         if archived is not None:
             say(f"the last demo's journal is kept in {archived}")

@@ -24,6 +24,7 @@ __all__ = [
     "desk_children",
     "existing_folder",
     "lab_child",
+    "only_engine",
     "print_state",
     "read_address",
     "register",
@@ -76,6 +77,20 @@ def desk_children(
         Child(process, [*python, *command], folder / f"{process}.json", folder / f"{process}.out")
         for process, command in commands.items()
     ]
+
+
+def only_engine(name: str) -> None:
+    """Refuse a second engine for a desk before anything is touched: starting one removes the address of the first,
+    and with it the way to its kill switch.
+
+    Raises:
+        AccountLocked: an engine of that name runs; names its process.
+    """
+    from workbench.journal import AccountLock
+
+    folder = home_folder() / name
+    if (folder / "account.lock").exists():
+        AccountLock(folder).release()
 
 
 def existing_folder(option: str, folder: Path) -> Path:
@@ -143,9 +158,11 @@ async def supervise(
         working.cancel()
         stopping.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
+        ours = [(child.ready_file, child.pid) for child in children]
         await supervisor.stop()
-        for child in children:  # nobody answers there any more, so no link may be shown
-            child.ready_file.unlink(missing_ok=True)
+        for path, pid in ours:  # nobody answers there any more, so no link may be shown
+            if _pid_in(path) in (0, pid):
+                path.unlink(missing_ok=True)
         pid_file.unlink(missing_ok=True)
 
 
@@ -175,6 +192,7 @@ def register(app: typer.Typer) -> None:
         asked = load_settings(config, name=name, market=market, account={"cash": cash}).market
         if not asked.brokers:  # else the venues say what is listed, once the engine asks them
             open_data(asked.data, list(asked.symbols) or None, asked.start or None, asked.end or None)
+        only_engine(name)
         if fresh:
             from workbench.orchestrator.session_file import archive_journal
 
@@ -279,6 +297,15 @@ def register(app: typer.Typer) -> None:
             )
 
         asyncio.run(supervise([child], f"{name}-dashboard", ready))
+
+
+def _pid_in(path: Path) -> int:
+    """The process an address file names; 0 where it names none."""
+    try:
+        said = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return 0
+    return int(said.get("pid", 0)) if isinstance(said, dict) else 0
 
 
 def _alive(pid: int) -> bool:
