@@ -101,7 +101,9 @@ def check_data(
     """
     if isinstance(source, str | Path) and not is_data_file(Path(source)):
         sets = list_data(home)
-        symbols = {symbol: facts for facts in reversed(sets) for symbol in facts.symbols}  # the first one wins
+        symbols = {
+            symbol: facts for facts in reversed(sets) for symbol in facts.symbols
+        }  # the first one wins
         found = symbols | {facts.name: facts for facts in sets}
         if str(source) not in found:
             raise UnknownName("data", source, found, "Or give the path of a .parquet or .csv file")
