@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["period", "width", "total_return", "orders"]].head()
+tried.best(5)[["period", "width", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -65,3 +65,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # %% [markdown]
 # - **Two deviations are not rare here.** Returns have fat tails and bars are not independent: far more than one
 #   close in forty lies outside.
+#
+# ## Next
+# [donchian_breakout](donchian_breakout.ipynb): new highs and lows instead of bands. All pages: `docs/examples.md`. A
+# strategy of your own: `docs/strategies.md`.

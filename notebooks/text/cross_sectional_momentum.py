@@ -39,15 +39,17 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["lookback", "every", "best", "total_return", "orders"]].head()
+tried.best(5)[["lookback", "every", "best", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
-# The same object, live on paper:
+# The same object, live on paper. The desk's market must have the symbols: a data set of your own
+# (`workbench data import`), or an account at a venue.
 #
 # ```python
-# desk = wb.start()
-# momentum = desk.run(wb.strategies.CrossSectionalMomentum(), symbols=["AAA", "BBB", "CCC", "DDD"], quantity=100)
+# desk = wb.start("basket", data="my-basket")   # a data set with these symbols
+# names = ["AAA", "BBB", "CCC", "DDD"]
+# momentum = desk.run(wb.strategies.CrossSectionalMomentum(), symbols=names, quantity=100)
 # momentum.stop()
 # ```
 #
@@ -69,3 +71,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **The list of symbols looks back.** A basket of today's large companies has risen, or it would not be one. Use
 #   the list as it was then.
 # - **Everything trades at one instant.** Real baskets move prices and take time.
+#
+# ## Next
+# [market_maker](market_maker.ipynb): quotes instead of bars. All pages: `docs/examples.md`. A strategy of your own:
+# `docs/strategies.md`.

@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["entry", "exit", "total_return", "orders"]].head()
+tried.best(5)[["entry", "exit", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -66,3 +66,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # %% [markdown]
 # - **Full size at every breakout** ignores how wild the market is. The page on volatility targeting does
 #   something about that.
+#
+# ## Next
+# [volatility_targeted_trend](volatility_targeted_trend.ipynb): a size that follows the risk. All pages:
+# `docs/examples.md`. A strategy of your own: `docs/strategies.md`.

@@ -42,14 +42,15 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["entry", "delta", "total_return", "orders"]].head()
+tried.best(5)[["entry", "delta", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
-# The same object, live on paper:
+# The same object, live on paper. The desk's market must have both symbols: a data set of your own
+# (`workbench data import`), or an account at a venue.
 #
 # ```python
-# desk = wb.start()
+# desk = wb.start("pairs", data="my-pair")      # a data set with AAA and BBB
 # pairs = desk.run(wb.strategies.KalmanPairs(), symbols=["AAA", "BBB"], quantity=100)
 # pairs.stop()
 # ```
@@ -72,3 +73,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **Choosing the pair is the strategy.** Of a thousand pairs some fit by chance. A pair found by looking must be
 #   tried on data that were not looked at.
 # - **The filter's two constants matter more than `entry`.** A quick one follows the gap itself and sees nothing.
+#
+# ## Next
+# [cross_sectional_momentum](cross_sectional_momentum.ipynb): many symbols at once. All pages: `docs/examples.md`. A
+# strategy of your own: `docs/strategies.md`.

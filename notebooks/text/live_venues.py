@@ -156,3 +156,8 @@ desk.stop()
 for server in servers.values():
     server.terminate()
 print({venue: server.wait(10) for venue, server in servers.items()})
+
+# %% [markdown]
+# ## Next
+# What each figure and colour of an account means: `docs/venues.md`. Your own account in two lines of `workbench.toml`
+# and a key: `docs/brokers.md`. The strategy that was traded here: [rsi_reversion](rsi_reversion.ipynb).

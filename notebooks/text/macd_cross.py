@@ -37,7 +37,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["fast", "slow", "smoothing", "band", "total_return", "orders"]].head()
+tried.best(5)[["fast", "slow", "smoothing", "band", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -64,3 +64,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **Four parameters fit anything.** With four days of data some of the sets above must look good. The deflated
 #   Sharpe ratio asks how good luck alone would look in as many tries.
 # - **It knows no level.** In a slow, steady rise MACD is flat and the rule is out.
+#
+# ## Next
+# [bollinger_breakout](bollinger_breakout.ipynb): bands that breathe with the market. All pages: `docs/examples.md`. A
+# strategy of your own: `docs/strategies.md`.

@@ -40,15 +40,16 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("total_return", ascending=False)[["edge", "lean", "total_return", "orders"]].head()
+tried.best(5)[["edge", "lean", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
-# The same object, live on paper:
+# The same object, live on paper. It needs quotes, which the bundled bars do not have: an account at a venue sends
+# them, and so does an emulated venue.
 #
 # ```python
-# desk = wb.start()
-# maker = desk.run(wb.strategies.MarketMaker(), symbols=["AAA"], quantity=100)
+# desk = wb.attach("demo")                      # after: workbench demo --broker alpaca
+# maker = desk.run(wb.strategies.MarketMaker(), symbols=["AAPL"], quantity=100)
 # maker.stop()
 # ```
 #
@@ -70,3 +71,7 @@ for name, sim in {"alone at its price": None, "behind a queue": harder}.items():
 # - **Amendments are messages.** Two for nearly every quote: venues limit and charge them. `workbench run` stops a
 #   strategy that sends too many.
 # - Quotes must come from a feed: the bundled bars have none.
+#
+# ## Next
+# [live_venues](live_venues.ipynb): the same desk at three venues. All pages: `docs/examples.md`. A strategy of your
+# own: `docs/strategies.md`.

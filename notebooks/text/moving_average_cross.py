@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["fast", "slow", "short", "total_return", "orders"]].head()
+tried.best(5)[["fast", "slow", "short", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -67,3 +67,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **An exponential mean never forgets.** `workbench check MovingAverageCross` tells how many bars of past it
 #   takes until decisions no longer depend on where the data began: several times the slow period.
 # - **The gap overnight** moves both means at once; the first crossing of a morning is often its echo.
+#
+# ## Next
+# [sma_cross](sma_cross.ipynb): the same with simple means. All pages: `docs/examples.md`. A strategy of your own:
+# `docs/strategies.md`.

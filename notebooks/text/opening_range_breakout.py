@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["minutes", "short", "total_return", "orders"]].head()
+tried.best(5)[["minutes", "short", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -67,3 +67,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **The range of a wild morning is wide**: the stop, which is the other side of the range, lies far away.
 # - While the range is being set the rule is not asked; a position from the evening before would be held through
 #   it. It is flat by then, unless data end early: on a half day `out_h` comes too late.
+#
+# ## Next
+# [vwap_reversion](vwap_reversion.ipynb): a price that knows the volume. All pages: `docs/examples.md`. A strategy of
+# your own: `docs/strategies.md`.

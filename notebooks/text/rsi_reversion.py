@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["period", "low", "high", "total_return", "orders"]].head()
+tried.best(5)[["period", "low", "high", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -68,3 +68,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **Few trades prove nothing.** A dozen orders in four days is an anecdote.
 # - **It is long overnight** when the index has not recovered by the close; the gap of the morning is not its
 #   choice.
+#
+# ## Next
+# [moving_average_cross](moving_average_cross.ipynb): the opposite idea: follow the move instead of fading it. All
+# pages: `docs/examples.md`. A strategy of your own: `docs/strategies.md`.

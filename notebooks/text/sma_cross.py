@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["fast", "slow", "total_return", "orders"]].head()
+tried.best(5)[["fast", "slow", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -65,3 +65,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # %% [markdown]
 # - **The best pair of a sweep is the best of many.** Neighbours of a good pair should be good as well; a single
 #   bright spot in a heat map (`tried.heatmap()`) is luck.
+#
+# ## Next
+# [macd_cross](macd_cross.ipynb): the difference of two means, and its own mean. All pages: `docs/examples.md`. A
+# strategy of your own: `docs/strategies.md`.

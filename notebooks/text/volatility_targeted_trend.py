@@ -39,7 +39,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["fast", "slow", "target", "total_return", "orders"]].head()
+tried.best(5)[["fast", "slow", "target", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -68,3 +68,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # %% [markdown]
 # - **Always in the market**, long or short: short stock costs to borrow (`SimSettings(borrow_rate=...)`) and may
 #   not be had at all.
+#
+# ## Next
+# [opening_range_breakout](opening_range_breakout.ipynb): a rule with a clock. All pages: `docs/examples.md`. A
+# strategy of your own: `docs/strategies.md`.

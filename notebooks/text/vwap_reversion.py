@@ -38,7 +38,7 @@ tried = wb.sweep(
 tried
 
 # %%
-tried.frame().sort_values("sharpe", ascending=False)[["period", "width", "total_return", "orders"]].head()
+tried.best(5)[["period", "width", "total_return", "orders"]]
 
 # %% [markdown]
 # ## On a desk
@@ -67,3 +67,7 @@ for name, sim in {"free": None, "one tick worse": SimSettings(slippage="ticks", 
 # - **The volume is one exchange's.** A VWAP over all exchanges, which is what funds trade against, is another
 #   line.
 # - `out_h` is UTC: see the page on opening ranges for daylight saving.
+#
+# ## Next
+# [kalman_pairs](kalman_pairs.ipynb): two symbols at once. All pages: `docs/examples.md`. A strategy of your own:
+# `docs/strategies.md`.

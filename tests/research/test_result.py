@@ -115,6 +115,10 @@ def test_the_picture_shows_price_fills_equity_and_drawdown(busy: Result) -> None
     )
     assert [type(r.glyph) for r in equity.renderers] == [Line]
     assert [type(r.glyph) for r in drawdown.renderers] == [VArea]
+    assert drawdown.xaxis[0].axis_label == "time (UTC)"
+    assert not any(part.xaxis[0].visible for part in (price, equity))
+    asked = [part.yaxis[0].ticker.desired_num_ticks for part in (price, equity, drawdown)]
+    assert asked == [6, 4, 3]  # labels of a low figure would stand one in the other
     assert price.x_range is equity.x_range is drawdown.x_range
     assert list(equity.renderers[0].data_source.data["value"]) == list(busy.run.equity)
     candles = sum(len(r.data_source.data["x"]) for r in glyphs if isinstance(r.glyph, VBar))

@@ -213,7 +213,7 @@ def test_what_is_not_installed_names_its_extra(
     module: str, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(BadInput, match=r"install workbench\[(cluster|optimise)\]"):
+    with pytest.raises(BadInput, match=r"`pip install -e '\.\[(cluster|optimise)\]'`"):
         sweep(RSI, "SPY", period=[5, 6], **asked, **QUIET)
 
 

@@ -68,7 +68,7 @@ def test_an_order_shows_its_waterfall(shell: InteractiveShell, session: Session)
     assert "<svg" in shown(shell, order.trace())["text/html"]
 
 
-@pytest.mark.parametrize("name", ["orders", "positions", "fills", "latency", "strategies"])
+@pytest.mark.parametrize("name", ["orders", "positions", "fills", "latency", "strategies", "account"])
 def test_lists_show_as_tables(name: str, shell: InteractiveShell, session: Session) -> None:
     bundle = shown(shell, getattr(session, name))
     assert "<table" in bundle["text/html"]

@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
-from workbench.model.snapshot import Snapshot
+from workbench.model.snapshot import AccountRow, AlertRow, Snapshot
 from workbench.ui import static
+from workbench.ui.static import account_html, alerts_html
 from workbench.ui.waterfall import waterfall_html
 
 HOSTILE = '<img src=x onerror="alert(1)">'
@@ -104,3 +105,16 @@ def test_a_waterfall_without_any_time_is_still_drawn() -> None:
     from workbench.model.snapshot import TraceRow
 
     assert "<svg" in waterfall_html(TraceRow(1, "wb-1-1", ["feed"], [0.0], [0.0], [0.0], 0.0))
+
+
+def test_the_account_and_alerts_are_tables() -> None:
+    account = AccountRow("SIM-1", "USD", 1e6, 999_000.0, 1_000_019.5, 19.5, 0.0, 1.25, 1_020.0, -1_020.0)
+    shown = account_html(account)
+    for words in ("SIM-1", "USD", "999,000.00", "1,000,019.50", "+19.50", "1.25", "−1,020.00"):
+        assert f">{words}</td>" in shown
+    alerts = [AlertRow(10**18 + n * 10**9, "critical", "BUDGET", f"<b>word {n}</b>") for n in range(3)]
+    told = alerts_html(alerts, last=2)
+    assert told.index("word 2") < told.index("word 1")
+    assert "word 0" not in told
+    assert "<b>" not in told
+    assert 'white-space:normal">&lt;b&gt;word 2' in told

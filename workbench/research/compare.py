@@ -115,4 +115,5 @@ def _dates(figure: Any) -> None:
 
     figure.xaxis.ticker = DatetimeTicker()
     figure.xaxis.formatter = DatetimeTickFormatter()
+    figure.xaxis.axis_label = "time (UTC)"
     figure.xgrid.ticker = figure.xaxis[0].ticker

@@ -47,6 +47,8 @@ def execute(
             progress_bar=progress,
             kernel_name="python3",
             kernel_manager_class=LocalKernel,
+            # it is interrupted when it is told to end, and now and then says so on the terminal, as an error
+            extra_arguments=["--log-level=CRITICAL"],
         )
     except papermill.exceptions.PapermillExecutionError as error:
         text = f"{source.name}, cell {error.exec_count}: {error.ename}: {error.evalue}"

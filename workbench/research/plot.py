@@ -66,7 +66,7 @@ def result_plot(result: "Result", symbol: str = "") -> Any:
     equity = curve_figure("equity", 170, price.x_range, ts_ns, amounts(float(np.ptp(result.run.equity))))
     _draw_curve(equity, ts_ns, result.run.equity, "equity", "@value{0,0.00}")
     x, low = thinned(result.drawdown.to_numpy(np.float64), POINTS // 2)
-    drawdown = curve_figure("drawdown", 130, price.x_range, ts_ns, percents(float(-low.min())))
+    drawdown = curve_figure("drawdown", 150, price.x_range, ts_ns, percents(float(-low.min())))
     drawdown.varea(x, 0, low, color=COLOURS["down"], alpha=0.35)
     for part in (price, equity):
         part.xaxis.visible = False
@@ -83,6 +83,7 @@ def base_figure(label: str, height: int, x_range: Any = None) -> Any:
         tools="xpan,xwheel_zoom,xbox_zoom,reset,save", active_scroll="xwheel_zoom", active_drag="xpan",
         toolbar_location="right" if x_range is None else None, **more,
     )  # fmt: skip
+    made.yaxis.ticker.desired_num_ticks = max(2, min(6, height // 40))  # more would stand one in the other
     made.toolbar.logo = None
     made.outline_line_color = None
     made.title.text_color, made.title.text_font_size = COLOURS["text"], "14px"
@@ -96,11 +97,12 @@ def base_figure(label: str, height: int, x_range: Any = None) -> Any:
 
 
 def time_axis(figure: Any, ts_ns: Ints) -> None:
-    """Let the axis of instants tell times (UTC), and a dotted line follow the pointer."""
+    """Let the axis of instants tell times, and a dotted line follow the pointer."""
     from bokeh.models import CrosshairTool, CustomJSTickFormatter
     from bokeh.models.annotations import Span
 
     step = max(1, len(ts_ns) // 4_000)
+    figure.xaxis.axis_label = "time (UTC)"
     figure.xaxis.formatter = CustomJSTickFormatter(args={"ts": ts_ns[::step] / 1e6, "step": step}, code=_TIME)
     line = Span(dimension="height", line_dash="dotted", line_width=1, line_color=COLOURS["muted"])
     figure.add_tools(CrosshairTool(overlay=line))

@@ -99,7 +99,7 @@ def _parameter(table: Any, name: str, left: Any, right: Any, ts_ns: Any, x_range
     numbers = np.issubdtype(np.asarray(values[~table[name].isna()].tolist()).dtype, np.number)
     words = sorted({str(v) for v in values})
     places = values.astype(float) if numbers else np.array([words.index(str(v)) for v in values], float)
-    figure = curve_figure(name, 110, x_range, ts_ns, "0,0.[000]")
+    figure = curve_figure(name, 130, x_range, ts_ns, "0,0.[000]")
     if not numbers:
         figure.yaxis.ticker = list(range(len(words)))
         figure.yaxis.major_label_overrides = dict(enumerate(words))

@@ -40,6 +40,7 @@ _HEADS: Final = (
     "Streams",
 )
 _BAD: Final = ("down", "unauthorised", "closed")
+_WHY: Final = "display:block;white-space:normal;width:18em"
 _CELL: Final = "padding:2px 10px;text-align:{align};white-space:nowrap;vertical-align:top"
 
 
@@ -142,7 +143,9 @@ def differences_html(rows: Sequence[DifferenceRow]) -> str:
 def _cells(row: VenueAccountRow) -> list[str]:
     mark, colour = LIGHTS[light_of(row)]
     name, left = least_headroom(row)
-    why = f"<br><small>{escape(row.reason)}</small>" if row.reason and row.state != "healthy" else ""
+    why = (
+        f"<small style='{_WHY}'>{escape(row.reason)}</small>" if row.reason and row.state != "healthy" else ""
+    )
     known = row.books_ns > 0
     return [
         f"<b>{escape(row.account)}</b> <small>{escape(row.venue)} · {escape(row.mode)}</small>",

@@ -67,6 +67,7 @@ def rows_html(rows: Any) -> str | None:
         "PositionRow": lambda: static.positions_html(rows),
         "FillRow": lambda: static.fills_html(rows, last=50),
         "LatencyRow": lambda: static.latency_html(rows),
+        "AlertRow": lambda: static.alerts_html(rows),
         "VenueAccountRow": lambda: accounts_html(rows),
         "DifferenceRow": lambda: differences_html(rows),
     }
@@ -101,6 +102,8 @@ _HTML: dict[tuple[str, str], Callable[[Any], str | None]] = {
     ),
     ("workbench.model.snapshot", "TraceRow"): waterfall_html,
     ("workbench.model.snapshot", "Snapshot"): static.snapshot_html,
+    ("workbench.model.snapshot", "AccountRow"): static.account_html,
+    ("workbench.model.snapshot", "AlertRow"): lambda row: static.alerts_html([row]),
     ("workbench.model.snapshot", "PositionRow"): lambda row: static.positions_html([row]),
     ("workbench.model.snapshot", "OrderRow"): lambda row: static.orders_html([row]),
     ("workbench.model.snapshot", "FillRow"): lambda row: static.fills_html([row]),

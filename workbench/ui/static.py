@@ -8,10 +8,21 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
-from workbench.model.snapshot import FillRow, LatencyRow, OrderRow, PositionRow, Snapshot, StrategyRow
+from workbench.model.snapshot import (
+    AccountRow,
+    AlertRow,
+    FillRow,
+    LatencyRow,
+    OrderRow,
+    PositionRow,
+    Snapshot,
+    StrategyRow,
+)
 from workbench.ui.accounts import account_line, accounts_html
 
 __all__ = [
+    "account_html",
+    "alerts_html",
     "escape",
     "fills_html",
     "latency_html",
@@ -24,7 +35,7 @@ __all__ = [
     "table_html",
 ]
 
-_CELL = "padding:2px 10px;text-align:{align};white-space:nowrap"
+_CELL = "padding:2px 10px;text-align:{align};white-space:{wrap}"
 
 
 def money(value: float, sign: bool = False) -> str:
@@ -66,20 +77,27 @@ def micros(value: float) -> str:
 
 
 def table_html(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, empty: str = "none"
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    words: int = 1,
+    folds: str = "",
+    empty: str = "none",
 ) -> str:
-    """An HTML table; the first `words` columns are words (left), the rest numbers (right)."""
-    aligned = ["left" if i < words else "right" for i in range(len(heads))]
+    """An HTML table; the first `words` columns are words (left), the rest numbers (right); what stands under `folds`
+    may take several lines."""
+    looks = [
+        _CELL.format(
+            align="left" if i < words else "right", wrap="normal" if head == folds and folds else "nowrap"
+        )
+        for i, head in enumerate(heads)
+    ]
     head = "".join(
-        f'<th style="{_CELL.format(align=a)};font-weight:600">{escape(h)}</th>'
-        for h, a in zip(heads, aligned, strict=True)
+        f'<th style="{look};font-weight:600">{escape(h)}</th>' for h, look in zip(heads, looks, strict=True)
     )
     body = "".join(
         "<tr>"
-        + "".join(
-            f'<td style="{_CELL.format(align=a)}">{escape(value)}</td>'
-            for value, a in zip(row, aligned, strict=True)
-        )
+        + "".join(f'<td style="{look}">{escape(value)}</td>' for value, look in zip(row, looks, strict=True))
         + "</tr>"
         for row in rows
     )
@@ -87,6 +105,34 @@ def table_html(
         return f"<p><i>{escape(empty)}</i></p>"
     return (
         f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def account_html(row: AccountRow) -> str:
+    """The desk's account as a table, amounts in its currency."""
+    return table_html(
+        ["Account", "Currency", "Cash", "Equity", "Realized", "Unrealized", "Fees", "Exposure", "net"],
+        [
+            [
+                row.account,
+                row.currency,
+                *(money(v) for v in (row.cash, row.equity)),
+                *(money(v, sign=True) for v in (row.realized, row.unrealized)),
+                *(money(v) for v in (row.fees, row.gross_exposure, row.net_exposure)),
+            ]
+        ],
+        words=2,
+    )
+
+
+def alerts_html(rows: Sequence[AlertRow], last: int = 50) -> str:
+    """The last alerts as a table, newest first; their words take the lines they need."""
+    return table_html(
+        ["Time (UTC)", "Severity", "Code", "What"],
+        [[when(r.ts_ns), r.severity, r.code, r.text] for r in list(rows)[: -last - 1 : -1]],
+        words=4,
+        folds="What",
+        empty="no alert",
     )
 
 

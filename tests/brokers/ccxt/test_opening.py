@@ -127,7 +127,7 @@ def test_without_an_exchange_nothing_is_claimed_and_without_ccxt_the_extra_is_na
     library.cache_clear()
     monkeypatch.setitem(sys.modules, "ccxt.pro", None)
     try:
-        with pytest.raises(Refused, match=r"needs the extra 'ccxt': pip install 'workbench\[ccxt\]'"):
+        with pytest.raises(Refused, match=r"needs the extra 'ccxt': `pip install -e '\.\[ccxt\]'`"):
             library_module.library()
     finally:
         monkeypatch.undo()
@@ -145,7 +145,7 @@ async def test_without_ccxt_an_account_says_in_one_line_what_to_install(
     monkeypatch.setitem(sys.modules, "ccxt.pro", None)
     try:
         for ask in (ccxt_bridge.open_broker, ccxt_bridge.open_feed, binanceus.open_broker):
-            with pytest.raises(Refused, match=r"pip install 'workbench\[ccxt\]'") as caught:
+            with pytest.raises(Refused, match=r"pip install -e '\.\[ccxt\]'") as caught:
                 ask(settings)
             assert "\n" not in str(caught.value)
         with pytest.raises(Refused, match="needs the extra 'ccxt'"):

@@ -8,7 +8,7 @@ door.py        the session ccxt gets                   feed.py      market data
 broker.py      the contract                            pages.py      lists, to their end
 amendments.py, finder.py, executions.py, watch.py      what it is made of
 
-ccxt is an extra: `pip install 'workbench[ccxt]'`. It is loaded when an account is opened.
+ccxt is an extra: `pip install -e '.[ccxt]'` in the project's folder. It is loaded when an account is opened.
 """
 
 from workbench.brokers.ccxt.preset import Preset

@@ -69,7 +69,9 @@ def library() -> ModuleType:
     try:
         import ccxt.pro as found
     except ImportError as error:
-        raise Refused("venue 'ccxt' needs the extra 'ccxt': pip install 'workbench[ccxt]'") from error
+        raise Refused(
+            "venue 'ccxt' needs the extra 'ccxt': `pip install -e '.[ccxt]'` in the project's folder"
+        ) from error
     module: ModuleType = found
     return module
 

@@ -153,7 +153,9 @@ def _from_keyring(service: str) -> Mapping[str, str]:
     try:
         import keyring
     except ImportError as error:
-        raise Refused("the key ring needs the extra 'keyring': pip install 'workbench[keyring]'") from error
+        raise Refused(
+            "the key ring needs the extra 'keyring': `pip install -e '.[keyring]'` in the project's folder"
+        ) from error
     found = {field: keyring.get_password(service, field) for field in ("key", "secret")}
     missing = [field for field, value in found.items() if not value]
     if missing:

@@ -27,7 +27,8 @@ _STYLE = """
 body { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
        color: #111827; background: #f3f5f8; margin: 0; }
 main { max-width: 1180px; margin: 0 auto; padding: 20px 24px 60px; }
-section { background: #fff; border: 1px solid #e1e6ee; border-radius: 8px; padding: 14px 18px; margin: 14px 0; }
+section { background: #fff; border: 1px solid #e1e6ee; border-radius: 8px; padding: 14px 18px; margin: 14px 0;
+          overflow-x: auto; }
 h1 { font-size: 24px; margin: 6px 0 2px; } h2 { font-size: 16px; margin: 2px 0 10px; }
 p.lead { color: #5b6678; margin: 2px 0 12px; }
 table { border-collapse: collapse; font-size: 13px; } td, th { padding: 3px 12px 3px 0; text-align: right; }

@@ -1,4 +1,4 @@
-"""Chunks on a Dask cluster: any machine that has the workbench installed. Needs workbench[cluster].
+"""Chunks on a Dask cluster: any machine that has the workbench installed. Needs the extra `cluster`.
 
 The strategy travels as source and is compiled where it runs, the data is scattered once to every worker. A worker that
 dies takes nothing with it but the chunks it was busy with: they are done again elsewhere, and each is counted once.
@@ -35,7 +35,9 @@ def run_on_cluster(board: Board, cluster: Any) -> None:
     try:
         from distributed import Client
     except ImportError as error:
-        raise BadInput("cluster= needs Dask: install workbench[cluster]") from error
+        raise BadInput(
+            "cluster= needs Dask: `pip install -e '.[cluster]'` in the project's folder"
+        ) from error
     connect: Any = Client
     client: Any = cluster
     ours = not isinstance(cluster, Client)

@@ -1,5 +1,5 @@
-"""A sweep that looks where it is promising: Optuna proposes sets, the lanes run them in batches. Needs
-workbench[optimise].
+"""A sweep that looks where it is promising: Optuna proposes sets, the lanes run them in batches. Needs the
+extra `optimise`.
 
 Every batch goes into the results file with its sets, so an interrupted search goes on with all it has learnt.
 
@@ -65,7 +65,8 @@ def optuna_search(
     try:
         import optuna
     except ImportError as error:
-        raise BadInput('method="optuna" needs Optuna: install workbench[optimise]') from error
+        text = 'method="optuna" needs Optuna: '
+        raise BadInput(f"{text}`pip install -e '.[optimise]'` in the project's folder") from error
     for name, axis in axes.items():
         if isinstance(axis, Drawn):
             raise BadInput(f'{cls.__name__}.{name}: method="optuna" takes ranges and lists, no distributions')

@@ -88,7 +88,7 @@ def sweep(
             tuple of them for one account) by itself; "each" is every symbol of the data by itself.
         spans: (start, end) pairs, an axis of dates; `start` and `end` give one span.
         method: "grid" (the default), "random" (`n` draws; the default when `n` is given), "optuna" (`trials`; needs
-            workbench[optimise]).
+            the extra `optimise`).
         sets: a list of dictionaries, or a DataFrame, instead of axes.
         axes: axes by name, for parameters that are called like an argument here.
         objective: what `best` ranks by: "sharpe", "total_return", "final_equity" or "max_drawdown".
@@ -97,7 +97,7 @@ def sweep(
             understood.
         options: what else single runs take: `loop`.
         workers: how many threads or processes; None takes every core.
-        cluster: address of a Dask scheduler, or a `distributed.Client` (needs workbench[cluster]).
+        cluster: address of a Dask scheduler, or a `distributed.Client` (needs the extra `cluster`).
         out: the results file; None keeps it under the workbench's home, where the newest 50 stay.
         resume: go on where an interrupted sweep with the same code, data and arguments left off.
         progress: False for silence, or a function told (sets done, sets in all).
