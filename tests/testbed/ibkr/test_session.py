@@ -144,6 +144,14 @@ def test_the_gateway_has_its_pace_and_a_penalty_box() -> None:
     assert all(pacing.allows("/tickle", 5.0) for _ in range(1_000))
 
 
+def test_who_tries_an_endpoint_again_each_second_is_let_through() -> None:
+    pacing = Pacing()
+    passed = [second for second in range(120) if pacing.allows("/portfolio/accounts", float(second))]
+    assert passed[:3] == [0, 1, 2]
+    assert passed[3:] == list(range(5, 120, 5))
+    assert pacing.boxed_until_s == 0.0
+
+
 async def test_too_many_requests_and_the_limits_lifted() -> None:
     async with gate(limits=True) as found:
         answers = [await found("GET", "/tickle") for _ in range(8)]

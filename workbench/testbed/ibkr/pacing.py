@@ -3,8 +3,9 @@
 Lives here: the figures and the counting. Not here: what the refusal looks like (refusals.py).
 
 How strictly the real gateway counts could not be confirmed. Here every allowance is a bucket: some at once, then at its
-rate. The whole gateway lets 100 requests pass at once, and 10 a second in the long run. Refusals in ten different
-seconds of a minute put the client into the penalty box for ten minutes.
+rate. The whole gateway lets 100 requests pass at once, and 10 a second in the long run. Who asks beyond that in ten
+different seconds of a minute is put into the penalty box for ten minutes. The pace of a single endpoint only refuses:
+published clients try again each second until it lets them through, and they live with the real gateway.
 """
 
 from typing import Final
@@ -77,14 +78,17 @@ class Pacing:
             self.refused += 1
             return False
         bucket = self._endpoints.get(path)
-        taken = (self._gateway,) if bucket is None else (self._gateway, bucket)
-        if all(one.room(now_s) for one in taken):
-            for one in taken:
-                one.take()
-            return True
-        self.refused += 1
-        self._strike(now_s)
-        return False
+        if not self._gateway.room(now_s):
+            self.refused += 1
+            self._strike(now_s)
+            return False
+        if bucket is not None:
+            if not bucket.room(now_s):
+                self.refused += 1
+                return False
+            bucket.take()
+        self._gateway.take()
+        return True
 
     def _strike(self, now_s: float) -> None:
         second = int(now_s)
