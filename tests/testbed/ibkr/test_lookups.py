@@ -40,6 +40,8 @@ async def test_watch_lists_are_kept() -> None:
             assert (await found("POST", "/iserver/watchlist", wrong))[0] == 400
         assert (await found("DELETE", "/iserver/watchlist?id=7"))[1]["data"] == {"deleted": "7"}
         assert (await found("GET", "/iserver/watchlist?id=7"))[0] == 503
+        assert (await found("POST", "/iserver/watchlist", told))[0] == 200
+        assert (await found("DELETE", "/iserver/watchlist", {"id": "7"}))[1]["data"] == {"deleted": "7"}
 
 
 async def test_reports_follow_the_books() -> None:

@@ -1,11 +1,12 @@
 """The emulated gateway's account by segments, its owner, its trading days, and paths with a part left out."""
 
+import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.testbed.ibkr.gate import AAPL, gate
+from tests.testbed.ibkr.gate import AAPL, gate, listening
 
 _NAMES = {
     "available_funds": {"current_available", "current_excess", "overnight_available", "Lk Ahd Excss Lqdty"},
@@ -87,3 +88,25 @@ async def test_there_is_no_prompt_to_answer() -> None:
         assert (await found("POST", "/iserver/notification", {"orderId": 1}))[0] == 400
         answer = {"orderId": 1, "reqId": "2", "text": "Yes"}
         assert (await found("POST", "/iserver/notification", answer))[0] == 503
+
+
+async def test_the_summary_tells_of_segments_too() -> None:
+    async with gate(cash=1_000_000.0) as found:
+        await found.order(quantity=100)
+        rows = await found.get(f"/portfolio/{found.account}/summary")
+        for name in (
+            "netliquidation",
+            "excessliquidity",
+            "initmarginreq",
+            "fullavailablefunds",
+            "totalcashvalue",
+        ):
+            assert rows[f"{name}-s"]["amount"] == rows[name]["amount"]
+            assert rows[f"{name}-c"]["amount"] == 0.0
+        assert (rows["leverage-s"]["value"], rows["netliquidation-s"]["currency"]) == ("0.02", "USD")
+        keys = {"keys": ["ExcessLiquidity-S", "NetLiquidation-C"], "fields": ["currency", "monetaryvalue"]}
+        async with listening(found, f"ssd+{found.account}+{json.dumps(keys)}") as heard:
+            said = next(one for one in heard.said if one.get("topic") == f"ssd+{found.account}")
+        told = {row["key"]: row for row in said["result"]}
+        assert set(told) == {"AccountCode", "ExcessLiquidity-S", "NetLiquidation-C"}
+        assert told["ExcessLiquidity-S"]["monetaryValue"] == rows["excessliquidity-s"]["amount"]

@@ -1,32 +1,18 @@
 """The account's summary and ledger as the socket tells them: a list of rows with a key each.
 
-Lives here: those rows. Not here: the figures (portfolio.py), when they are told (socket.py).
+Lives here: those rows. Not here: the figures (summary.py, portfolio.py), when they are told (socket.py).
 """
 
 from typing import Any, Final
 
+from workbench.testbed.exchange import Exchange
+from workbench.testbed.ibkr.account import Account
 from workbench.testbed.ibkr.portfolio import Portfolio
+from workbench.testbed.ibkr.summary import capitals, summary_of
 
 __all__ = ["chosen", "ledger_rows", "summary_rows"]
 
 _ALWAYS: Final = "AccountCode"
-_CAPITALS: Final = {
-    "netliquidation": "NetLiquidation",
-    "totalcashvalue": "TotalCashValue",
-    "settledcash": "SettledCash",
-    "buyingpower": "BuyingPower",
-    "availablefunds": "AvailableFunds",
-    "excessliquidity": "ExcessLiquidity",
-    "equitywithloanvalue": "EquityWithLoanValue",
-    "grosspositionvalue": "GrossPositionValue",
-    "initmarginreq": "InitMarginReq",
-    "maintmarginreq": "MaintMarginReq",
-    "accruedcash": "AccruedCash",
-    "accountcode": _ALWAYS,
-    "accounttype": "AccountType",
-    "accountready": "AccountReady",
-    "leverage": "Leverage",
-}
 _LEDGER: Final = {
     "acctCode": "acctcode",
     "secondKey": "secondkey",
@@ -40,14 +26,14 @@ _LEDGER: Final = {
     "severity": "severity",
     "timestamp": "timestamp",
 }
-_KEPT: Final = frozenset({"key", "timestamp", "value", "acctCode"})
+_KEPT: Final = frozenset({"key", "timestamp", "value", "acctcode"})
 
 
-def summary_rows(portfolio: Portfolio) -> list[dict[str, Any]]:
+def summary_rows(exchange: Exchange, account: Account) -> list[dict[str, Any]]:
     """Every figure of the summary: money with its currency, anything else as a text."""
     rows: list[dict[str, Any]] = []
-    for name, row in portfolio.summary_rows().items():
-        shown = {"key": _CAPITALS.get(name, name), "timestamp": row["timestamp"], "severity": 0}
+    for name, row in summary_of(exchange, account).items():
+        shown = {"key": capitals(name), "timestamp": row["timestamp"], "severity": 0}
         if row["value"] is None:
             shown |= {"monetaryValue": row["amount"], "currency": row["currency"]}
         else:
@@ -65,7 +51,7 @@ def ledger_rows(portfolio: Portfolio) -> list[dict[str, Any]]:
 
 
 def chosen(rows: list[dict[str, Any]], said: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows and fields a client asked for; whose account it is it hears in any case.
+    """The rows and fields a client asked for, a field's name in any letters; it always hears whose account it is.
 
     >>> chosen([{"key": "A", "x": 1, "y": 2}, {"key": "B", "x": 3}], {"keys": ["A"], "fields": ["x"]})
     [{'key': 'A', 'x': 1}]
@@ -74,6 +60,6 @@ def chosen(rows: list[dict[str, Any]], said: dict[str, Any]) -> list[dict[str, A
     if isinstance(keys, list):
         rows = [row for row in rows if row["key"] in (*keys, _ALWAYS)]
     if isinstance(fields, list):
-        kept = _KEPT | set(fields)
-        rows = [{k: v for k, v in row.items() if k in kept} for row in rows]
+        kept = _KEPT | {str(name).lower() for name in fields}
+        rows = [{k: v for k, v in row.items() if k.lower() in kept} for row in rows]
     return rows

@@ -14,6 +14,7 @@ from workbench.testbed.ibkr.money import money_of
 from workbench.testbed.ibkr.quirks import Quirks
 from workbench.testbed.ibkr.refusals import Refusal
 from workbench.testbed.ibkr.session import Session
+from workbench.testbed.ibkr.summary import summary_of
 from workbench.testbed.ibkr.words import amount
 from workbench.testbed.market import Board
 
@@ -120,43 +121,7 @@ class Portfolio:
         }
 
     def summary(self, call: Call) -> Answer:
-        return Answer(self.summary_rows())
-
-    def summary_rows(self) -> dict[str, dict[str, Any]]:
-        """Figures by their lower-case names."""
-        money = money_of(self.exchange)
-        now_ms = self.exchange.clock.now_ns() // 1_000_000
-        figures = {
-            "netliquidation": money.net,
-            "totalcashvalue": money.cash,
-            "settledcash": money.cash,
-            "buyingpower": money.buying_power,
-            "availablefunds": money.available,
-            "excessliquidity": money.net - money.margin,
-            "equitywithloanvalue": money.net,
-            "grosspositionvalue": money.gross,
-            "initmarginreq": money.margin,
-            "maintmarginreq": money.margin // 2,
-            "accruedcash": 0,
-        }
-        texts = {
-            "accountcode": self._account.account,
-            "accounttype": "INDIVIDUAL",
-            "accountready": "true",
-            "leverage": f"{money.gross / money.net:.2f}" if money.net else "0.00",
-        }
-        rows = {name: self._row(units_e8, None, now_ms) for name, units_e8 in figures.items()}
-        return {**rows, **{name: self._row(0, text, now_ms) for name, text in texts.items()}}
-
-    def _row(self, units_e8: int, value: str | None, now_ms: int) -> dict[str, Any]:
-        return {
-            "amount": amount(units_e8),
-            "currency": self._account.currency if value is None else None,
-            "isNull": False,
-            "timestamp": now_ms,
-            "value": value,
-            "severity": 0,
-        }
+        return Answer(summary_of(self.exchange, self._account))
 
     def ledger(self, call: Call) -> Answer:
         return Answer(self.ledger_rows())

@@ -271,7 +271,8 @@ class Gateway:
         client.send(topic, {"result": f"unsubscribed from {'summary' if topic == 'ssd' else 'ledger'}"})
 
     def _tell_balances(self, client: Client, topic: str) -> None:
-        rows = summary_rows(self._portfolio) if topic == "ssd" else ledger_rows(self._portfolio)
+        ours = topic == "ssd"
+        rows = summary_rows(self.exchange, self._account) if ours else ledger_rows(self._portfolio)
         shown = chosen(rows, client.summaries[topic])
         client.send(topic, {"topic": f"{topic}+{self._account.account}", "result": shown})
 

@@ -92,7 +92,9 @@ class WatchLists:
         }
 
     def _found(self, call: Call) -> dict[str, Any]:
-        kept = self._lists.get(call.query.get("id", ""))
+        """The list of an id in the query, or in the body, where some clients put what they ask with."""
+        said = call.query if "id" in call.query else json_object(call.body)
+        kept = self._lists.get(str(said.get("id", "")))
         if kept is None:
             raise unavailable()
         return kept
