@@ -7,7 +7,7 @@ import pytest
 from tests.brokers.ibkr.desk import CHANGE, DELETE, LIST, POST, REPLY, STATUS, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.tickets import ticket
-from workbench.errors import VenueRefused
+from workbench.errors import OutcomeUnknown, VenueRefused
 from workbench.model.effects import Amend, Cancel
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, STOP_LIMIT
 from workbench.model.reports import AmendRefused, CancelRefused
@@ -27,10 +27,11 @@ def at_limit(desk: Desk, order: Any) -> tuple[float, float]:
     [
         {"what": "lost_reply", "seconds": 0.02},
         {"what": "drop"},
+        {"what": "status", "status": 408},
         {"what": "status", "status": 503},
         {"what": "reset", "bytes": 0, "handled": True},
     ],
-    ids=lambda fault: fault["what"],
+    ids=lambda fault: f"{fault['what']}{fault.get('status', '')}",
 )
 async def test_a_cancel_is_repeated_until_it_is_answered(fault: dict[str, Any]) -> None:
     async with trading() as desk:
@@ -110,9 +111,11 @@ async def test_cancelling_everything_without_an_answer_is_done_one_by_one() -> N
     [
         {"what": "lost_reply", "seconds": 0.02},
         {"what": "reset", "bytes": 0, "handled": True},
+        {"what": "status", "status": 408, "handled": True},
         {"what": "status", "status": 503, "handled": True},
+        {"what": "mutate", "unset": ["0.order_id"]},
     ],
-    ids=lambda fault: fault["what"],
+    ids=lambda fault: f"{fault['what']}{fault.get('status', '')}",
 )
 @pytest.mark.parametrize("where", [CHANGE, REPLY])
 async def test_an_amendment_whose_answer_is_lost_is_found(fault: dict[str, Any], where: str) -> None:
@@ -210,11 +213,12 @@ async def test_a_number_that_is_given_twice_names_neither_order() -> None:
         assert known.filled_e8 == 0
 
 
-async def test_a_number_that_names_another_order_is_noticed_by_its_side() -> None:
+@pytest.mark.parametrize("named", [{"side": "S"}, {"conid": 265_598}], ids=str)
+async def test_a_number_that_names_another_order_is_noticed(named: dict[str, Any]) -> None:
     async with trading() as desk:
         order = desk.away()
         await desk.submit(order)
-        desk.fault("mutate", STATUS, set={"side": "S", "order_status": "Filled", "cum_fill": 10})
+        desk.fault("mutate", STATUS, set={**named, "order_status": "Cancelled", "cum_fill": 0})
         await desk.broker.sweep(settled_s=0.0)
         await desk.broker.order(order.client_id)
         assert desk.kinds(order) == ["Accepted"]
@@ -272,6 +276,15 @@ async def test_flatten_tries_every_position_before_it_says_what_failed() -> None
         with pytest.raises(VenueRefused, match="not today"):
             await desk.broker.flatten()
         assert len(desk.venue.exchange.orders) == 2
+
+
+async def test_a_closing_order_whose_answer_names_none_is_no_refusal() -> None:
+    async with trading() as desk:
+        desk.venue.console.position("SPY", 3)
+        desk.fault("mutate", POST, count=1, unset=["0.order_id"])
+        with pytest.raises(OutcomeUnknown, match="asked about it"):
+            await desk.broker.flatten()
+        assert len(desk.venue.exchange.orders) == 1
 
 
 # -- brackets and pairs ----------------------------------------------------------------------------------------------

@@ -18,12 +18,16 @@ HANDLED: list[dict[str, Any]] = [
     {"what": "truncate", "bytes": 20},
     {"what": "invalid_json"},
     {"what": "huge", "bytes": 20_000_000},
-    *({"what": "status", "status": status, "handled": True} for status in (500, 502, 503, 504)),
+    *({"what": "status", "status": status, "handled": True} for status in (408, 500, 502, 503, 504)),
+    # words that are a refusal elsewhere prove nothing when the status says that nobody knows
+    {"what": "status", "status": 503, "handled": True, "text": "No data"},
+    {"what": "status", "status": 500, "handled": True, "text": "no bridge"},
+    {"what": "status", "status": 408, "handled": True, "text": "Please query /accounts first"},
 ]
 NEVER_ARRIVED: list[dict[str, Any]] = [
     {"what": "drop"},
     {"what": "reset", "bytes": 0},
-    *({"what": "status", "status": status} for status in (500, 502, 503, 504)),
+    *({"what": "status", "status": status} for status in (408, 500, 502, 503, 504)),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.brokers.ibkr.desk import POST as ORDERS
 from tests.brokers.ibkr.desk import REPLY, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.config import Options
@@ -111,6 +112,29 @@ async def test_a_question_nobody_knows_is_answered_with_no() -> None:
         await desk.submit(order)
         answer = refusal(desk, order)
         assert (answer.code, "Please confirm o77777" in answer.text) == ("QUESTION o77777", True)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (["o354"], 'options.answers = "o354=yes"'),
+        (["o163", "p77"], 'options.answers = "o163=yes, p77=yes"'),
+        (["brand-new"], 'options.answers = "*=yes"'),
+        ([], "what has no id cannot be agreed to"),
+    ],
+)
+async def test_a_refusal_names_a_setting_that_agrees_or_says_that_none_does(
+    kinds: list[str], words: str
+) -> None:
+    async with trading(settings={"options": {"answers": ""}}) as desk:
+        desk.fault("mutate", ORDERS, count=1, set={"0.messageIds": kinds})
+        order = desk.away(0.9)
+        await desk.submit(order)
+        said = refusal(desk, order).text
+        assert words in said
+        assert "\n" not in said
+        setting = said.partition('options.answers = "')[2].partition('"')[0]
+        assert Policy(setting).answer(kinds) is bool(kinds)
 
 
 async def test_general_warnings_need_no_setting() -> None:

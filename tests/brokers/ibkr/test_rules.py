@@ -6,6 +6,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from tests.brokers.ibkr.desk import trading
 from workbench.brokers import open_broker
 from workbench.brokers.ibkr.client import IbkrClient, IbkrDialect
 from workbench.brokers.ibkr.config import Options
@@ -248,7 +249,10 @@ def test_prices_have_a_step_for_each_band() -> None:
         (500, b'{"error":"Please query /accounts first","statusCode":500}', VenueDown, "ACCOUNTS"),
         (401, b"Access Denied", KeysRefused, "NO_LOGIN"),
         (429, b'{"error":"Too Many Requests"}', RateLimited, ""),
-        (500, b'{"error":"No data."}', VenueRefused, "NO_DATA"),
+        (500, b'{"error":"No data."}', type(None), None),
+        (500, b'{"error":"no bridge"}', type(None), None),
+        (408, b'{"error":"Insufficient funds"}', type(None), None),
+        (408, b'{"error":"Please query /accounts first"}', type(None), None),
         (404, b"<html>not here</html>", VenueRefused, ""),
         (200, b'{"error":null,"orders":[]}', type(None), None),
         (200, b"[]", type(None), None),
@@ -288,6 +292,15 @@ def test_a_penalty_box_is_left_after_ever_longer_pauses() -> None:
         assert isinstance(error, RateLimited)
         pauses.append(error.retry_after_s)
     assert pauses == [1.0, 5.0, 60.0, 600.0, 600.0]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_chart_of_nothing_is_one_whatever_its_status(status: int) -> None:
+    async with trading() as desk:
+        desk.fault("status", "rest:GET /v1/api/iserver/marketdata/history", status=status, text="No data.")
+        with pytest.raises(VenueRefused) as caught:
+            await desk.broker.client.history({"conid": "1"})
+        assert caught.value.code == "NO_DATA"
 
 
 def test_the_loss_of_a_session_is_told() -> None:

@@ -1,5 +1,6 @@
 """Sessions that are lost, taken away or not there; whose account it is; certificates."""
 
+import asyncio
 import hashlib
 import ssl
 from typing import Any
@@ -90,6 +91,19 @@ async def test_a_probe_opens_what_was_lost() -> None:
         assert desk.ibkr.session.brokerage
         assert desk.ibkr.session.accounts_asked
         assert desk.broker.pool.health.state == "healthy"
+
+
+async def test_a_connection_that_fails_leaves_nothing_that_opens_sessions() -> None:
+    """The gateway loses the session while the account is opened: nobody is there for whom to open it again."""
+    async with emulated("ibkr", speed=0, limits=False) as venue:
+        where, text = "rest:GET /v1/api/portfolio/accounts", "Bad Request: no bridge"
+        venue.faults.add(Fault(what="status", where=where, status=400, text=text))
+        broker = opened(venue, [SPY])
+        with pytest.raises(VenueDown):
+            await broker.connect(lambda report: None)
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "ibkr session"]
+        broker.session.lost("too late")
+        assert broker.session._reviving is None
 
 
 async def test_suppressed_questions_are_suppressed_again_in_the_next_session() -> None:

@@ -9,6 +9,7 @@ topics.py     the socket                           updates.py, fills.py what it 
 feed.py       market data that is told             screens.py, bars.py  quotes, prints and bars from it
 charts.py     history                              chain.py             question after question
 legs.py       exits without their client ids       tickets.py           what an order is said to be
+executions.py corrections, commissions to come
 """
 
 from collections.abc import Sequence

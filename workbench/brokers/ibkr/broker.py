@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from workbench.brokers.contract import BrokerAccount
-from workbench.brokers.ibkr.chain import Chain
+from workbench.brokers.ibkr.chain import Chain, failed, taken
 from workbench.brokers.ibkr.client import IbkrClient
 from workbench.brokers.ibkr.config import VENUE, Allowances, options_of, place_of
 from workbench.brokers.ibkr.contracts import Contracts
@@ -46,7 +46,6 @@ __all__ = ["External", "IbkrBroker"]
 logger = logging.getLogger(__name__)
 
 _LIVE_S: Final = 20.0
-_FAILED: Final = ("Failed", "Rejected")
 _HINT_S: Final = 0.05
 _PAY_S: Final = 10.0
 _AFTER_CANCEL_S: Final = (0.5, 1.5)
@@ -97,7 +96,14 @@ class IbkrBroker(VenueBroker):
         self.rules = Rules(instruments)
         self.client = IbkrClient(pool, self.place)
         self.session = Session(self.client, settings, self.options)
-        self.finder = Finder(self.client, self.tracker, self._look_later, inactive_s=look_first_s)
+        self.finder = Finder(
+            self.client,
+            self.tracker,
+            self._look_later,
+            inactive_s=look_first_s,
+            absent_after_s=settings.absent_after_s,
+            absent_times=settings.absent_times,
+        )
         self.chain = Chain(self.client, self.session.policy)
         self.fills = Fills(self.tracker, self.finder, self.client)
         self.updates = Updates(self.tracker, self.finder, self.fills, self._look_later)
@@ -107,6 +113,13 @@ class IbkrBroker(VenueBroker):
     # -- opening ---------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
+        try:
+            await self._opened()
+        except BaseException:
+            await self.session.close()  # else it would go on opening a session that nobody uses
+            raise
+
+    async def _opened(self) -> None:
         await self.session.open()
         await self.rules.learn(Contracts(self.client, str(self.place.rest), self.options))
         self.pool.health.probe = self.session.probe
@@ -179,11 +192,11 @@ class IbkrBroker(VenueBroker):
             External(
                 row.number,
                 row.order_ref or "",
-                row.ticker,
-                row.side,
+                row.ticker or "",
+                row.side or "",
                 optional_e8(row.totalSize, "totalSize"),
                 optional_e8(row.filledQuantity, "filledQuantity"),
-                row.status,
+                row.status or "",
             )
             for row in rows
             if row.number in strangers
@@ -221,9 +234,7 @@ class IbkrBroker(VenueBroker):
         async with self._turns.turn(EXIT):
             rows = await self.client.place(self.session.account, [said], EXIT)
             rows = await self.chain.answered(rows, EXIT, said["cOID"])
-        if not rows or rows[0].order_id is None or _failed(rows[0]):
-            text = (rows[0].text or rows[0].error if rows else None) or "refused without a reason"
-            raise VenueRefused(VENUE, text, "the position is open still", code="FAILED")
+        taken(rows, "the position is open still")
 
     # -- orders ------------------------------------------------------------------------------------------------------
 
@@ -255,7 +266,7 @@ class IbkrBroker(VenueBroker):
             told[batch[0].client_id] = rows[0]
         else:
             told = {row.local_order_id: row for row in rows if row.local_order_id}
-            if not told and len(rows) == len(batch) and all(_failed(row) for row in rows):
+            if not told and len(rows) == len(batch) and all(failed(row) for row in rows):
                 told = {tracked.client_id: row for tracked, row in zip(batch, rows, strict=True)}
             left = [tracked for tracked in batch if tracked.client_id not in told]
             legs = [row for row in rows if not row.local_order_id and row.parent_order_id]
@@ -274,7 +285,7 @@ class IbkrBroker(VenueBroker):
                 self.inquest.open(tracked, "the answer does not say which order is which")
 
     def _took(self, tracked: Tracked, row: PlacedRow) -> None:
-        if _failed(row):
+        if failed(row):
             text = row.text or row.warning_message or row.error or "refused without a reason"
             self.tracker.rejected(tracked, "FAILED", text)
             return
@@ -314,12 +325,9 @@ class IbkrBroker(VenueBroker):
         async with self._turns.turn(lane):
             rows = await self.client.modify(self.session.account, number, changed, lane)
             rows = await self.chain.answered(rows, lane, tracked.client_id)
-        row_said = rows[0] if rows else PlacedRow()
-        if row_said.order_id is None or _failed(row_said):
-            text = row_said.text or row_said.error or "refused without a reason"
-            raise VenueRefused(VENUE, text, "the order stays as it was", code="FAILED")
+        number = taken(rows, "the order stays as it was")
         note.ticket = changed
-        self._amended(tracked, str(row_said.order_id), wanted)
+        self._amended(tracked, number, wanted)
 
     def _amended(self, tracked: Tracked, number: str, wanted: Amend) -> None:
         self.tracker.amended(tracked, number, time_ns(), wanted.qty_e8, wanted.limit_px_e8, wanted.stop_px_e8)
@@ -363,11 +371,3 @@ class IbkrBroker(VenueBroker):
         """After each connect: today's executions are told again by the socket; what else became of orders is asked."""
         if self.tracker.active:
             await self.sweep(settled_s=0.0)
-
-
-def _failed(row: PlacedRow) -> bool:
-    return (
-        row.order_status in _FAILED
-        or str(row.order_id) == "-1"
-        or (row.order_id is None and row.error is not None)
-    )

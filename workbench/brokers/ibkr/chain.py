@@ -14,11 +14,12 @@ from workbench.brokers.ibkr.questions import Policy
 from workbench.brokers.ibkr.words import VENUE
 from workbench.errors import OutcomeUnknown, Refused, Retryable, VenueRefused
 
-__all__ = ["Chain"]
+__all__ = ["Chain", "failed", "taken"]
 
 logger = logging.getLogger(__name__)
 
 _LONGEST: Final = 20
+_FAILED: Final = ("Failed", "Rejected")
 
 
 class Chain:
@@ -67,7 +68,39 @@ class Chain:
         return rows
 
     def _declined(self, kinds: Sequence[str], text: str) -> VenueRefused:
-        kind, about = ", ".join(kinds) or "?", self._policy.about(kinds)
+        about = self._policy.about(kinds)
         said = f"{about}; it asks: {text}" if about else f"it asks: {text}"
-        advice = f'the answer is no; to go on set options.answers = "{kind}=yes"'
-        return VenueRefused(VENUE, said, advice, code=f"QUESTION {kind}")
+        if kinds:
+            advice = f'the answer is no; to go on set options.answers = "{self._policy.words(kinds)}"'
+        else:
+            advice = (
+                "the answer is no: what has no id cannot be agreed to; change the order, or send it by hand"
+            )
+        return VenueRefused(VENUE, said, advice, code=f"QUESTION {', '.join(kinds) or '?'}")
+
+
+def taken(rows: Sequence[PlacedRow], otherwise: str) -> str:
+    """The number of the order that an answer says was taken in; `otherwise` is what holds when it was not.
+
+    Raises:
+        VenueRefused: it was refused. OutcomeUnknown: the answer says neither.
+    """
+    row = rows[0] if rows else PlacedRow()
+    if failed(row):
+        raise VenueRefused(
+            VENUE, row.text or row.error or "refused without a reason", otherwise, code="FAILED"
+        )
+    if row.order_id is None:
+        raise OutcomeUnknown(
+            f"{VENUE}: the answer to an order does not name one: the venue is asked about it"
+        )
+    return str(row.order_id)
+
+
+def failed(row: PlacedRow) -> bool:
+    """Whether a row says that its order was not taken in."""
+    return (
+        row.order_status in _FAILED
+        or str(row.order_id) == "-1"
+        or (row.order_id is None and row.error is not None)
+    )

@@ -90,17 +90,19 @@ class IbkrDialect:
             limited = RateLimited(VENUE, text, "the pool waits", status=status)
             limited.retry_after_s = self._pause_s()
             return limited
-        if "no bridge" in text:
+        bridge, accounts = "no bridge" in text, "accounts first" in text
+        if bridge or accounts:
             self.lost(text)
+        lost = status >= 500 or status == 408  # it may have been carried out all the same
+        if accounts and (status == 500 or not lost):  # said with 500, before anything is looked at
+            return VenueDown(VENUE, text, "the accounts are asked for again", status=status, code="ACCOUNTS")
+        if lost:
+            return None
+        if bridge:
             return VenueDown(
                 VENUE, "there is no brokerage session", "it is opened again", status=status, code="NO_BRIDGE"
             )
-        if "/accounts first" in text or "accounts first" in text:
-            self.lost(text)
-            return VenueDown(VENUE, text, "the accounts are asked for again", status=status, code="ACCOUNTS")
-        if text.startswith("No data"):  # a chart of nothing, whatever the status says
-            return VenueRefused(VENUE, text, "there is none", status=status, code="NO_DATA")
-        return self._refused(text, status) if status < 500 and status != 408 else None
+        return self._refused(text, status)
 
     def _refused(self, text: str, status: int) -> WorkbenchError:
         if "already registered" in text:
@@ -120,6 +122,21 @@ class IbkrDialect:
         """Its headers say nothing about limits."""
 
 
+class _Charts:
+    """How charts are refused: a chart of nothing is one, whatever the status says (of an order that is no proof)."""
+
+    def __init__(self, dialect: IbkrDialect) -> None:
+        self._dialect = dialect
+        self.sign, self.heard = dialect.sign, dialect.heard
+
+    def judge(self, answer: Answer) -> WorkbenchError | None:
+        """The error an answer stands for."""
+        text = _said(answer.body) if answer.status >= 400 else ""
+        if text.startswith("No data"):
+            return VenueRefused(VENUE, text, "there is none", status=answer.status, code="NO_DATA")
+        return self._dialect.judge(answer)
+
+
 class IbkrClient:
     """Requests to one gateway."""
 
@@ -130,7 +147,9 @@ class IbkrClient:
         self.asking = pool.rest(place.rest, self.dialect, breaker="questions", tls=place.tls)
         # a class of its own: questions that are answered say nothing about orders that are not
         self.sending = pool.rest(place.rest, self.dialect, breaker="orders", tls=place.tls)
-        self.charts = pool.rest(place.rest, self.dialect, breaker="data", tls=place.tls, body_cap=32_000_000)
+        self.charts = pool.rest(
+            place.rest, _Charts(self.dialect), breaker="data", tls=place.tls, body_cap=32_000_000
+        )
         self.orders_primed = self.trades_primed = False
 
     # -- the session -----------------------------------------------------------------------------------------------

@@ -196,8 +196,11 @@ async def instruments_of(settings: BrokerSettings, symbols: Sequence[str]) -> li
     try:
         client = IbkrClient(pool, place)
         session = Session(client, settings, options)
-        await session.open(trading=False)
-        found = await Contracts(client, str(place.rest), options).find_all(symbols)
+        try:
+            await session.open(trading=False)
+            found = await Contracts(client, str(place.rest), options).find_all(symbols)
+        finally:
+            await session.close()  # it may be about to open a lost session again
         return [contract.instrument(iid) for iid, contract in enumerate(found)]
     finally:
         await pool.close()

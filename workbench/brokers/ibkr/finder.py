@@ -16,31 +16,35 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from workbench.brokers.ibkr.client import IbkrClient
+from workbench.brokers.ibkr.executions import Executions
 from workbench.brokers.ibkr.legs import leg_of, named_legs
-from workbench.brokers.ibkr.parse import OrderRow, StatusBody, TradeRow, evidence_of, execution_of, state_of
-from workbench.brokers.ibkr.words import SIDES, VENUE, optional_e8
+from workbench.brokers.ibkr.parse import OrderRow, StatusBody, TradeRow, evidence_of, execution_of
+from workbench.brokers.ibkr.words import SIDES, STATES, VENUE, optional_e8
 from workbench.brokers.pool import CANCEL, DATA
 from workbench.brokers.pool.tracker import Evidence, Execution, Tracked, Tracker, order_id_of
 from workbench.errors import Unreachable, VenueRefused
-from workbench.model.orders import CANCELLED, FILLED, REJECTED, TERMINAL, WORKING
+from workbench.model.orders import CANCELLED, FILLED, PARTIAL, REJECTED, TERMINAL, WORKING
 
 __all__ = ["Finder", "Note", "note_of"]
 
 logger = logging.getLogger(__name__)
 
 _DAYS: Final = 7
+_MOST_LISTED: Final = 1_000  # rows of the list of orders: a full one may lack some
 _PACE_S: Final = 5.5
+_OPEN: Final = "Submitted"
 
 
 class Note:
-    """What IBKR's order keeps beside: its ticket, since when it is inactive, how often a change was looked for."""
+    """What IBKR's order keeps beside: its ticket, since when it is inactive or listed nowhere, how often a change was
+    looked for."""
 
-    __slots__ = ("inactive_s", "looks", "ticket")
+    __slots__ = ("absent", "absent_s", "inactive_s", "looks", "ticket")
 
     def __init__(self) -> None:
         self.ticket: dict[str, Any] | None = None
-        self.inactive_s = 0.0
-        self.looks = 0
+        self.inactive_s = self.absent_s = 0.0
+        self.absent = self.looks = 0
 
 
 def note_of(tracked: Tracked) -> Note:
@@ -51,7 +55,8 @@ def note_of(tracked: Tracked) -> Note:
 
 class Finder:
     """One account's orders at the venue. `again(tracked, seconds)` asks for another look later; an order that is
-    inactive is believed to be over when it still is `inactive_s` later."""
+    inactive is believed to be over when it still is `inactive_s` later, one that the venue held and that is listed
+    nowhere any more after `absent_times` looks over `absent_after_s`."""
 
     def __init__(
         self,
@@ -60,9 +65,13 @@ class Finder:
         again: Callable[[Tracked, float], None],
         *,
         inactive_s: float = 1.0,
+        absent_after_s: float = 30.0,
+        absent_times: int = 3,
     ) -> None:
         self._client, self._tracker, self._again = client, tracker, again
         self._inactive_s = inactive_s
+        self._absent_after_s, self._absent_times = absent_after_s, absent_times
+        self.executions = Executions()
         self.strangers: set[str] | None = None  # open orders that are not ours; None: nobody has looked yet
         self.collided: set[str] = set()
         self._scanning = asyncio.Lock()
@@ -146,11 +155,29 @@ class Finder:
         row = next((row for row in rows if row.order_ref == client_id), None) or leg_of(client_id, rows)
         fills = self._fills(client_id, row.number if row is not None else "", trades)
         if row is None:
+            if tracked is not None and tracked.active and (fills or tracked.answered):
+                return self._listed_nowhere(tracked, fills, trades, len(rows))
             return _of_another_day(client_id, qty_e8, fills, trades) if fills else None
         if tracked is not None:
             self.numbered(tracked, row.number)
         found = self._from_row(client_id, row, fills)
         return found if tracked is None else self.believed(tracked, found)
+
+    def _listed_nowhere(
+        self, tracked: Tracked, fills: list[Execution], trades: Iterable[TradeRow], listed: int
+    ) -> Evidence:
+        """An order that the venue has held and that is not among today's: it has ended on another day. A list that
+        lacks it once, or that is full, proves nothing."""
+        ended = _of_another_day(tracked.client_id, tracked.qty_e8, fills, trades, tracked.venue_id)
+        if ended.state == FILLED:
+            return ended
+        note, now_s = note_of(tracked), monotonic()
+        note.absent_s = note.absent_s or now_s
+        note.absent += listed < _MOST_LISTED
+        if note.absent >= self._absent_times and now_s - note.absent_s >= self._absent_after_s:
+            return ended
+        self._again(tracked, max(self._inactive_s, self._absent_after_s / self._absent_times))
+        return replace(ended, state=PARTIAL if ended.filled_e8 else WORKING)
 
     async def _everything(self, lane: int) -> tuple[list[OrderRow], list[TradeRow]]:
         """Today's orders and a week's trades, fetched after this call began; who waits meanwhile shares them."""
@@ -183,12 +210,14 @@ class Finder:
         rows = await self._client.orders()
         legs = named_legs(rows)
         for row in rows:
-            if not row.status or state_of(row.status) in TERMINAL:
+            if not row.status or STATES.get(row.status) in TERMINAL:
                 continue
             owner = self.owner(row.order_ref, row.number)
             client_id = owner.client_id if owner is not None else row.order_ref or legs.get(row.number, "")
             if order_id_of(client_id):
-                found.append(self._from_row(client_id, row, None))
+                # by a word nobody knows it may be open: the others are listed all the same
+                known = row if row.status in STATES else replace(row, status=_OPEN)
+                found.append(self._from_row(client_id, known, None))
             else:
                 strangers.add(row.number)
         self.strangers = strangers
@@ -234,7 +263,7 @@ class Finder:
         return evidence_of(
             client_id,
             row.number,
-            row.status,
+            row.status or "",
             row.totalSize,
             row.filledQuantity,
             ts_ns,
@@ -247,6 +276,7 @@ class Finder:
         if not tracked.active:
             return found
         note = note_of(tracked)
+        note.absent, note.absent_s = 0, 0.0
         if found.state != REJECTED:
             note.inactive_s = 0.0
             return found
@@ -265,22 +295,33 @@ class Finder:
             if row.order_ref == client_id
             or (not row.order_ref and number and row.number == number and number not in self.collided)
         ]
-        return sorted((execution_of(row) for row in mine), key=lambda one: one.ts_ns)
+        booked = self._tracker.by_client.get(client_id)
+        known = booked.exec_ids if booked is not None else frozenset[str]()
+        found: dict[str, Execution] = {}
+        for row in sorted(mine, key=lambda row: row.execution_id or ""):
+            execution = execution_of(row)
+            first = self.executions.first(execution.exec_id)
+            if first not in known and row.commission in (None, ""):
+                self.executions.owe(first)
+            found.setdefault(first, replace(execution, exec_id=first))
+        return sorted(found.values(), key=lambda one: one.ts_ns)
 
 
 def _is_his(tracked: Tracked, body: StatusBody) -> bool:
     """Whether what a number names can be the order: a number may have been given again."""
-    order = tracked.order
+    order, said = tracked.order, note_of(tracked).ticket
+    if said is not None and body.conid is not None and body.conid != said["conid"]:
+        return False
     return order is None or not body.side or body.side[:1] == SIDES[order.side][:1]
 
 
 def _of_another_day(
-    client_id: str, qty_e8: int, fills: list[Execution], trades: Iterable[TradeRow]
+    client_id: str, qty_e8: int, fills: list[Execution], trades: Iterable[TradeRow], number: str = ""
 ) -> Evidence:
-    """An order that is not among today's, and has executions: it has ended since."""
+    """An order that is not among today's: it has ended since, as far as its executions go."""
     total_e8 = sum(one.qty_e8 for one in fills)
-    number = next((row.number for row in trades if row.order_ref == client_id), "")
-    state = FILLED if total_e8 >= qty_e8 else CANCELLED
+    number = next((row.number for row in trades if row.order_ref == client_id), number)
+    state = FILLED if fills and total_e8 >= qty_e8 else CANCELLED
     reason = "" if state == FILLED else "not among today's orders any more"
     return Evidence(
         client_id,
@@ -288,7 +329,7 @@ def _of_another_day(
         state,
         qty_e8 or total_e8,
         total_e8,
-        fills[-1].ts_ns,
+        fills[-1].ts_ns if fills else time_ns(),
         tuple(fills),
         "",
         reason,

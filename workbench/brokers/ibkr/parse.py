@@ -60,7 +60,7 @@ class _Iserver(msgspec.Struct):
 class TickleBody(msgspec.Struct):
     """A tickle's answer: the session's number and its state."""
 
-    session: str = ""
+    session: str | None = ""
     iserver: _Iserver = msgspec.field(default_factory=_Iserver)
 
 
@@ -68,7 +68,7 @@ class AccountsBody(msgspec.Struct, rename="camel"):
     """The accounts of the login."""
 
     accounts: list[str] = []
-    selected_account: str = ""
+    selected_account: str | None = ""
     is_paper: bool | None = None
 
 
@@ -88,23 +88,24 @@ class PlacedRow(msgspec.Struct):
 
 
 class OrderRow(msgspec.Struct):
-    """An order among the live orders and in live updates; there it may be little more than a number."""
+    """An order among the live orders and in live updates; there it may be little more than a number. Another program's
+    order may lack anything: a row of its must not hide ours."""
 
     orderId: Number | None = None
     conid: int | None = None
     order_ref: str | None = None
-    status: str = ""
-    side: str = ""
-    orderType: str = ""
-    origOrderType: str = ""
-    timeInForce: str = ""
+    status: str | None = ""
+    side: str | None = ""
+    orderType: str | None = ""
+    origOrderType: str | None = ""
+    timeInForce: str | None = ""
     totalSize: Number | None = None
     filledQuantity: Number | None = None
     remainingQuantity: Number | None = None
     price: Number | None = None
     auxPrice: Number | None = None
     stop_price: Number | None = None
-    ticker: str = ""
+    ticker: str | None = ""
     parentId: Number | None = None
     lastExecutionTime_r: int | None = None
     order_cancellation_by_system_reason: str | None = None
@@ -124,7 +125,7 @@ class OrdersBody(msgspec.Struct):
     """The live orders."""
 
     orders: list[OrderRow] | None = None
-    snapshot: bool = False
+    snapshot: bool | None = False
 
 
 class StatusBody(msgspec.Struct):
@@ -133,7 +134,7 @@ class StatusBody(msgspec.Struct):
     order_id: Number | None = None
     order_status: str = ""
     conid: int | None = None
-    side: str = ""
+    side: str | None = ""
     total_size: Number | None = None
     size: Number | None = None
     cum_fill: Number | None = None
@@ -141,21 +142,16 @@ class StatusBody(msgspec.Struct):
     average_price: Number | None = None
     limit_price: Number | None = None
     stop_price: Number | None = None
-    order_type: str = ""
-    tif: str = ""
-    order_time: str = ""
+    tif: str | None = ""
     order_cancellation_by_system_reason: str | None = None
 
 
 class TradeRow(msgspec.Struct):
     """One execution, asked for or streamed."""
 
-    execution_id: str = ""
+    execution_id: str | None = ""
     order_id: Number | None = None
     order_ref: str | None = None
-    conid: int | None = None
-    symbol: str = ""
-    side: str = ""
     size: Number | None = None
     price: Number | None = None
     commission: Number | None = None

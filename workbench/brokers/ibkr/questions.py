@@ -62,7 +62,7 @@ class Policy:
                 raise BadValue("ibkr answers", part, "write ID=yes or ID=no, with commas")
             if kind == _OTHERS:
                 self._others = _WORDS[word]
-            elif kind not in KNOWN and not (kind[:1] in "op" and kind[1:].isdigit()):
+            elif not _nameable(kind):
                 raise UnknownName("ibkr question", kind, [*KNOWN, _OTHERS])
             else:
                 self._answers[kind] = _WORDS[word]
@@ -76,6 +76,20 @@ class Policy:
         return sorted(kind for kind, answer in self._answers.items() if answer)
 
     @staticmethod
+    def words(kinds: Sequence[str]) -> str:
+        """The setting that agrees to questions of these ids.
+
+        >>> Policy.words(["o163", "o2137"]), Policy.words(["something-new"])
+        ('o163=yes, o2137=yes', '*=yes')
+        """
+        return ", ".join(dict.fromkeys(f"{kind if _nameable(kind) else _OTHERS}=yes" for kind in kinds))
+
+    @staticmethod
     def about(kinds: Sequence[str]) -> str:
         """What a question is about, in our words; "" when nobody knows."""
         return "; ".join(KNOWN[kind][1] for kind in kinds if kind in KNOWN)
+
+
+def _nameable(kind: str) -> bool:
+    """Whether an answer to a question of this id can be set by name."""
+    return kind in KNOWN or (kind[:1] in ("o", "p") and kind[1:].isdigit())

@@ -51,6 +51,7 @@ class Session:
         self._told_s = float("-inf")
         self._evicted: deque[float] = deque(maxlen=_EVICTIONS[0])
         self._reviving: asyncio.Task[None] | None = None
+        self._closed = False
         self._lock = asyncio.Lock()
         client.dialect.lost = self.lost
 
@@ -63,7 +64,7 @@ class Session:
             KeysRefused: nobody is logged in at the gateway. VenueDown: the session is not to be had.
             Refused: the account is another one, or a live one where paper is meant, or the other way round.
         """
-        self._trading = trading
+        self._trading, self._closed = trading, False
         state = await self._tickle()
         if not state.authenticated:
             await self._begin(state)
@@ -172,7 +173,7 @@ class Session:
 
     def lost(self, reason: str) -> None:
         """Somebody has noticed that the brokerage session is gone: open it again, soon and once."""
-        if self._reviving is None or self._reviving.done():
+        if not self._closed and (self._reviving is None or self._reviving.done()):
             loop = asyncio.get_running_loop()
             self._reviving = loop.create_task(self._revived(reason), name="ibkr session")
 
@@ -198,6 +199,7 @@ class Session:
 
     async def close(self) -> None:
         """Revive nothing any more."""
+        self._closed = True
         task, self._reviving = self._reviving, None
         if task is not None:
             task.cancel()

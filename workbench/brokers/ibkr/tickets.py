@@ -109,7 +109,7 @@ def kind_of(row: OrderRow) -> int | None:
     >>> kind_of(OrderRow(orderType="Stop Limit")) == STOP_LIMIT, kind_of(OrderRow(orderType="Market"))
     (True, None)
     """
-    return _ROW_KINDS.get((row.origOrderType or row.orderType).upper().replace(" ", "_"))
+    return _ROW_KINDS.get((row.origOrderType or row.orderType or "").upper().replace(" ", "_"))
 
 
 def ticket_of(row: OrderRow, account: str) -> tuple[dict[str, Any], int]:
@@ -128,7 +128,7 @@ def ticket_of(row: OrderRow, account: str) -> tuple[dict[str, Any], int]:
         "cOID": row.order_ref,
         "orderType": KINDS[kind],
         "side": row.side,
-        "tif": _SAID_TIFS.get(row.timeInForce, row.timeInForce),
+        "tif": _SAID_TIFS.get(row.timeInForce or "", row.timeInForce),
         "outsideRTH": False,
     }
     return said, kind
