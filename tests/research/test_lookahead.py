@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import StrategyError
 from workbench.feeds import Recording, open_data, synthetic, synthetic_quotes
 from workbench.research import check
-from workbench.research.lookahead.markets import another_market, cuts, futures
+from workbench.research.lookahead.markets import another_market, cuts, futures, late_market
 from workbench.strategy import CheckResult, Strategy, find_strategies, load_strategy
 
 FUTURE, SAME = "other futures change nothing before them", "the same market gives the same decisions"
@@ -131,6 +131,45 @@ def test_prices_carried_in_the_text_of_a_signal_strategy_are_found() -> None:
     closes = open_data("SPY").bars("SPY")[1][:, 3]
     moves = sum(1 << at for at in np.flatnonzero(np.diff(closes) > 0).tolist())
     assert set(failed(COUNTS.format(moves=moves))) == {KNOWS}
+
+
+LEVELS = """
+from workbench.kernels import Indicator
+from collections import namedtuple
+from workbench.strategy import Strategy
+
+CLOSES = {closes}
+State = namedtuple("State", "n")
+
+class Next(Indicator):
+    def init(p):
+        return State(0)
+    def step(p, s, buf, bar):
+        return State(s.n + 1), CLOSES[s.n + 1] if s.n + 1 < len(CLOSES) else bar.close
+
+class Levels(Strategy):
+    def indicators(self):
+        return {{"next": Next()}}
+    def decide(p, x, pos):
+        return 1.0 if x.next > x.close else 0.0
+"""
+
+
+def test_prices_carried_along_and_held_against_those_shown_are_found() -> None:
+    """On a market far from the recorded one such a comparison says nothing; on one that is late it tells."""
+    closes = tuple(open_data("SPY").bars("SPY")[1][:, 3].tolist())
+    assert set(failed(LEVELS.format(closes=closes))) == {KNOWS}
+
+
+def test_a_late_market_is_the_recorded_one_some_rows_before() -> None:
+    market = synthetic(2, 40)
+    late = late_market(market, 3)
+    sane(late)
+    for symbol in market.symbols:
+        was, now = market.bars(symbol)[1], late.bars(symbol)[1]
+        assert np.array_equal(now[3:], was[:-3])
+        assert np.array_equal(now[:3], np.repeat(was[:1], 3, axis=0))
+    assert np.array_equal(late.ts_ns, market.ts_ns)
 
 
 def test_a_file_read_while_deciding_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from workbench.feeds import Recording
 from workbench.model.scale import SCALE
 
-__all__ = ["FUTURES", "another_market", "cuts", "futures", "moves_of", "reference"]
+__all__ = ["FUTURES", "another_market", "cuts", "futures", "late_market", "moves_of", "reference"]
 
 type Floats = npt.NDArray[np.float64]
 type Rows = npt.NDArray[np.intp]
@@ -64,6 +64,17 @@ def another_market(recording: Recording, seed: int) -> Recording:
         walk = np.cumsum(random.normal(0.0, _size_of(np.diff(path, prepend=0.0)), len(rows)))
         scale[rows] = start * np.exp(walk) / reference(recording)[rows]
     return _scaled(recording, every, scale, random)
+
+
+def late_market(recording: Recording, late: int) -> Recording:
+    """Every instrument with its own prices as they were `late` rows before (at first, as they began): near to the
+    recorded ones, so that who compares them with prices of his own finds sense in it, and yet nothing of the future."""
+    values, every = recording.values.copy(), recording.kind <= _BAR
+    for iid in range(len(recording.instruments)):
+        for kind in (0, _QUOTE, _BAR):
+            rows = np.flatnonzero(every & (recording.iid == iid) & (recording.kind == kind))
+            values[rows] = recording.values[rows[np.maximum(np.arange(len(rows)) - late, 0)]]
+    return _with(recording, values)
 
 
 def reference(recording: Recording) -> Floats:
@@ -120,6 +131,10 @@ def _scaled(
         values[np.ix_(rows, prices)] = np.round(moved * step, 8)
         shuffled = random.permutation(rows)
         values[np.ix_(rows, sizes)] = recording.values[np.ix_(shuffled, sizes)]
+    return _with(recording, values)
+
+
+def _with(recording: Recording, values: Floats) -> Recording:
     return Recording(
         recording.name,
         recording.instruments,
