@@ -344,3 +344,16 @@ async def test_a_preview_changes_nothing() -> None:
         _, said = await found("POST", f"/iserver/account/{found.account}/orders/whatif", body)
         assert "NOT ACCEPTED" in said["error"]
         assert not found.venue.exchange.orders
+
+
+async def test_one_order_by_itself_at_the_older_address() -> None:
+    async with gate() as found:
+        path = f"/iserver/account/{found.account}/order"
+        _, said = await found("POST", f"{path}/whatif", found.ticket(quantity=2))
+        assert said["amount"]["amount"].endswith("(2 Shares)")
+        status, said = await found("POST", path, found.ticket(quantity=2))
+        assert (status, await found.status(said[0]["order_id"])) == (200, "Filled")
+        assert found.venue.console.state()["positions"]["AAPL"] == 2
+        # the address for several does not take one by itself
+        assert (await found.post())[0] == 400
+        assert (await found("POST", f"{path}s", found.ticket()))[0] == 400

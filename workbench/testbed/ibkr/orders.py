@@ -28,6 +28,8 @@ __all__ = ["Orders"]
 
 _ID_LIFE_NS: Final = 86_400_000_000_000
 _MOST_SUPPRESSED: Final = 51
+_ONE: Final = "/iserver/account/{account}/order"
+"""Where older clients send one order by itself."""
 _INACTIVE_S: Final = 0.02
 
 type Member = Ticket | Refusal
@@ -58,6 +60,8 @@ class Orders:
         return [
             Route("POST", "/iserver/account/{account}/orders", after(self.submit)),
             Route("POST", "/iserver/account/{account}/orders/whatif", after(self.preview)),
+            Route("POST", _ONE, after(self.submit)),
+            Route("POST", f"{_ONE}/whatif", after(self.preview)),
             Route("POST", "/iserver/account/{account}/order/{order_id}", after(self.modify)),
             Route("DELETE", "/iserver/account/{account}/order/{order_id}", after(self.cancel)),
             Route("POST", "/iserver/reply/{reply_id}", self.reply),
@@ -79,8 +83,9 @@ class Orders:
     # -- submit ------------------------------------------------------------------------------------------------------
 
     def submit(self, call: Call) -> Answer:
-        """Take orders in: one, or a bracket, or a group. Two shapes of the body are understood."""
-        given = _listed(call.body)
+        """Take orders in: one, or a bracket, or a group. Two shapes of the body are understood; a third by itself at
+        the address for one order, which older clients use."""
+        given = _listed(call)
         if len(given) == 1:
             ticket = self._tickets.read(given[0])
             self._check_id(ticket)
@@ -188,7 +193,7 @@ class Orders:
 
     def preview(self, call: Call) -> Answer:
         """What orders would cost and bind, without placing them."""
-        tickets = [self._tickets.read(said) for said in _listed(call.body)]
+        tickets = [self._tickets.read(said) for said in _listed(call)]
         ticket, money = tickets[0], money_of(self.exchange)
         board = self.exchange.market.boards[ticket.listing.iid]
         currency = ticket.listing.instrument.currency
@@ -297,10 +302,12 @@ class Orders:
         return Answer({"status": "submitted"})
 
 
-def _listed(body: bytes) -> list[object]:
-    """The orders of a body: a bare array, or under `orders`."""
-    said = json_value(body)
+def _listed(call: Call) -> list[object]:
+    """The orders of a body: a bare array, or under `orders`; the body itself where one order is meant."""
+    said = json_value(call.body)
     if isinstance(said, dict):
+        if call.route.path.removesuffix("/whatif").endswith(_ONE) and "orders" not in said:
+            return [said]
         said = said.get("orders")
     if not isinstance(said, list) or not said:
         raise Refusal("Bad Request: no orders", 400)
