@@ -81,6 +81,7 @@ class Board:
         self.quotes: deque[Quote] = deque(maxlen=_KEPT)
         self.candles: deque[Candle] = deque(maxlen=_KEPT)
         self.days: list[Candle] = []
+        self.older: dict[int, list[Candle]] = {}  # between days and minutes, by length: past.py makes them
         self.forming: list[float] | None = None  # open, high, low, close, volume, count, value
         self.forming_ns = 0
         self._path: list[float] = []

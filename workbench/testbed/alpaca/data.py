@@ -26,6 +26,7 @@ from workbench.testbed.alpaca.words import wanted_ns
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.exchange import Exchange
 from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Print
+from workbench.testbed.past import before
 
 __all__ = ["Data", "timeframe_ns"]
 
@@ -146,11 +147,17 @@ class Data:
             shift_ns = DAY_SHIFT_NS + (_MONDAY_NS if step_ns > DAY_NS else 0)
             candles = gathered(days_of(board, now_ns), step_ns, shift_ns)
         elif span_ns == MINUTE_NS:
-            candles = gathered(board.candles, step_ns) if step_ns > MINUTE_NS else list(board.candles)
+            longer = step_ns > MINUTE_NS
+            candles = (
+                gathered((*before(board, step_ns), *board.candles), step_ns)
+                if longer
+                else list(board.candles)
+            )
         else:  # history is in minutes; what was played since, in candles as long as the speed makes them
             whole = [candle for candle in board.candles if candle.end_ns - candle.start_ns == MINUTE_NS]
             played = [candle for candle in board.candles if candle.end_ns - candle.start_ns != MINUTE_NS]
-            candles = gathered(whole, step_ns) + gathered(played, step_ns * span_ns // MINUTE_NS)
+            past = gathered((*before(board, step_ns), *whole), step_ns)
+            candles = past + gathered(played, step_ns * span_ns // MINUTE_NS)
         return [(candle.start_ns, bar_row(candle)) for candle in candles]
 
     def _trades(self, board: Board, call: Call, crypto: bool) -> Rows:

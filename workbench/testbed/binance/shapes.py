@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from workbench.testbed.binance.words import px_text
 from workbench.testbed.market import DAY_NS, MINUTE_NS, Board, Candle, Print
+from workbench.testbed.past import before
 
 __all__ = [
     "REFERENCE_MS",
@@ -97,7 +98,11 @@ def klines_of(
 ) -> list[Candle]:
     """Candles of a length, the one that forms included: the oldest from `start_ns` on, else the newest. A minute is a
     candle of the market, however short its speed makes it."""
-    source: Iterable[Candle] = (*board.days, *board.candles) if length_ns >= DAY_NS else tuple(board.candles)
+    since_ns = start_ns if start_ns is not None else (end_ns or now_ns) - (limit + 1) * length_ns
+    older: Iterable[Candle] = board.days if length_ns >= DAY_NS else ()
+    if length_ns < DAY_NS and board.candles and since_ns < board.candles[0].start_ns:
+        older = before(board, length_ns)
+    source: Iterable[Candle] = (*older, *board.candles)
     if board.forming is not None:
         source = (*source, board.candle(max(now_ns, board.forming_ns + 1)))
     if length_ns <= MINUTE_NS:
