@@ -13,7 +13,7 @@ from workbench.model.commands import LATE, Timer
 from workbench.orchestrator import Desk
 from workbench.orchestrator.clock import MarketTime
 from workbench.orchestrator.live_market import LiveMarket
-from workbench.testbed import Fault, emulated
+from workbench.testbed import Emulator, Fault, emulated
 from workbench.testbed.accounts import account_at, write_keys
 
 FLIP = '''
@@ -32,11 +32,17 @@ AWAY = 6
 MINUTE_NS = 60_000_000_000
 
 
+def next_minute(venue: Emulator) -> None:
+    """Go to just after a minute's end, so that none ends by itself while the test looks."""
+    venue.console.advance(60.5 - venue.exchange.clock.now_ns() % MINUTE_NS / 1e9)
+
+
 async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
     async with emulated("binance", speed=1.0, limits=False, symbols=("BTCUSDT",)) as venue:
+        next_minute(venue)
         account = account_at(
             venue.facts, write_keys(tmp_path / "secrets", "here", venue.facts), limited=False
         )
@@ -54,9 +60,8 @@ async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
             await until(lambda: feed.state == "live")
 
             async def minute() -> None:
-                # to just after its end, so that none ends by itself while the test looks
                 there = len(board.candles)
-                venue.console.advance(60.5 - venue.exchange.clock.now_ns() % MINUTE_NS / 1e9)
+                next_minute(venue)
                 now_ns = time_ns()
                 feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)  # type: ignore[attr-defined]
                 await until(lambda: len(board.candles) > there, 20)
