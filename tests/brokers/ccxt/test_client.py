@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import WSMessage, WSMsgType
 
 from tests.brokers.ccxt.desk import POST, Desk, trading
 from tests.brokers.pool.wires import until
@@ -38,6 +39,18 @@ async def test_every_page_of_a_list_is_read_whichever_end_comes_first(desk: Desk
     client.exchange.feature_value_by_type = lambda *asked: 5
     found = await every_page(client, "fetchMyTrades", paged(rows, 5, newest=newest), "BTC/USD", 900, 3)
     assert found == rows
+
+
+async def test_a_connection_that_was_given_up_tells_no_more(desk: Desk) -> None:
+    """What it has received is still handed on until it is closed."""
+    heard: list[Any] = []
+    link = desk.broker.client.exchange.client("ws://127.0.0.1:9/stream")
+    link.on_message_callback = lambda _, message: heard.append(message)
+    garbled = desk.broker.client.pool.meters.garbled
+    for text in ('{"n": 1}', '{"n": ', '{"n": 2}', '{"n": '):
+        link.handle_message(WSMessage(WSMsgType.TEXT, text, None))
+    assert heard == [{"n": 1}]
+    assert desk.broker.client.pool.meters.garbled == garbled + 1
 
 
 async def test_a_list_that_does_not_end_proves_nothing(desk: Desk) -> None:

@@ -181,6 +181,10 @@ async def _send(hooks: Hooks, plain: Callable[[Any], Awaitable[None]], message: 
 
 
 def _frame(hooks: Hooks, link: Any, read: Callable[[Any], None], message: Any) -> None:
+    """One that was given up tells no more, though what it has received is still handed on until it is closed: rows of
+    it would come after its break was told, and stay for whoever watches next."""
+    if link.error is not None:
+        return
     hooks.talked(0)
     try:
         read(message)
