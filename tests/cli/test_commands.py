@@ -2,8 +2,14 @@
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,6 +135,53 @@ def test_a_table_shows_what_is_there(capsys: pytest.CaptureFixture[str]) -> None
     assert shown.splitlines()[0] == title
     assert "[bold]x[/bold]" in shown
     assert "[red]a" in shown
+
+
+def test_rows_stay_whole_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    table("orders", [f"column {n}" for n in range(12)], [tuple(f"value {n}" for n in range(12))])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(all(f"column {n}" in line for n in range(12)) for line in lines)
+    assert any(all(f"value {n}" in line for n in range(12)) for line in lines)
+
+
+def test_what_a_benchmark_keeps_for_a_while_goes_with_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(say: Callable[[str], None]) -> dict[str, str]:
+        child = [sys.executable, "-c", "import tempfile; print(tempfile.mkdtemp())"]
+        theirs = subprocess.run(child, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+        return {"ours": tempfile.mkdtemp(), "theirs": theirs}
+
+    monkeypatch.setattr("workbench.cli.bench._load", lambda name: SimpleNamespace(run=run))
+    before = tempfile.gettempdir()
+    made = answered(cli("bench", "anything", "--json"))
+    assert not Path(made["ours"]).exists()
+    assert not Path(made["theirs"]).exists()
+    assert Path(made["ours"]).parent == Path(made["theirs"]).parent
+    assert tempfile.gettempdir() == before
+
+
+def test_ctrl_c_is_said_and_has_a_status_of_its_own(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.research.backtest", pressed)
+    assert cli("backtest", "RsiReversion") == (130, "", "workbench: stopped by Ctrl-C\n")
+
+
+def test_what_was_stopped_before_its_end_says_so(home: Path, tmp_path: Path) -> None:
+    ready = tmp_path / "served.json"
+    code = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('{}'); time.sleep(60)"
+
+    async def through(_: object) -> None:
+        return None
+
+    async def pressed(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    for work, got_through in ((through, True), (pressed, False)):
+        child = Child("served", [sys.executable, "-c", code, str(ready)], ready, tmp_path / "served.out")
+        told = asyncio.run(supervise([child], "served", work, lambda _: None, stay=False))
+        assert told is got_through
 
 
 def test_a_file_is_tried_before_the_work(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ app = typer.Typer(
 # what typer raises for bad usage: the base of the one class of them it exports, whatever it is built on
 _USAGE: Any = typer.BadParameter.__base__
 
+_INTERRUPTED = 130
+
 GROUPS = ("demo", "processes", "desk", "accounts", "research", "sweep", "data", "emulate", "bench")
 
 
@@ -47,8 +49,9 @@ def main() -> None:
         print(f"workbench: {error}", file=sys.stderr)
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
+        answer = _INTERRUPTED
+    if answer == _INTERRUPTED:  # typer keeps the interrupt to itself and answers its status
         print("workbench: stopped by Ctrl-C", file=sys.stderr)
-        raise SystemExit(130) from None
     raise SystemExit(answer if isinstance(answer, int) else 0)
 
 

@@ -1,8 +1,11 @@
 """`workbench bench NAME`: the measurements in `benchmarks/`, each against a raw limit in the same run."""
 
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
@@ -41,6 +44,22 @@ def _load(name: str) -> ModuleType:
     return module
 
 
+@contextmanager
+def _scratch() -> Iterator[None]:
+    """A folder for everything a benchmark keeps for a while, here and in its processes; it goes with the block."""
+    before, told = tempfile.tempdir, os.environ.get("TMPDIR")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        tempfile.tempdir = os.environ["TMPDIR"] = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
+            if told is None:
+                del os.environ["TMPDIR"]
+            else:
+                os.environ["TMPDIR"] = told
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to `app`."""
 
@@ -60,7 +79,8 @@ def register(app: typer.Typer) -> None:
                 table("benchmarks", ["name", "what it measures"], rows)
             return
         run: Callable[[Callable[[str], None]], dict[str, Any]] = _load(name).run
-        figures = run(say)
+        with _scratch():
+            figures = run(say)
         if as_json:
             emit(figures, True)
         else:

@@ -94,7 +94,8 @@ def register(app: typer.Typer) -> None:
                 if emulated is None
                 else VenueHeadless(DEMO, root, chosen, strategies, emulated, seconds)
             )
-            asyncio.run(supervise(children, DEMO, run, changed, stay=False))
+            if not asyncio.run(supervise(children, DEMO, run, changed, stay=False)):
+                raise KeyboardInterrupt  # there is nothing to judge
             verdict = run.verdict()
             for line in run.summary():
                 say(line)

@@ -13,6 +13,8 @@ from workbench.errors import BadValue
 
 __all__ = ["AsJson", "DeskName", "emit", "say", "table", "writable"]
 
+_UNFOLDED = 400  # columns of a file or a pipe: a row stays one line for whoever searches it
+
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document instead of text")]
 DeskName = Annotated[str, typer.Option("--name", "-n", autocompletion=desk_names, help="which desk")]
 
@@ -55,18 +57,19 @@ def writable(option: str, path: Path | None) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table for a person; columns whose values are numbers are set to the right."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    grid = Table(header_style="bold")
+    grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in listed) and bool(listed)
         grid.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         grid.add_row(*(Text(_cell(value)) for value in row))  # as it is: brackets in it are no style
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _UNFOLDED)
     if title:  # above the table and not in it: a title in it is folded to the table's width
         console.print(Text(title, style="italic"), soft_wrap=True)
     console.print(grid)

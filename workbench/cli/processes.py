@@ -126,9 +126,9 @@ async def supervise(
     when_ready: "Callable[[Supervisor], Any]",
     on_change: "Callable[[Child], None]" = print_state,
     stay: bool = True,
-) -> None:
+) -> bool:
     """Run `children` until Ctrl-C or SIGTERM; `when_ready(supervisor)` runs once all accept work (it may await).
-    With `stay=False` everything stops when `when_ready` is through."""
+    With `stay=False` everything stops when `when_ready` is through. Answers whether it got through."""
     from workbench.orchestrator.supervisor import Supervisor
 
     supervisor = Supervisor(children, on_change)
@@ -154,6 +154,7 @@ async def supervise(
             await working  # raises what it raised
             if stay and not stop.is_set():
                 await stopping
+        return working in done
     finally:
         working.cancel()
         stopping.cancel()
