@@ -59,6 +59,7 @@ def shell() -> Formatters:
 def test_a_result_shows_its_figures_and_its_curve(result: Result, shell: Formatters) -> None:
     html = shell.html(result)
     assert html is not None
+    assert not re.search(r"[\";]color:#", html)  # a grey of the light theme is hard to read on the dark one
     assert "Around&lt;b&gt;" in html
     assert "<i>" not in html
     assert "profit factor" in html

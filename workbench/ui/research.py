@@ -38,7 +38,7 @@ def result_html(result: Result) -> str:
     told = f"{len(result.run.orders):,} orders, {len(result.run.fills):,} fills{refused}; {loop}"
     return (
         f"<div>{title}</div>{_curve(result.run.equity, result.run.cash)}"
-        f'<div style="display:flex">{tables}</div><div style="color:#5b6678;font-size:12px">{escape(told)}</div>'
+        f'<div style="display:flex">{tables}</div><div style="opacity:.7;font-size:12px">{escape(told)}</div>'
     )
 
 

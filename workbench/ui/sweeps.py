@@ -13,7 +13,7 @@ __all__ = ["guards_html", "sweep_html", "walk_html"]
 
 _ROWS = 5
 _FIGURES = ("total_return", "max_drawdown", "sharpe", "orders", "exposure")
-_QUIET = "color:#5b6678;font-size:12px"
+_QUIET = "opacity:.7;font-size:12px"
 
 
 def sweep_html(result: SweepResult) -> str:
