@@ -110,7 +110,6 @@ async def test_no_discards_the_order_and_its_id() -> None:
         _, again = await found.post(ticket)
         assert again[0]["messageIds"] == ["o163"]
         found.venue.console.advance(301)  # five minutes are enough to answer
-        await found.post(found.ticket(**LIMIT))
         _, late = await found("POST", f"/iserver/reply/{again[0]['id']}", {"confirmed": True})
         assert "not found" in late["error"]
 
@@ -268,6 +267,19 @@ async def test_a_group_of_two_cancels_itself() -> None:
         )
         await found("DELETE", f"/iserver/account/{found.account}/order/{rows[0]['order_id']}")
         assert [await found.status(row["order_id"]) for row in rows] == ["Cancelled"] * 2
+
+
+async def test_a_full_list_lacks_ended_orders_and_no_open_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.testbed.ibkr.lists._MOST_ORDERS", 3)
+    async with gate() as found:
+        resting = (await found.order(orderType="LMT", price=found.px(0.99)))["order_id"]
+        for _ in range(4):
+            row = await found.order()
+            await found.get("/iserver/account/orders?force=true")
+        found.venue.exchange.settle()
+        listed = (await found.get("/iserver/account/orders"))["orders"]
+        assert [one["orderId"] for one in listed[:2]] == [int(resting), int(row["order_id"])]
+        assert [one["status"] for one in listed] == ["Submitted", "Filled", "Filled"]
 
 
 async def test_lists_their_filters_and_force() -> None:

@@ -3,6 +3,7 @@
 Lives here: those routes. Not here: what a row says (rows.py), changing orders (orders.py).
 """
 
+from itertools import chain
 from typing import Any, Final
 
 from workbench.testbed.call import Answer, Call, Route
@@ -69,19 +70,21 @@ class Lists:
         return Answer({"orders": self.rows(wanted), "snapshot": True})
 
     def rows(self, wanted: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-        """Rows of today's orders, open ones first, newest first."""
+        """Rows of today's orders, open ones first, newest first; a list that is full lacks ended ones."""
         now_ns, account = self.exchange.clock.now_ns(), self._account.account
         today_ns = now_ns // DAY_NS * DAY_NS
+        ended = (
+            order
+            for order in reversed(self.exchange.orders.values())
+            if not order.is_open and order.updated_ns >= today_ns
+        )
         found: list[VenueOrder] = []
-        for order in reversed(self.exchange.orders.values()):
-            if not order.is_open and order.updated_ns < today_ns:
-                continue
+        for order in chain(reversed(self.exchange.open.values()), ended):
             if not wanted or status_of(order).lower() in wanted:
                 self._numbers.give(order)
                 found.append(order)
                 if len(found) == _MOST_ORDERS:
                     break
-        found.sort(key=lambda order: not order.is_open)
         return [live_row(order, account, self.exchange) for order in found]
 
     def status(self, call: Call) -> Answer:

@@ -146,7 +146,7 @@ class Questions:
             Refusal: no such question is open, or the answer is no.
         """
         waiting = self._open.pop(reply_id, None)
-        if waiting is None:
+        if waiting is None or self.exchange.clock.now_ns() - waiting.since_ns > _OPEN_NS:
             raise Refusal(f"reply id not found: '{reply_id}'")
         if not confirmed:
             raise declined()
