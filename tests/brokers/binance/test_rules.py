@@ -248,7 +248,7 @@ def test_refusals_are_typed_and_name_field_and_next_step(
         assert error.retry_after_s in (3.0, 60.0)
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (504, -5000), (302, 0)])
+@pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (504, -5000), (302, 0), (301, -1000)])
 def test_statuses_that_prove_nothing_are_left_to_who_asked(status: int, code: int) -> None:
     assert error_of(status, ErrorBody(code, "?"), 3.0) is None
 

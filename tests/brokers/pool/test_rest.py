@@ -99,6 +99,21 @@ async def test_statuses_are_typed_errors(
     )
 
 
+async def test_what_a_venue_does_not_know_itself_is_asked_again_and_no_refusal(pool: Pool) -> None:
+    answers = [web.Response(status=400, text="who knows"), web.Response(text="it is so")]
+
+    async def serve(request: web.Request) -> web.Response:
+        return answers.pop(0) if answers else web.Response(status=400, text="who knows")
+
+    async with http_server(serve) as root:
+        rest, route = rest_of(pool, root)
+        assert (await rest.ask(route, "/x")).body == b"it is so"
+        with pytest.raises(VenueDown, match=r"nobody knows.*HTTP 400, code -1"):
+            await rest.ask(route, "/x", tries=1)
+        with pytest.raises(OutcomeUnknown, match="asked what became"):
+            await rest.send("POST", route, "/x")
+
+
 async def test_a_refused_key_is_tried_twice_at_most_and_shows(pool: Pool) -> None:
     asked = 0
 

@@ -8,7 +8,7 @@ from aiohttp import WSMsgType, web
 from yarl import URL
 
 from workbench.brokers.pool import Answer, Budget, Frame, Pool, Rolling, Slots, Wire
-from workbench.errors import KeysRefused, RateLimited, VenueGarbled, VenueRefused, WorkbenchError
+from workbench.errors import KeysRefused, RateLimited, VenueError, VenueGarbled, VenueRefused, WorkbenchError
 
 type Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 type Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -81,6 +81,8 @@ class Plain:
     def judge(self, answer: Answer) -> WorkbenchError | None:
         if answer.status == 422:
             return VenueRefused("test", "no such thing", "ask for another", status=422, code="7", field="qty")
+        if answer.status == 400 and answer.body == b"who knows":
+            return VenueError("test", "nobody knows", "look", status=400, code="-1")
         if answer.status == 200 and answer.body == b"error":
             return VenueGarbled("test", "an error in disguise", "report it", status=200)
         return None

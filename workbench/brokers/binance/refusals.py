@@ -92,10 +92,12 @@ def error_of(status: int, said: ErrorBody, pause_s: float) -> WorkbenchError | N
         limited = kind(VENUE, text, "the pool waits", status=status, code=str(code))
         limited.retry_after_s = pause_s
         return limited
+    if status < 400:
+        return None
     if code in _UNKNOWN and status != 404:
         # neither a refusal nor a proof of anything: for an order the outcome is unknown
         return VenueError(VENUE, text, "look whether it was done", status=status, code=str(code))
-    if status >= 500 or status < 400 or status == 408:
+    if status >= 500 or status == 408:
         return None
     if status == 403 and not code:
         limited = RateLimited(VENUE, "its firewall holds us back", "the pool waits", status=status)

@@ -29,6 +29,7 @@ from workbench.errors import (
     Retryable,
     UnsafeVenue,
     VenueDown,
+    VenueError,
     VenueGarbled,
     VenueRefused,
     WorkbenchError,
@@ -253,9 +254,13 @@ class Rest:
         status = answer.status
         error = self._dialect.judge(answer)
         if error is not None:
-            if not harmless and not isinstance(error, Refused | Retryable | OutcomeUnknown):
-                return OutcomeUnknown(f"{error}: the venue is asked what became of the request")
-            return error
+            if isinstance(error, Refused | Retryable | OutcomeUnknown):
+                return error
+            if harmless and isinstance(
+                error, VenueError
+            ):  # it does not know itself: a question may be asked again
+                return VenueDown(error.venue, error.said, "ask again", status=error.status, code=error.code)
+            return OutcomeUnknown(f"{error}: the venue is asked what became of the request")
         if 200 <= status < 300:
             return None
         said, venue = shorten(answer.body) or "no reason given", self._venue
