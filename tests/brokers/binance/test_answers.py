@@ -8,11 +8,14 @@ from tests.brokers.binance.desk import BTC, POST, WAYS, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.binance.feed import BinanceFeed
 from workbench.errors import KeysRefused, UnsafeVenue, VenueGarbled, VenueRefused
+from workbench.model.scale import SCALE
 from workbench.testbed import Fault, emulated
 from workbench.testbed.rigs.binance import binance_account, opened
 
 ACCOUNT = "rest:GET /api/v3/account"
 INFO = "rest:GET /api/v3/exchangeInfo"
+OPEN = "rest:GET /api/v3/openOrders"
+TIME = "rest:GET /api/v3/time"
 ANSWER = {"rest": (POST, "status"), "ws": ("stream:ws_api:answer:order.place", "result.status")}
 MORE = "some_new_field"
 CAP = 17_000_000  # more than an answer may have
@@ -52,6 +55,30 @@ async def test_fields_nobody_knows_are_left_alone() -> None:
         assert desk.kinds(order) == ["Accepted", "Filled"]
         assert desk.kinds(resting) == ["Accepted", "Cancelled"]
         assert (await desk.broker.account()).open_orders == ()
+
+
+async def test_a_filter_nobody_knows_is_left_alone_whatever_is_in_it() -> None:
+    new = {"filterType": "BRAND_NEW", "levels": [1, {"of": None}], "from": None, "to": {"be": 1}}
+    async with emulated("binance", speed=0, limits=False) as venue:
+        venue.faults.add(Fault(what="mutate", where=INFO, set={"symbols.0.filters.0": new}))
+        venue.faults.add(Fault(what="mutate", where=TIME, set={MORE: "words"}))
+        async with trading(BTC, venue=venue) as desk:
+            order = desk.away(0.9)
+            await desk.submit(order)
+            assert desk.kinds(order) == ["Accepted"]
+
+
+async def test_an_open_order_in_a_word_nobody_knows_does_not_hide_the_others() -> None:
+    async with trading(BTC) as desk:
+        odd, other = desk.away(0.9), desk.away(0.8)
+        await desk.submit(odd, other)
+        desk.fault("mutate", OPEN, set={"0.status": "TELEPORTED"})
+        assert (await desk.broker.account()).open_orders == (odd.order_id, other.order_id)
+        desk.fault("mute", "stream:ws_api:executionReport")
+        desk.print_at(other.limit_px_e8 / SCALE)
+        await desk.broker.sweep(settled_s=0.0)
+        await desk.over(other)
+        assert desk.filled(other) == 0.1
 
 
 async def test_an_answer_nested_without_end_is_read_or_refused_and_harms_nothing() -> None:

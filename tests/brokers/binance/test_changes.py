@@ -2,14 +2,17 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.brokers.binance.desk import WAYS, Desk, trading
+from tests.brokers.binance.desk import BTC, PLACE, WAYS, Desk, trading
 from tests.brokers.pool.wires import until
+from workbench.brokers.binance.bodies import OrderBody
+from workbench.errors import VenueRefused
 from workbench.model.effects import Cancel, Submit
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP
 from workbench.model.reports import Amended, AmendRefused, CancelRefused
-from workbench.model.scale import SCALE, from_e8
+from workbench.model.scale import SCALE, from_e8, to_e8
 
 CANCEL = {"rest": "rest:DELETE /api/v3/order", "ws": "rest:WS order.cancel"}
 REPLACE = {"rest": "rest:POST /api/v3/order/cancelReplace", "ws": "rest:WS order.cancelReplace"}
@@ -87,6 +90,56 @@ async def test_everything_can_be_sold_but_dust() -> None:
         assert await desk.broker.flatten() == 2
         await until(lambda: desk.kinds(resting)[-1] == "Cancelled")
         assert (await desk.broker.account()).positions == {0: 7}
+
+
+async def test_what_is_worth_too_little_stays_and_the_others_are_sold() -> None:
+    async with trading() as desk:
+        positions = desk.venue.exchange.match.positions
+        positions[0], positions[1] = to_e8("0.00002"), to_e8("0.3")
+        assert await desk.broker.flatten() == 1
+        await until(lambda: not desk.venue.exchange.open)
+        assert (await desk.broker.account()).positions == {0: to_e8("0.00002")}
+
+
+async def test_every_position_is_sold_before_it_is_said_what_was_refused() -> None:
+    async with trading() as desk:
+        positions = desk.venue.exchange.match.positions
+        positions[0], positions[1] = to_e8("0.5"), to_e8("0.3")
+        desk.fault(
+            "status", PLACE["ws"], count=1, status=400, text="This action is disabled on this account."
+        )
+        with pytest.raises(VenueRefused, match="disabled"):
+            await desk.broker.flatten()
+        await until(lambda: not desk.venue.exchange.open)
+        assert (await desk.broker.account()).positions == {0: to_e8("0.5")}
+
+
+async def test_a_position_larger_than_an_order_may_be_is_sold_in_several() -> None:
+    async with trading(BTC) as desk:
+        rules = desk.broker.rules
+        rules.listings[0] = msgspec.structs.replace(rules.listings[0], most_market_e8=to_e8("0.2"))
+        desk.venue.exchange.match.positions[0] = to_e8("0.5")
+        assert await desk.broker.flatten() == 3
+        await until(lambda: not desk.venue.exchange.open)
+        assert (await desk.broker.account()).positions == {}
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_orders_that_ended_before_they_were_all_cancelled_are_no_refusal(way: str) -> None:
+    async with trading(orders=way) as desk:
+        order, bought = desk.away(0.9), desk.order(qty=0.3, iid=1)
+        await desk.submit(order, bought)
+        await desk.over(bought)
+        listed = await desk.broker.finder.open_bodies()
+        await desk.cancel(order)
+
+        async def open_bodies(*, active_only: bool = False) -> list[OrderBody]:
+            return listed  # as it was a moment ago
+
+        desk.broker.finder.open_bodies = open_bodies  # type: ignore[method-assign]
+        assert await desk.broker.cancel_all() == 0
+        assert await desk.broker.flatten() == 1
+        assert (await desk.broker.account()).positions == {}
 
 
 # -- made smaller ------------------------------------------------------------------------------------------------

@@ -39,6 +39,22 @@ async def test_an_answer_lost_with_its_connection_is_looked_for() -> None:
         assert len(desk.at_venue(order)) == 1
 
 
+async def test_an_answer_lost_with_its_connection_is_looked_for_before_there_is_another() -> None:
+    async with trading() as desk:
+        socket = desk.broker.trading.socket
+        assert socket is not None
+        socket.answer_s = 600.0
+        desk.fault("lost_reply", PLACE["ws"], count=1)
+        desk.fault("status", "connect:ws_api", status=503)
+        desk.fault("mute", "stream:ws_api:executionReport")
+        order = desk.away(0.9)
+        desk.broker.submit(order)
+        await until(lambda: len(desk.at_venue(order)) == 1)
+        desk.cut_streams()
+        await until(lambda: desk.kinds(order) == ["OutcomeLost", "Accepted"])
+        assert not socket.is_live
+
+
 @pytest.mark.parametrize("what", ["nightly_reset", "cut"])
 async def test_what_happens_while_the_streams_are_away_is_caught_up(what: str) -> None:
     async with trading() as desk:

@@ -55,7 +55,25 @@ def test_law_amounts_survive_the_way_there_and_back(units: int) -> None:
     assert not text.endswith(".")
 
 
-@pytest.mark.parametrize("wrong", ["", "NaN", "inf", "-Infinity", "1e400", "ten", "1,5", "0x10", "1e30", "."])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "NaN",
+        "inf",
+        "-Infinity",
+        "1e400",
+        "1e9999999",
+        "ten",
+        "1,5",
+        "0x10",
+        "1e30",
+        ".",
+        "1" + 40 * "0",
+        5_000 * "9",
+    ],
+    ids=lambda wrong: wrong[:12] or "nothing",
+)
 def test_amounts_that_are_none_are_typed_errors(wrong: str) -> None:
     with pytest.raises(VenueGarbled, match=r"binance: .*field qty"):
         e8(wrong, "qty")

@@ -32,6 +32,7 @@ TABLE: list[tuple[str, int, type[WorkbenchError], type[WorkbenchError]]] = [
     ("OnMaintenance", 200, VenueDown, OutcomeUnknown),
     ("NetworkError", 0, VenueDown, OutcomeUnknown),
     ("RateLimitExceeded", 200, RateLimited, RateLimited),
+    ("RateLimitExceeded", 503, RateLimited, OutcomeUnknown),
     ("DDoSProtection", 418, RateLimited, RateLimited),
     ("DDoSProtection", 200, VenueDown, OutcomeUnknown),
     ("InvalidNonce", 400, VenueRefused, VenueRefused),

@@ -154,7 +154,9 @@ def test_an_execution_without_what_matters_is_none(more: dict[str, Any]) -> None
         execution_of(TradeRow(**{"execution_id": "a.01", "price": 1.0, "size": 1, **more}))
 
 
-@pytest.mark.parametrize("value", ["", "x", "nan", math.inf, 1e300, "1e400"])
+@pytest.mark.parametrize(
+    "value", ["", "x", "nan", math.inf, 1e300, "1e400", "1e99999", "-1e9999999", 5_000 * "9"]
+)
 def test_what_is_no_amount_is_not_used(value: Any) -> None:
     with pytest.raises(VenueGarbled):
         e8(value, "price")

@@ -3,6 +3,8 @@
 Lives here: the shapes. Not here: what becomes of them (parse.py), market data (market.py).
 """
 
+from typing import Any
+
 import msgspec
 
 from workbench.brokers.binance.words import Number, e8, ts_ns_of
@@ -19,6 +21,7 @@ __all__ = [
     "OrderBody",
     "ReplaceBody",
     "SymbolBody",
+    "TimeBody",
     "TradeBody",
 ]
 
@@ -118,7 +121,7 @@ class AccountBody(msgspec.Struct, rename="camel"):
 
 class _Discount(msgspec.Struct, rename="camel"):
     enabled_for_account: bool = False
-    discount_asset: str = "BNB"
+    discount_asset: str | None = "BNB"
 
 
 class CommissionBody(msgspec.Struct, rename="camel"):
@@ -136,7 +139,7 @@ class SymbolBody(msgspec.Struct, rename="camel"):
     base_asset: str
     quote_asset: str
     order_types: list[str] = []
-    filters: list[dict[str, str | int | float | bool]] = []
+    filters: list[dict[str, Any]] = []  # of ones nobody here knows, whatever there is in them
     oco_allowed: bool = False
     oto_allowed: bool = False
     cancel_replace_allowed: bool = False
@@ -153,6 +156,12 @@ class LimitBody(msgspec.Struct, rename="camel"):
     interval_num: int
     limit: int
     count: int = 0
+
+
+class TimeBody(msgspec.Struct, rename="camel"):
+    """The venue's time."""
+
+    server_time: int
 
 
 class InfoBody(msgspec.Struct, rename="camel"):

@@ -7,9 +7,10 @@ Lives here: what follows from answers to orders, and the account. Not here: the 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import time_ns
+from typing import Any
 
 import msgspec
 
@@ -27,7 +28,7 @@ from workbench.brokers.binance.sockets import OrderSocket, Requests, UserEvents
 from workbench.brokers.binance.trading import Trading
 from workbench.brokers.binance.words import VENUE, number_text, own_id, state_of
 from workbench.brokers.contract import BrokerAccount, BrokerOrder, Sink
-from workbench.brokers.pool import Pool, Probed, Stream, read_credentials
+from workbench.brokers.pool import EXIT, Pool, Probed, Stream, read_credentials
 from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
 from workbench.brokers.pool.venue_broker import VenueBroker
@@ -143,7 +144,9 @@ class BinanceBroker(VenueBroker):
         if self.options.orders != "ws":
             return None
         socket = OrderSocket(self.pool, requests, self.client.dialect)
-        socket.stream = self.pool.stream("orders", self.addresses.ws_api, socket, key_id=f"{key} orders")
+        socket.stream = self.pool.stream(
+            "orders", self.addresses.ws_api, socket, key_id=f"{key} orders", changed=socket.changed
+        )
         return socket
 
     async def _probe(self) -> Probed:
@@ -204,31 +207,47 @@ class BinanceBroker(VenueBroker):
         return orders, {one.asset: one.total_e8 for one in account.balances if one.asset not in known}
 
     async def cancel_all(self) -> int:
-        """Ask for a cancel of every open order in our symbols, ours or not; how many were asked about."""
+        """Ask for a cancel of every open order in our symbols, ours or not; how many were asked about. Each symbol is
+        tried before the first error is raised."""
         symbols = {body.symbol for body in await self.finder.open_bodies()}
-        return sum(await asyncio.gather(*(self.trading.cancel_all(symbol) for symbol in symbols)))
+        return await _all_of(self.trading.cancel_all(symbol) for symbol in symbols)
 
     async def flatten(self) -> int:
         """Cancel everything, then sell what there is of every base asset by market orders; how many. They are not ours:
-        the books show the difference. What is less than a lot stays."""
+        the books show the difference. What is less than a lot, or worth less than the venue's least, stays. Each is
+        tried before the first error is raised.
+
+        Raises:
+            VenueRefused: an order was refused. OutcomeUnknown: what became of one is not known: look again.
+        """
         await self.cancel_all()
         account = await self.account()
-        sold = 0
-        for iid, qty_e8 in account.positions.items():
-            listing = self.rules.listings[iid]
-            whole_e8 = qty_e8 // max(1, listing.step_e8) * max(1, listing.step_e8)
-            if whole_e8 < max(1, listing.least_qty_e8):
-                continue
+        return await _all_of(self._flat(iid, qty_e8) for iid, qty_e8 in account.positions.items())
+
+    async def _flat(self, iid: int, qty_e8: int) -> int:
+        """Sell a position, in several orders when one may not be as large; how many."""
+        listing, sold = self.rules.listings[iid], 0
+        step_e8 = max(1, listing.step_e8, listing.market_step_e8)
+        most_e8 = min(listing.most_market_e8 or qty_e8, listing.most_qty_e8 or qty_e8) // step_e8 * step_e8
+        left_e8 = qty_e8 // step_e8 * step_e8
+        while left_e8 >= max(1, listing.least_qty_e8, listing.least_market_e8):
+            now_e8 = min(left_e8, most_e8)
             params = [
                 ("symbol", listing.symbol),
                 ("side", "SELL"),
                 ("type", "MARKET"),
-                ("quantity", number_text(whole_e8)),
-                ("newClientOrderId", f"flat-{iid}-{time_ns() // 1_000_000}"),
+                ("quantity", number_text(now_e8)),
+                ("newClientOrderId", f"flat-{iid}-{time_ns() // 1_000}"),
                 ("newOrderRespType", "ACK"),
             ]
-            await self.trading.place(params)
-            sold += 1
+            try:
+                await self.trading.place(params, EXIT)
+            except VenueRefused as error:
+                if error.code not in ("NOTIONAL", "MIN_NOTIONAL"):
+                    raise
+                logger.warning("binance: %s %s stays (%s)", number_text(left_e8), listing.base, error)
+                break
+            sold, left_e8 = sold + 1, left_e8 - now_e8
         return sold
 
     # -- orders ----------------------------------------------------------------------------------------------------
@@ -354,3 +373,12 @@ class BinanceBroker(VenueBroker):
         socket = self.trading.socket if hasattr(self, "trading") else None
         if socket is not None:
             socket.close()
+
+
+async def _all_of(works: Iterable[Coroutine[Any, Any, int]]) -> int:
+    """The sum of all, once each was tried; raises the first error there was."""
+    counts = await asyncio.gather(*works, return_exceptions=True)
+    for count in counts:
+        if isinstance(count, BaseException):
+            raise count
+    return sum(count for count in counts if not isinstance(count, BaseException))

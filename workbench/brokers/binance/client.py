@@ -18,6 +18,7 @@ from workbench.brokers.binance.bodies import (
     InfoBody,
     LimitBody,
     OrderBody,
+    TimeBody,
     TradeBody,
 )
 from workbench.brokers.binance.config import Addresses, Options, Routes
@@ -274,8 +275,8 @@ class BinanceClient:
     async def probe(self) -> Probed:
         """The time as a probe: is it well, how far away is it, what time is it there. It is told in milliseconds."""
         answer = await self.rest.ask(self.routes.time, "/api/v3/time", tries=1, most_wait_s=5.0)
-        body = decode(VENUE, answer.body, dict[str, int], what="the time")
-        venue_ns = ts_ns_of(body.get("serverTime"))
+        body = decode(VENUE, answer.body, TimeBody, what="the time")
+        venue_ns = ts_ns_of(body.server_time)
         return Probed(answer.called_ns, answer.came_ns, venue_ns + 500_000)
 
     # -- market data -----------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from workbench.brokers.binance.client import BinanceClient
 from workbench.brokers.binance.parse import Commission, commission_of, evidence_of, side_of, trade_id
 from workbench.brokers.binance.rates import Rates
 from workbench.brokers.binance.rules import Rules
-from workbench.brokers.binance.words import amended_id, e8, own_id, ts_ns_of, whole
+from workbench.brokers.binance.words import STATES, amended_id, e8, own_id, ts_ns_of, whole
 from workbench.brokers.pool import CANCEL, DATA
 from workbench.brokers.pool.tracker import Evidence, Execution, Tracked, Tracker
 from workbench.model.reports import CashMoved
@@ -245,6 +245,10 @@ class Finder:
         for body in await self.open_bodies(active_only=active_only):
             client_id, _ = own_id(body.own)
             if client_id:
+                if (
+                    body.status not in STATES
+                ):  # it may be open: a look at it alone tells, and the others are listed
+                    body = msgspec.structs.replace(body, status="NEW")
                 tracked = self._tracker.by_client.get(client_id)
                 moved_e8 = self.note(tracked).moved_e8 if tracked is not None else 0
                 found.append(evidence_of([body], client_id, moved_e8=moved_e8))

@@ -15,7 +15,7 @@ from workbench.brokers.binance.bodies import SymbolBody
 from workbench.brokers.binance.client import BinanceClient
 from workbench.brokers.binance.config import addresses_of, budgets, options_of
 from workbench.brokers.binance.signer import signer_of
-from workbench.brokers.binance.words import KINDS, VENUE, Number, e8, whole
+from workbench.brokers.binance.words import KINDS, VENUE, e8, whole
 from workbench.brokers.pool import Pool, read_credentials
 from workbench.brokers.pool.order_checks import (
     Complaint,
@@ -86,12 +86,12 @@ def listing_of(instrument: Instrument, body: SymbolBody) -> Listing:
 
     def amount(name: str, field: str) -> int:
         value = filters.get(name, {}).get(field, 0)
-        return e8(_number(value), field)
+        return e8(value, field)
 
     value_filter = "NOTIONAL" if "NOTIONAL" in filters else "MIN_NOTIONAL"
     value = filters.get(value_filter, {})
     trail = filters.get("TRAILING_DELTA", {})
-    bounds = [whole(_text(trail.get(field, 0)), field) for field in _TRAILS]
+    bounds = [whole(str(trail.get(field, 0)), field) for field in _TRAILS]
     return Listing(
         instrument,
         body.symbol,
@@ -123,22 +123,24 @@ _TRAILS: Final = (
 )  # fmt: skip
 
 
-def _number(value: Number | bool) -> Number:
-    return value
+def _outside(low_e8: int, high_e8: int) -> str:
+    """How a value is wrong that is not within bounds; a bound of 0 on top is none.
 
-
-def _text(value: Number | bool) -> str:
-    return str(value)
+    >>> _outside(1_000_000, 0), _outside(1_000_000, 900_000_000_000)
+    ('is below the least, 0.01', 'is not between 0.01 and 9000')
+    """
+    if not high_e8:
+        return f"is below the least, {number(low_e8)}"
+    return f"is not between {number(low_e8)} and {number(high_e8)}"
 
 
 class Rules:
-    """The instruments of one account, and what may be ordered of them. `last_px_e8` is the newest price somebody told,
-    by `iid`: market orders are valued by it, where there is one."""
+    """The instruments of one account, and what may be ordered of them. Market orders have no price: the venue judges
+    what they are worth."""
 
     def __init__(self, instruments: Sequence[Instrument] = ()) -> None:
         self.instruments = {instrument.iid: instrument for instrument in instruments}
         self.listings: dict[int, Listing] = {}
-        self.last_px_e8: dict[int, int] = {}
         self._iids: dict[str, int] = {}
         self.bases: dict[str, int] = {}
         self.quote = ""
@@ -231,8 +233,7 @@ class Rules:
             return complaint
         for field, px_e8 in zip(fields, (order.limit_px_e8, order.stop_px_e8), strict=True):
             if px_e8 and not least_e8 <= px_e8 <= (most_e8 or _NO_END_E8):
-                between = f"is not between {number(least_e8)} and {number(most_e8)}"
-                return "PRICE_FILTER", f"{field} {number(px_e8)} {between}"
+                return "PRICE_FILTER", f"{field} {number(px_e8)} {_outside(least_e8, most_e8)}"
         return None
 
     @staticmethod
@@ -257,13 +258,12 @@ class Rules:
             if complaint := off_grid("quantity", qty_e8, (step_e8,), name):
                 return complaint
             if not low_e8 <= qty_e8 <= (high_e8 or _NO_END_E8):
-                low, high = from_e8(low_e8), from_e8(high_e8)
-                return name, f"quantity {number(qty_e8)} is not between {low:g} and {high:g}"
+                return name, f"quantity {number(qty_e8)} {_outside(low_e8, high_e8)}"
         return None
 
     def _value(self, order: Submit, listing: Listing) -> Complaint:
         market = order.kind in (MARKET, STOP, TRAILING)
-        px_e8 = order.limit_px_e8 or order.stop_px_e8 or self.last_px_e8.get(order.iid, 0)
+        px_e8 = order.limit_px_e8 or order.stop_px_e8
         if not px_e8 or (market and not listing.value_of_market):
             return None
         value_e8 = notional_e8(px_e8, order.qty_e8)

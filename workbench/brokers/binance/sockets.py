@@ -126,8 +126,7 @@ class OrderSocket:
         return self.stream.state == "live"
 
     async def greet(self, wire: Wire) -> None:
-        """Log on where the key can; what was under way when the last connection broke is lost."""
-        self._lose("the connection broke before the answer")
+        """Log on where the key can."""
         self._signed = True
         if self._requests.can_log_on:
             await _asked(wire, self._requests, 0, _LOGON)
@@ -148,8 +147,13 @@ class OrderSocket:
         elif answer.event is not None and answer.event.e == "serverShutdown":
             self.stream.doubt("the venue is about to shut the connection down")
 
+    def changed(self, state: str, reason: str) -> None:
+        """The connection broke: who waits is told at once that the answer was lost."""
+        if state == "waiting":
+            self._lose(f"the connection broke before the answer ({reason})")
+
     async def catch_up(self) -> None:
-        """Nothing is missed here: who waits is told that the answer was lost."""
+        """Nothing is missed here: who waits has been told that the answer was lost."""
 
     def heartbeat(self) -> Frame | None:
         """The connection's own pings are enough; a request without an answer is noticed."""

@@ -14,7 +14,7 @@ from workbench.brokers.binance.refusals import ClockOff
 from workbench.brokers.binance.sockets import OrderSocket
 from workbench.brokers.binance.words import VENUE
 from workbench.brokers.pool import CANCEL, ENTRY, Route, decode
-from workbench.errors import VenueDown
+from workbench.errors import VenueDown, VenueRefused
 
 __all__ = ["Trading"]
 
@@ -34,6 +34,7 @@ _PAIR: Final = _Way("orderList.place.oco", "POST", "/api/v3/orderList/oco")
 _BRACKET: Final = _Way("orderList.place.otoco", "POST", "/api/v3/orderList/otoco")
 _EXIT: Final = _Way("orderList.place.oto", "POST", "/api/v3/orderList/oto")
 _CANCEL_WAIT_S: Final = 30.0
+_NONE_OPEN: Final = "-2011"
 
 type Called = Callable[[int], None] | None
 
@@ -75,7 +76,12 @@ class Trading:
     async def cancel_all(self, symbol: str) -> int:
         """Take every open order of a symbol out, ours or not; how many there were."""
         params = [("symbol", symbol)]
-        body = await self._send(_CANCEL_ALL, self.routes.cancel, params, CANCEL, None, _CANCEL_WAIT_S)
+        try:
+            body = await self._send(_CANCEL_ALL, self.routes.cancel, params, CANCEL, None, _CANCEL_WAIT_S)
+        except VenueRefused as error:
+            if error.code == _NONE_OPEN:  # the last one has ended meanwhile
+                return 0
+            raise
         return len(decode(VENUE, body, list[dict[str, object]], what="the cancels"))
 
     async def replace(self, params: Params) -> ReplaceBody:

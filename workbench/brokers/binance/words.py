@@ -4,7 +4,7 @@ Lives here: single words and numbers. Not here: whole payloads (parse.py).
 """
 
 import re
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from workbench.brokers.pool.tracker import order_id_of
@@ -68,6 +68,7 @@ STATES: Final = {
     "EXPIRED_IN_MATCH": EXPIRED,
     "REJECTED": REJECTED,
 }
+_DIGITS: Final = 18  # before the point; what has more is read with its bound
 _MS_END: Final = 10**14  # times beyond this are microseconds
 _VERSION: Final = re.compile(r"(wb-[0-9]+-[0-9]+)(?:_([0-9]+))?")
 
@@ -86,15 +87,15 @@ def e8(value: Number, field: str) -> int:
     """
     if value.__class__ is str and value.isascii():
         whole, dot, part = value.partition(".")
-        if whole.isdigit() and (part.isdigit() or not dot):
+        if len(whole) <= _DIGITS and whole.isdigit() and (part.isdigit() or not dot):
             return int(whole) * SCALE + (int(part[:8].ljust(8, "0")) if part else 0)
     try:
         exact = Decimal(str(value)) * SCALE
         if exact.is_finite() and abs(exact) < Decimal(10) ** 26:
             return int(exact.to_integral_value())
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond what decimals hold
         pass
-    raise VenueGarbled(VENUE, f"'{value}' is no number", "report it; it was not used", field=field)
+    raise VenueGarbled(VENUE, f"'{str(value)[:40]}' is no number", "report it; it was not used", field=field)
 
 
 def number_text(units: int) -> str:

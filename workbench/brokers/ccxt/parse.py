@@ -7,7 +7,8 @@ asking (client.py). What a structure leaves out is None in ccxt; what cannot be 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from time import time_ns
 from typing import Any, Final
 
 import msgspec
@@ -71,9 +72,9 @@ def e8(value: Any, field: str) -> int:
         exact = Decimal(str(value)) * SCALE
         if exact.is_finite() and abs(exact) < Decimal(10) ** 26:
             return int(exact.to_integral_value())
-    except InvalidOperation:
+    except ArithmeticError:  # no number, or one beyond what decimals hold
         pass
-    raise VenueGarbled("ccxt", f"'{value}' is no number", "report it; it was not used", field=field)
+    raise VenueGarbled("ccxt", f"'{str(value)[:40]}' is no number", "report it; it was not used", field=field)
 
 
 def number(units: int) -> float:
@@ -182,7 +183,8 @@ def booked_of(row: Row, quote: str) -> Booked:
     number_there = row.get("id") or f"{row.get('timestamp')}@{px_e8}@{qty_e8}"
     exec_id = f"{row['order']}:{number_there}"
     return Booked(
-        Execution(ts_ns_of(row.get("timestamp")), exec_id, px_e8, qty_e8 + moved_e8, fee_e8), moved_e8
+        Execution(ts_ns_of(row.get("timestamp")) or time_ns(), exec_id, px_e8, qty_e8 + moved_e8, fee_e8),
+        moved_e8,
     )
 
 

@@ -82,7 +82,10 @@ def verdict(
         return VenueGarbled(
             exchange, f"ccxt cannot read the answer ({names[0]}: {said})", "report it to ccxt"
         )
-    if "RateLimitExceeded" in names or status in _BUSY:
+    lost = (
+        order and status >= 500
+    )  # ccxt calls some pages of firewalls a rate limit: of an order they prove nothing
+    if ("RateLimitExceeded" in names and not lost) or status in _BUSY:
         limited = RateLimited(exchange, said, "the pool waits", status=status, code=names[0])
         limited.retry_after_s = retry_after_s
         return limited

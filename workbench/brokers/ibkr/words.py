@@ -3,7 +3,7 @@
 Lives here: single words and numbers. Not here: whole payloads (parse.py).
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from workbench.brokers.ibkr.config import VENUE
@@ -66,6 +66,8 @@ STATES: Final = {
 LOT: Final = 100.0
 """Sizes of the book and volumes of charts are in hundreds of shares for US stocks."""
 
+_TOO_LARGE: Final = 1 << 62
+
 type Number = str | int | float
 """Amounts are texts in some places and plain numbers in others."""
 
@@ -82,11 +84,13 @@ def e8(value: Number, field: str) -> int:
     try:
         text = value.replace(",", "") if isinstance(value, str) else repr(value)
         scaled = Decimal(text) * SCALE
-        units = int(scaled.to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError) as error:
-        raise VenueGarbled(VENUE, f"'{value}' is no amount", "it was not used", field=field) from error
-    if abs(units) >= 1 << 62:
-        raise VenueGarbled(VENUE, f"'{value}' is too large", "it was not used", field=field)
+        units = int(scaled.to_integral_value()) if abs(scaled) < _TOO_LARGE else _TOO_LARGE
+    except (ArithmeticError, ValueError) as error:
+        raise VenueGarbled(
+            VENUE, f"'{str(value)[:40]}' is no amount", "it was not used", field=field
+        ) from error
+    if abs(units) >= _TOO_LARGE:
+        raise VenueGarbled(VENUE, f"'{str(value)[:40]}' is too large", "it was not used", field=field)
     return units
 
 
