@@ -62,6 +62,24 @@ async def test_quotes_prints_and_bars_flow_with_our_numbers(venue: Emulator) -> 
     assert feed.state == "closed"
 
 
+async def test_bars_are_told_in_time_after_a_mistake(venue: Emulator) -> None:
+    feed, calls = feed_of(venue, SPY), list[int]()
+    await feed.connect(lambda event: None)
+    [screen] = feed._screens.values()
+    over = screen.maker.over
+
+    def clumsy(now_ns: int) -> None:
+        calls.append(now_ns)
+        if len(calls) == 1:
+            raise KeyError("px")
+        over(now_ns)
+
+    screen.maker.over = clumsy  # type: ignore[method-assign]
+    await until(lambda: len(calls) >= 3)
+    await feed.close()
+    assert feed.dropped["bars that failed"] == 1
+
+
 async def test_bars_hold_the_prints_of_their_span(venue: Emulator) -> None:
     feed, events = feed_of(venue, SPY), list[MarketEvent]()
     await feed.connect(events.append)

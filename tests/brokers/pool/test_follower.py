@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.brokers.pool.wires import small_pool, until
@@ -108,6 +109,20 @@ async def test_what_is_asked_now_and_then_is_asked_again_after_a_mistake(desk: D
 
     desk.broker._every(0.005, ask)
     await until(lambda: asked >= 3)
+
+
+async def test_how_often_executions_were_fetched_is_forgotten_with_the_order(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.brokers.pool.follower._MOST_FETCHING", 3)
+    broker = desk.broker
+    for number in range(1, 21):
+        broker.submit(msgspec.structs.replace(ORDER, order_id=number))
+        await until(lambda number=number: number in broker.tracker.active)  # type: ignore[misc]
+        tracked = broker.tracker.by_order[number]
+        broker._fetch_missing(tracked)
+        broker.tracker.ended(tracked, broker.evidence(tracked, CANCELLED))
+    assert len(broker._fetching) <= 3
 
 
 async def test_a_lost_order_is_looked_for_after_a_mistake(desk: Desk) -> None:

@@ -292,11 +292,15 @@ class IbkrFeed:
             now_ns = self.venue_ns
             due_ns = (now_ns - grace_ns) // self._length_ns * self._length_ns + self._length_ns + grace_ns
             await asyncio.sleep((due_ns - now_ns) / 1e9)
-            if by_history:
-                await self._ask_for_bars()
-            else:
-                for screen in self._screens.values():
-                    screen.maker.over(self.venue_ns - grace_ns)
+            try:
+                if by_history:
+                    await self._ask_for_bars()
+                else:
+                    for screen in self._screens.values():
+                        screen.maker.over(self.venue_ns - grace_ns)
+            except Exception:  # a mistake of who is told, or in a reader, must not leave out every later bar
+                self.dropped["bars that failed"] += 1
+                logger.exception("ibkr: bars that are over could not be told")
 
     async def _ask_for_bars(self) -> None:
         for symbol, conid in self._conids.items():

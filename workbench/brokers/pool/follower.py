@@ -21,6 +21,7 @@ __all__ = ["Follower"]
 logger = logging.getLogger(__name__)
 
 _PAGE: Final = 500
+_MOST_FETCHING: Final = 1_000  # orders whose tries are counted, before those that have ended are forgotten
 _SETTLED_S: Final = 2.0  # a sweep does not judge orders younger than this
 
 
@@ -80,6 +81,9 @@ class Follower(VenueHooks):
         order_id = tracked.order_id
         tries = self._fetching.get(order_id, 0)
         if tries >= 0 and not self._closed:
+            if len(self._fetching) >= _MOST_FETCHING:
+                active = self.tracker.active
+                self._fetching = {one: times for one, times in self._fetching.items() if one in active}
             self._fetching[order_id] = -1 - tries  # one at a time
             self._loop.call_later(min(0.1 * 2.0**tries, 5.0), self._fetch, tracked, tries)
 
