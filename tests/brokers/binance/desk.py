@@ -4,16 +4,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from tests.brokers.desk import VenueDesk
 from tests.brokers.pool.wires import until
 from workbench.brokers.binance.broker import BinanceBroker
-from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.instrument import Instrument
-from workbench.model.orders import BUY, DAY, LIMIT, MARKET
-from workbench.model.reports import CashMoved, Filled, Report
-from workbench.model.scale import from_e8, notional_e8, to_e8
-from workbench.testbed import Emulator, Fault, emulated
+from workbench.model.scale import to_e8
+from workbench.testbed import Emulator, emulated
 from workbench.testbed.binance.venue import BinanceVenue
-from workbench.testbed.market import Board
 from workbench.testbed.rigs.binance import opened
 
 BTC = Instrument(0, "BTCUSDT", "BINANCE", "USDT", to_e8("0.01"), to_e8("0.00001"), "24/7")
@@ -23,107 +20,24 @@ PLACE = {"rest": POST, "ws": WS_POST}
 WAYS = ("ws", "rest")
 
 
-class Desk:
-    """One connected adapter. Orders are numbered; `kinds(order)` are its reports' names so far."""
+class Desk(VenueDesk[BinanceBroker]):
+    """One connected adapter."""
 
-    def __init__(self, venue: Emulator, broker: BinanceBroker, first_id: int = 1, epoch: int = 7) -> None:
-        self.venue, self.broker = venue, broker
-        self.reports: list[Report] = []
-        self._sides: dict[int, tuple[int, int]] = {}
-        self._next, self._epoch = first_id, epoch
+    symbol = "BTCUSDT"
+    qty = 0.1
 
     @property
     def binance(self) -> BinanceVenue:
         return cast(BinanceVenue, self.venue.venue)
-
-    def board(self, symbol: str = "BTCUSDT") -> Board:
-        return self.venue.exchange.market.board(symbol)
-
-    @property
-    def px(self) -> float:
-        return float(self.board().last)
-
-    def order(
-        self, side: int = BUY, qty: float = 0.1, kind: int = MARKET, limit: float = 0.0, **more: Any
-    ) -> Submit:
-        number, self._next = self._next, self._next + 1
-        iid, tif, stop = more.pop("iid", 0), more.pop("tif", DAY), more.pop("stop", 0.0)
-        self._sides[number] = (iid, side)
-        sizes = to_e8(str(qty)), to_e8(limit), to_e8(stop)
-        return Submit(number, number, self._epoch, 1, iid, side, kind, tif, *sizes, **more)
-
-    def away(self, share: float = 0.9, **more: Any) -> Submit:
-        """A limit order that rests."""
-        return self.order(kind=LIMIT, limit=round(self.px * share, 2), **more)
-
-    def of(self, order: Submit) -> list[Report]:
-        return [report for report in self.reports if report.order_id == order.order_id]
-
-    def kinds(self, order: Submit) -> list[str]:
-        return [type(report).__name__ for report in self.of(order)]
-
-    def fills(self, order: Submit | None = None) -> list[Filled]:
-        chosen = self.reports if order is None else self.of(order)
-        return list({r.exec_id: r for r in chosen if isinstance(r, Filled)}.values())
-
-    def filled(self, order: Submit) -> float:
-        return from_e8(sum(fill.qty_e8 for fill in self.fills(order)))
-
-    def books(self) -> tuple[int, dict[int, int]]:
-        """What cash and positions have changed by, by the reports alone."""
-        cash, held = 0, dict[int, int]()
-        for fill in self.fills():
-            iid, side = self._sides[fill.order_id]
-            cash -= notional_e8(fill.px_e8, side * fill.qty_e8) + fill.fee_e8
-            held[iid] = held.get(iid, 0) + side * fill.qty_e8
-        moves = {r.move_id: r.amount_e8 for r in self.reports if isinstance(r, CashMoved)}
-        return cash + sum(moves.values()), {iid: qty for iid, qty in held.items() if qty}
-
-    async def submit(self, *orders: Submit) -> None:
-        """Hand over, and wait until each has a report."""
-        for order in orders:
-            self.broker.submit(order)
-        await until(lambda: all(self.of(order) for order in orders))
-
-    async def cancel(self, order: Submit) -> None:
-        self.broker.cancel(Cancel(order.ts_ns, order.order_id))
-        await until(lambda: any(k in ("Cancelled", "CancelRefused") for k in self.kinds(order)))
-
-    async def amend(self, order: Submit, qty: float, limit: float, stop: float = 0.0) -> str:
-        """Ask for a change; what it was answered with."""
-        before = len(self.of(order))
-        self.broker.amend(Amend(order.ts_ns, order.order_id, to_e8(str(qty)), to_e8(limit), to_e8(stop)))
-        found = ("Amended", "AmendRefused")
-        await until(lambda: any(k in found for k in self.kinds(order)[before:]), 20)
-        return next(k for k in self.kinds(order)[before:] if k in found)
-
-    async def over(self, *orders: Submit) -> None:
-        """Wait until every order has ended at the adapter."""
-        active = self.broker.tracker.active
-        await until(lambda: all(o.order_id not in active and self.of(o) for o in orders), 20)
 
     async def quiet(self) -> None:
         """Wait until every report of the account's stream was taken."""
         user = self.binance.user
         await until(lambda: not self.broker.pending and self.broker.updates_taken >= user.reports)
 
-    def print_at(self, px: float, size: float = 1e6) -> None:
-        """A trade between others."""
-        self.venue.exchange.print_at(self.board(), px, size)
-
     def move(self, px: float) -> None:
         """The market goes there and something trades."""
         self.venue.console.move("BTCUSDT", px)
-
-    def at_venue(self, order: Submit) -> list[Any]:
-        """Every order the venue has ever taken under this client id."""
-        return [o for o in self.venue.exchange.orders.values() if o.ticket.client_id == order.client_id]
-
-    def cut_streams(self) -> None:
-        self.venue.console.streams(cut=True)
-
-    def fault(self, what: str, where: str, **more: Any) -> int:
-        return self.venue.faults.add(Fault(what=what, where=where, **more))
 
 
 @contextlib.asynccontextmanager

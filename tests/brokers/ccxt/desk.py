@@ -4,14 +4,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
-from tests.brokers.pool.wires import until
+from tests.brokers.desk import VenueDesk
 from workbench.brokers.ccxt.broker import CcxtBroker
-from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.instrument import Instrument
-from workbench.model.orders import BUY, GTC, LIMIT, MARKET
-from workbench.model.reports import Filled, Report
-from workbench.model.scale import SCALE, to_e8
-from workbench.testbed import Emulator, Fault, emulated
+from workbench.model.orders import GTC
+from workbench.testbed import Emulator, emulated
 from workbench.testbed.rigs.ccxt import EXCHANGES, listed, opened
 
 BOTH = ("alpaca", "binance")
@@ -20,72 +17,14 @@ LOOKS = {"alpaca": "rest:GET /v2/orders*", "binance": "rest:GET /api/v3/*rder*"}
 CANCEL = {"alpaca": "rest:DELETE /v2/orders/{order_id}", "binance": "rest:DELETE /api/v3/order"}
 
 
-class Desk:
-    """One connected bridge. Orders are numbered; `kinds(order)` are its reports' names so far."""
+class Desk(VenueDesk[CcxtBroker]):
+    """One connected bridge."""
+
+    qty, tif = 1.0, GTC
 
     def __init__(self, venue: Emulator, broker: CcxtBroker, exchange: str, first_id: int, epoch: int) -> None:
-        self.venue, self.broker, self.exchange = venue, broker, exchange
-        self.board = venue.exchange.market.board(EXCHANGES[exchange].listed)
-        self.reports: list[Report] = []
-        self._next, self._epoch = first_id, epoch
-
-    def order(
-        self, side: int = BUY, qty: float = 1, kind: int = MARKET, limit: float = 0.0, **more: Any
-    ) -> Submit:
-        number, self._next = self._next, self._next + 1
-        iid, tif, stop = more.pop("iid", 0), more.pop("tif", GTC), more.pop("stop", 0.0)
-        prices = to_e8(qty), to_e8(limit), to_e8(stop)
-        return Submit(number, number, self._epoch, 1, iid, side, kind, tif, *prices, **more)
-
-    def away(self, share: float = 0.9, **more: Any) -> Submit:
-        """A limit order that rests."""
-        return self.order(kind=LIMIT, limit=round(self.board.last * share, 2), **more)
-
-    def of(self, order: Submit) -> list[Report]:
-        return [report for report in self.reports if report.order_id == order.order_id]
-
-    def kinds(self, order: Submit) -> list[str]:
-        return [type(report).__name__ for report in self.of(order)]
-
-    def filled(self, order: Submit | None = None) -> float:
-        chosen = self.reports if order is None else self.of(order)
-        found = {r.exec_id: r.qty_e8 for r in chosen if isinstance(r, Filled)}
-        return sum(found.values()) / SCALE
-
-    async def submit(self, *orders: Submit) -> None:
-        """Hand over, and wait until each has a report."""
-        for order in orders:
-            self.broker.submit(order)
-        await until(lambda: all(self.of(order) for order in orders), 20)
-
-    async def cancel(self, order: Submit) -> None:
-        self.broker.cancel(Cancel(order.ts_ns, order.order_id))
-        await until(lambda: any(k in ("Cancelled", "CancelRefused") for k in self.kinds(order)), 20)
-
-    async def amend(self, order: Submit, qty: float, limit: float) -> None:
-        self.broker.amend(Amend(order.ts_ns, order.order_id, to_e8(qty), to_e8(limit), 0))
-        await until(lambda: any(k in ("Amended", "AmendRefused") for k in self.kinds(order)), 20)
-
-    async def over(self, *orders: Submit) -> None:
-        """Wait until every order is filled in full or has ended otherwise."""
-        ends = (["Cancelled"], ["Rejected"], ["Expired"], ["Unsent"])
-        await until(
-            lambda: all(
-                self.filled(order) * SCALE >= order.qty_e8 or self.kinds(order)[-1:] in ends
-                for order in orders
-            ),
-            20,
-        )
-
-    def at_venue(self, order: Submit) -> list[Any]:
-        """Every order the venue has ever taken under this client id."""
-        return [o for o in self.venue.exchange.orders.values() if o.ticket.client_id == order.client_id]
-
-    def print_at(self, px: float, size: float = 1e6) -> None:
-        self.venue.exchange.print_at(self.board, px, size)
-
-    def fault(self, what: str, where: str, **more: Any) -> int:
-        return self.venue.faults.add(Fault(what=what, where=where, **more))
+        super().__init__(venue, broker, first_id, epoch)
+        self.exchange, self.symbol = exchange, EXCHANGES[exchange].listed
 
 
 @contextlib.asynccontextmanager
