@@ -14,6 +14,7 @@ from workbench.model.reports import AmendRefused, CancelRefused
 from workbench.model.scale import SCALE, to_e8
 
 SPY_CONID = 756_733
+LEDGER = "rest:GET /v1/api/portfolio/{account}/ledger"
 
 
 def at_limit(desk: Desk, order: Any) -> tuple[float, float]:
@@ -252,6 +253,15 @@ async def test_positions_in_contracts_that_are_not_ours_are_external() -> None:
         _, held = await desk.broker.external()
         assert held == {"AAPL": 5 * SCALE}
         assert (await desk.broker.account()).positions == {}
+
+
+async def test_cash_is_told_in_dollars_whatever_the_account_is_kept_in() -> None:
+    async with trading() as desk:
+        told = (await desk.broker.account()).cash_e8
+        kept_in_euros = {"BASE.cashbalance": 4_700.0, "USD.cashbalance": 1_234.5, "USD.exchangerate": 0.92}
+        desk.fault("mutate", LEDGER, set=kept_in_euros, count=1)
+        assert (await desk.broker.account()).cash_e8 == to_e8("1234.5")
+        assert (await desk.broker.account()).cash_e8 == told
 
 
 async def test_flatten_cancels_everything_and_closes_what_is_held_long_or_short() -> None:

@@ -24,7 +24,7 @@ from workbench.brokers.ibkr.config import VENUE, Allowances, options_of, place_o
 from workbench.brokers.ibkr.contracts import Contracts
 from workbench.brokers.ibkr.fills import Fills
 from workbench.brokers.ibkr.finder import Finder, note_of
-from workbench.brokers.ibkr.parse import PlacedRow
+from workbench.brokers.ibkr.parse import PlacedRow, cash_of
 from workbench.brokers.ibkr.rules import Rules
 from workbench.brokers.ibkr.session import Session
 from workbench.brokers.ibkr.tickets import amended_ticket, closing_ticket, ticket_of, tickets
@@ -37,7 +37,7 @@ from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
 from workbench.brokers.pool.venue_broker import VenueBroker
 from workbench.config import BrokerSettings
-from workbench.errors import VenueGarbled, VenueRefused
+from workbench.errors import VenueRefused
 from workbench.model.effects import Amend, Submit
 from workbench.model.instrument import Instrument
 
@@ -162,14 +162,13 @@ class IbkrBroker(VenueBroker):
     # -- the account -------------------------------------------------------------------------------------------------
 
     async def account(self) -> BrokerAccount:
-        """The account as the venue sees it now. Positions in contracts that are not ours are in `external()`."""
+        """The account as the venue sees it now, cash in dollars. Positions in contracts that are not ours are in
+        `external()`."""
         number = self.session.account
         ledger, positions, open_orders = await asyncio.gather(
             self.client.ledger(number), self.client.positions(number), self._list_open()
         )
-        row = ledger.get("BASE") or next(iter(ledger.values()), None)
-        if row is None:
-            raise VenueGarbled(VENUE, "the ledger is empty", "it is asked for again", field="cashbalance")
+        row = cash_of(ledger)
         held: dict[int, int] = {}
         for position in positions:
             iid = self.rules.iid_of(position.conid)

@@ -4,8 +4,9 @@ Lives here: shapes of answers (unknown fields are left out), evidence. Not here:
 (client.py), single words (words.py), market data (feed.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import time_ns
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,7 @@ from workbench.model.orders import (
     REJECTED,
     WORKING,
 )
+from workbench.model.scale import SCALE
 
 __all__ = [
     "AccountsBody",
@@ -37,10 +39,14 @@ __all__ = [
     "TickleBody",
     "TradeRow",
     "base_of",
+    "cash_of",
     "evidence_of",
     "execution_of",
     "state_of",
 ]
+
+
+_DOLLARS: Final = "USD"
 
 
 class AuthBody(msgspec.Struct):
@@ -163,9 +169,10 @@ class TradeRow(msgspec.Struct):
 
 
 class LedgerRow(msgspec.Struct):
-    """The balances in one currency."""
+    """The balances in one currency; `exchangerate` is what one of it is in the account's own currency."""
 
     cashbalance: Number = 0.0
+    exchangerate: Number | None = 1
     netliquidationvalue: Number = 0.0
 
 
@@ -194,6 +201,26 @@ def _number_text(number: Number | None) -> str:
     if number is None:
         return ""
     return str(int(number)) if isinstance(number, float) else str(number)
+
+
+def cash_of(ledger: Mapping[str, LedgerRow]) -> LedgerRow:
+    """The row whose cash is in dollars, as our contracts are paid: everything in the account's own currency (BASE) when
+    that is the dollar, else what there is in dollars.
+
+    Raises:
+        VenueGarbled: the ledger is empty.
+
+    >>> euros, dollars = LedgerRow(900.0), LedgerRow(50.0, exchangerate=0.92)
+    >>> cash_of({"BASE": euros, "USD": dollars}).cashbalance, cash_of({"BASE": euros}).cashbalance
+    (50.0, 900.0)
+    """
+    dollars = ledger.get(_DOLLARS)
+    if dollars is not None and optional_e8(dollars.exchangerate, "exchangerate") not in (0, SCALE):
+        return dollars
+    row = ledger.get("BASE") or next(iter(ledger.values()), None)
+    if row is None:
+        raise VenueGarbled(VENUE, "the ledger is empty", "it is asked for again", field="cashbalance")
+    return row
 
 
 def state_of(status: str) -> int:
