@@ -33,10 +33,12 @@ async def test_an_order_that_is_listed_nowhere_once_has_not_ended(filled: float)
             desk.fill_at_limit(order, filled)
             await until(lambda: desk.filled(order) == filled)
         before = desk.kinds(order)
-        faults = hidden(desk)
+        faults, again = hidden(desk), list[float]()
+        desk.broker.finder._again = lambda _, seconds: again.append(seconds)
         for _ in range(4):
             await desk.broker.sweep(settled_s=0.0)
         assert desk.kinds(order) == before
+        assert again == [200.0]  # who sweeps looks as well: no look is asked for twice
         for fault in faults:
             desk.venue.faults.remove(fault)
         desk.fill_at_limit(order)

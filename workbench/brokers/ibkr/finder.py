@@ -39,11 +39,11 @@ class Note:
     """What IBKR's order keeps beside: its ticket, since when it is inactive or listed nowhere, how often a change was
     looked for."""
 
-    __slots__ = ("absent", "absent_s", "inactive_s", "looks", "ticket")
+    __slots__ = ("absent", "absent_s", "again_s", "inactive_s", "looks", "ticket")
 
     def __init__(self) -> None:
         self.ticket: dict[str, Any] | None = None
-        self.inactive_s = self.absent_s = 0.0
+        self.inactive_s = self.absent_s = self.again_s = 0.0
         self.absent = self.looks = 0
 
 
@@ -176,7 +176,10 @@ class Finder:
         note.absent += listed < _MOST_LISTED
         if note.absent >= self._absent_times and now_s - note.absent_s >= self._absent_after_s:
             return ended
-        self._again(tracked, max(self._inactive_s, self._absent_after_s / self._absent_times))
+        if now_s >= note.again_s:  # one look at a time: sweeps look as well
+            wait_s = max(self._inactive_s, self._absent_after_s / self._absent_times)
+            note.again_s = now_s + wait_s
+            self._again(tracked, wait_s)
         return replace(ended, state=PARTIAL if ended.filled_e8 else WORKING)
 
     async def _everything(self, lane: int) -> tuple[list[OrderRow], list[TradeRow]]:
