@@ -157,6 +157,27 @@ def test_a_constant_changed_in_another_cell_travels_as_it_is_now() -> None:
     assert before.code_hash != after.code_hash
 
 
+@pytest.mark.parametrize(
+    ("made", "changed"),
+    [
+        ("held = types.SimpleNamespace(level=0.5)", "held.level = 0.25"),
+        ("held = collections.deque([0.5])", "held[0] = 0.25"),
+        ("held = np.array([0.5])", "held[0] = 0.25"),
+    ],
+)
+def test_an_object_changed_since_its_cell_ran_is_not_passed_off_as_what_stands_there(
+    made: str, changed: str
+) -> None:
+    notebook = Notebook()
+    notebook.cell(IMPORTS + "import collections\nimport types\n")
+    notebook.cell(made)
+    space = notebook.cell("class Held(Strategy):\n    def on_bar(self, ctx, bar): return str(held)\n")
+    strategy_source(space["Held"])
+    notebook.cell(changed)
+    with pytest.raises(StrategyError, match=r"is not the code that runs: .*run its cell again"):
+        strategy_source(space["Held"])
+
+
 def test_a_cell_run_again_wins_over_the_old_one() -> None:
     notebook = Notebook()
     notebook.cell(IMPORTS)

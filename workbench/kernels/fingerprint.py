@@ -8,6 +8,7 @@ changes when a helper in another file or a constant in another cell does (numba'
 Libraries (standard library, numpy, numba, this package) enter by name, and by version where a cache uses the hash.
 """
 
+import collections
 import datetime
 import decimal
 import dis
@@ -102,7 +103,10 @@ class Fingerprint:
             self.text("builtin", str(getattr(value, "__module__", "")), value.__qualname__)
             if isinstance(value, types.MethodType):
                 self._each("bound", (value.__func__, value.__self__))
-        elif isinstance(value, (tuple, list)):
+        elif isinstance(value, types.SimpleNamespace):
+            self.text("namespace")
+            self.add(vars(value), name)
+        elif isinstance(value, (tuple, list, collections.deque)):
             self._each(type(value).__name__, value)
         elif isinstance(value, (set, frozenset)):
             self._each("set", sorted(value, key=lambda item: (type(item).__name__, repr(item))))
