@@ -62,6 +62,16 @@ def test_the_report_is_one_page_with_everything_inside(busy: Result, tmp_path: P
     assert html.count("Bokeh") > 10
 
 
+def test_the_report_of_nothing_says_so_and_warns_of_nothing(tmp_path: Path) -> None:
+    idle = backtest(strategy(HOLD, "Hold"), recording(walk(1, 1)))
+    html = idle.report(tmp_path / "idle.html", progress=False).read_text("utf-8")
+    assert "None has ended." in html
+    assert "MISSING_RENDERERS" not in html.partition("<main>")[2]
+    assert html.count("<h2>Round trips</h2>") == 2  # the figures, and the sentence
+    assert "0.00%</td>" in parts.returns_by_month(idle)
+    assert parts.shown("alpha", np.inf) == "∞"
+
+
 def test_the_template_takes_nothing_but_a_folder() -> None:
     """Whatever a result holds, it never becomes text of a program."""
     notebook: Any = nbformat.read(TEMPLATE, 4)  # type: ignore[no-untyped-call]

@@ -67,6 +67,8 @@ def shown(name: str, value: float) -> str:
     """
     if math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if name in _SHARES:
         text = f"{value:.2%}" if abs(value) >= 0.0005 or not value else f"{value:.4%}"
     elif name in _MONEY:
@@ -114,9 +116,11 @@ def figures(result: "Result") -> str:
 
 
 def picture(layout: Any, title: str) -> str:
-    """A Bokeh layout as HTML; the page brings the script library."""
+    """A Bokeh layout as HTML, nothing for None; the page brings the script library."""
     from bokeh.embed import components
 
+    if layout is None:
+        return ""
     script, div = components(layout)
     return f"<section><h2>{escape(title)}</h2>{div}{script}</section>"
 
@@ -131,7 +135,7 @@ def returns_by_month(result: "Result") -> str:
     index = pd.DatetimeIndex(returns.index)
     grown = (1.0 + returns).groupby([index.year, index.month]).prod() - 1.0
     years = (1.0 + returns).groupby(index.year).prod() - 1.0
-    largest = max(float(grown.abs().max()), 1e-12)
+    largest = float(grown.abs().max())
     rows = []
     for year in sorted(set(index.year)):
         cells = [_month(grown.get((year, month)), largest) for month in range(1, 13)]
@@ -147,7 +151,7 @@ def _month(value: float | None, largest: float) -> str:
     if value is None:
         return "<td></td>"
     colour = COLOURS["up"] if value >= 0 else COLOURS["down"]
-    depth = int(70 * abs(value) / largest)
+    depth = int(70 * abs(value) / largest) if largest else 0
     text = f"{value:.{max(2, decimals(100.0 * largest))}%}".replace("-", "−")
     return f'<td style="background:{colour}{depth:02x}">{text}</td>'
 
@@ -159,12 +163,14 @@ def sessions_picture(result: "Result") -> Any:
 
 
 def trades_picture(result: "Result") -> Any:
-    """Profit of the round trips: how often what, and against the largest loss on the way."""
+    """Profit of the round trips: how often what, and against the largest loss on the way. None where none has ended."""
     from bokeh.layouts import row
     from bokeh.models import NumeralTickFormatter
 
     trades = result.round_trips
     ended = ~trades.open
+    if not ended.any():
+        return None
     left = _histogram(trades.profit[ended], "profit of a round trip", amounts)
     right = _empty("profit over entry value", "largest loss on the way")
     gained = trades.profit / (trades.quantity * trades.entry_px)
