@@ -17,6 +17,7 @@ from workbench.feeds import Columns, Recording, synthetic
 from workbench.model import Bar, Effect, Event
 from workbench.model.orders import STATE_NAMES, TIF_NAMES, TYPE_NAMES
 from workbench.model.scale import SCALE
+from workbench.research import backtest
 from workbench.research.engine_loop import Desk
 from workbench.research.events.inputs import Inputs
 from workbench.research.events.run import EventLoop, events_run
@@ -318,3 +319,18 @@ class Short(Strategy):
     got = agree(plan_of(load_strategy(text, "Short")(), market(2, 1, "b"), sim=sim))
     assert (got["venue"][2], len(got["orders"])) == ({0: -10 * SCALE}, 1)
     assert got["moves"] < -25  # 10 units of about 100 for three nights, at a hundredth a day
+
+
+@pytest.mark.parametrize("loop", ["events", "engine"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("raise SystemExit(3)", r"Odd\.on_bar raised SystemExit: 3 \(line 4: .*raise SystemExit"),
+        ("ctx.positon", r"Odd\.on_bar raised AttributeError: .*'positon' \(line 4: .*ctx\.positon"),
+    ],
+)
+def test_what_a_hook_raises_is_told_with_the_users_line(loop: str, line: str, said: str) -> None:
+    """An exit in a strategy's code ends the strategy and not the process it runs in."""
+    text = f"from workbench.strategy import Strategy\nclass Odd(Strategy):\n  def on_bar(self, ctx, bar):\n    {line}\n"
+    with pytest.raises(StrategyError, match=said):
+        backtest(load_strategy(text, "Odd"), synthetic(1, 20), loop=loop)

@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
-from workbench.kernels import Bollinger, Rsi
+from workbench.errors import BadInput
+from workbench.kernels import Bollinger, Rsi, Sma
 from workbench.kernels.compose import compiled_loop
 from workbench.kernels.indicator import Indicator, Ohlcv
-from workbench.strategy import Program, Strategy
+from workbench.strategy import Program, Strategy, program_for
 from workbench.strategy.checks import decisions, sample_bars
 from workbench.strategy.compiled import loop_key, pieces_for
 from workbench.strategy.rows import RowMemory
@@ -94,3 +96,16 @@ def _without_flag(data: bytes, memory: RowMemory) -> bytes:
     other.restored(0, data)
     other.slots[0] = 0
     return other.saved(0)
+
+
+@pytest.mark.parametrize("name", ["class", "a b", "close", "_own", "", 1])
+def test_an_indicator_has_a_name_that_can_be_written(name: Any) -> None:
+    class Named(Strategy):
+        def indicators(self) -> dict[Any, Any]:
+            return {name: Sma(3)}
+
+        def decide(p: Any, x: Any, pos: Any) -> Any:
+            return 1.0
+
+    with pytest.raises(BadInput, match="cannot be used: give a plain name"):
+        program_for(Named)

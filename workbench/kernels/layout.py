@@ -10,6 +10,7 @@ by side in one array that compiled code walks, and that is saved and restored as
 
 from collections import namedtuple
 from collections.abc import Callable
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,7 +136,9 @@ def layout_of(
     at = 1 + len(numbers)
     parts = []
     for name, indicator in indicators.items():
-        if not name.isidentifier() or name.startswith("_") or name in Ohlcv._fields:
+        given: object = name  # whatever the user's dictionary holds
+        plain = isinstance(given, str) and name.isidentifier() and not iskeyword(name)
+        if not plain or name.startswith("_") or name in Ohlcv._fields:
             raise BadInput(
                 f"{owner}: indicator name '{name}' cannot be used: give a plain name other than a bar's field"
             )

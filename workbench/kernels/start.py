@@ -1,10 +1,12 @@
 """How an indicator starts: its parameters as a tuple, its first state, the length of its ring; and how errors of
 the user's own code are told."""
 
+import os
 import traceback
 from collections import namedtuple
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from workbench.errors import BadValue, StrategyError
 from workbench.kernels.indicator import Indicator
 
 __all__ = ["parameter_tuple", "ring_length", "sample_states", "told"]
+
+_PACKAGE: Final = str(Path(__file__).resolve().parents[1]) + os.sep
 
 
 def parameter_tuple(parameters: dict[str, Any]) -> Any:
@@ -45,7 +49,13 @@ def ring_length(owner: str, indicator: Indicator) -> int:
 def told(what: str, error: BaseException) -> str:
     """`what` raised this, at that line of the user's own text."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "/workbench/strategy/" not in f.filename.replace("\\", "/")]
+    own = [f for f in frames if not _is_plumbing(f.filename)]
     place = f" (line {own[-1].lineno}: {own[-1].line})" if own and own[-1].line else ""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return f"{what} raised {text}{place}"
+
+
+def _is_plumbing(file: str) -> bool:
+    """Whether a file is this package's own, but for indicators: not a line the user wrote, or asked for by name."""
+    inside = file.startswith(_PACKAGE)
+    return inside and not file.startswith(_PACKAGE + "kernels" + os.sep)

@@ -60,7 +60,7 @@ class EventProgram:
         if callable(start):  # a parameter may have that name
             try:
                 start()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise self.raised("start", error) from error
         return row
 
@@ -82,7 +82,7 @@ class EventProgram:
         method: Callable[..., Any] = getattr(held.strategy, hook)
         try:
             answer = method(ctx, event)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self.raised(hook, error) from error
         return self.answers(hook, answer)
 
@@ -103,7 +103,7 @@ class EventProgram:
                 )
         return answers
 
-    def raised(self, hook: str, error: Exception) -> StrategyError:
+    def raised(self, hook: str, error: BaseException) -> StrategyError:
         """What is said about a hook that raised: its name, the error, the user's line."""
         return StrategyError(told(f"{self.name}.{hook}", error))
 

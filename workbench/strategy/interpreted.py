@@ -123,7 +123,7 @@ class Rows:
                 what = f"{self._layout.owner}: {part.indicator.__name__}.step"
                 try:
                     state, value = self._steps[k](live.parts[k], live.states[k], live.rings[k], bar)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     raise StrategyError(told(what, error)) from error
                 live.states[k] = kept(what, part.state, state)
                 if isinstance(value, tuple):
@@ -144,7 +144,7 @@ class Rows:
         with np.errstate(all="ignore"):
             try:
                 target = float(self._decide(self._rows[row].params, x, np.float64(pos)))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise StrategyError(told(f"{self._layout.owner}.decide", error)) from error
         if not math.isfinite(target):
             return math.nan, True

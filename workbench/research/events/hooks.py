@@ -23,7 +23,7 @@ class Raised:
 
     __slots__ = ("error",)
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
@@ -55,7 +55,7 @@ class DirectProgram(EventProgram):
         method: Callable[..., Any] = getattr(self.strategy, hook)
         try:
             answer = method(ctx, event)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self.raised(hook, error) from error
         return self.answers(hook, answer)
 

@@ -152,7 +152,7 @@ class EventLoop:
             ctx.at = at
             try:
                 answer = hook(ctx, event)
-            except Exception as error:  # noqa: BLE001 - the edge to user code: the engine halts it, by name
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the edge to user code: the engine halts it, by name
                 return at, Raised(error)
             if getrefcount(ctx) > alone:
                 ctx.positions  # noqa: B018 - somebody keeps it: it must stay what was known now
@@ -174,7 +174,7 @@ class EventLoop:
         alone = getrefcount(ctx)
         try:
             answer = hook(ctx, event)
-        except Exception as error:  # noqa: BLE001 - as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             return Raised(error)
         if getrefcount(ctx) > alone:
             ctx.positions  # noqa: B018 - as above
