@@ -13,6 +13,7 @@ from workbench.errors import BadValue
 from workbench.kernels import (
     Atr,
     Bollinger,
+    Correlation,
     Ema,
     EwmaVolatility,
     Highest,
@@ -218,6 +219,23 @@ def test_read_only_bars_are_taken() -> None:
     closes = np.arange(1.0, 30.0)
     closes.flags.writeable = False
     assert one(Sma(2), closes)[1] == 1.5
+
+
+def test_a_frame_is_read_by_the_names_of_its_columns() -> None:
+    """In whatever order they stand; by place the high would have been taken for the low."""
+    bars = sample_bars(60)
+    names = ["open", "high", "low", "close", "volume"]
+    frame = pd.DataFrame(bars, columns=names)
+    turned, closes = frame[names[::-1]], frame[["close"]]
+    for shown in (frame, turned, frame.rename(columns=str.title).assign(Name="x")):
+        np.testing.assert_array_equal(one(Atr(5), shown), one(Atr(5), bars))
+    np.testing.assert_array_equal(one(Sma(5), closes), one(Sma(5), bars))
+    pairs = batch(Correlation(5), turned, closes), batch(Correlation(5), bars[:, 3], bars[:, 3])
+    np.testing.assert_array_equal(*pairs)
+    with pytest.raises(BadValue, match="open, high, low, close: low is not there"):
+        batch(Atr(5), frame.drop(columns="low"))
+    with pytest.raises(BadValue, match="give numbers"):
+        batch(Sma(2), ["a", "b"])
 
 
 def test_bars_of_another_shape_are_refused() -> None:

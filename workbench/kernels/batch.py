@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import BadInput, BadValue
 from workbench.kernels.cell import Cell, compiled_move, value_class
-from workbench.kernels.indicator import Indicator, PairIndicator
+from workbench.kernels.indicator import Indicator, Ohlcv, PairIndicator
 
 __all__ = ["as_bars", "batch"]
 
@@ -17,9 +17,9 @@ type Floats = NDArray[np.float64]
 def batch(indicator: Indicator, bars: Any, x: Any = None, *, ts_ns: Any = None) -> Floats | dict[str, Floats]:
     """The indicator's value after every bar: float64[n], or one such array by name for several outputs.
 
-    `bars` is float64[n, 5] (open, high, low, close, volume), or float64[n] of closes. An indicator of two series takes
-    them as `batch(indicator, y, x)`. `ts_ns` int64[n] (closes in ns, UTC) is needed by those that read the time. NaN
-    while warming up. Imports numba and compiles on first use (kept on disk).
+    `bars` is float64[n, 5] (open, high, low, close, volume), a DataFrame that names these columns, or float64[n] of
+    closes. An indicator of two series takes them as `batch(indicator, y, x)`. `ts_ns` int64[n] (closes in ns, UTC) is
+    needed by those that read the time. NaN while warming up. Imports numba and compiles on first use (kept on disk).
 
     Raises:
         BadValue: arrays of another shape, or times that are missing.
@@ -56,7 +56,7 @@ def batch(indicator: Indicator, bars: Any, x: Any = None, *, ts_ns: Any = None) 
 
 def as_bars(bars: Any) -> Floats:
     """float64[n, 5], C order, from bars or from closes alone (which then stand for open, high and low too)."""
-    array = np.asarray(bars, np.float64)
+    array = _numbers("bars", _by_name(bars))
     if array.ndim == 1:
         array = np.column_stack([array, array, array, array, np.zeros(len(array))])
     if array.ndim != 2 or array.shape[1] != 5:
@@ -78,9 +78,32 @@ def _paired(y: Any, x: Any) -> Floats:
 
 
 def _closes(name: str, series: Any) -> Floats:
-    array = np.asarray(series, np.float64)
+    array = _numbers(name, _by_name(series))
     if array.ndim == 2 and array.shape[1] == 5:
         return array[:, 3]
     if array.ndim != 1:
         raise BadValue(name, array.shape, "give n numbers, or n x 5 of bars, whose closes count")
     return array
+
+
+def _by_name(bars: Any) -> Any:
+    """A DataFrame's columns in our order, found by their names in any case; anything else as it is."""
+    if not (hasattr(bars, "columns") and hasattr(bars, "iloc")):
+        return bars
+    spelt = {str(column).strip().lower(): column for column in bars.columns}
+    missing = [field for field in Ohlcv._fields[:4] if field not in spelt]
+    if missing == ["open", "high", "low"]:
+        return bars[spelt["close"]]
+    if missing:
+        raise BadValue(
+            "bars", list(bars.columns), f"name the columns open, high, low, close: {missing[0]} is not there"
+        )
+    volume = bars[spelt["volume"]] if "volume" in spelt else np.zeros(len(bars))
+    return np.column_stack([*(bars[spelt[field]] for field in Ohlcv._fields[:4]), volume])
+
+
+def _numbers(name: str, given: Any) -> Floats:
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadValue(name, given, "give numbers") from error
