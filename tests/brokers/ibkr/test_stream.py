@@ -9,6 +9,9 @@ from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.parse import TradeRow
 from workbench.model.reports import CashMoved, Filled
 from workbench.model.scale import SCALE, to_e8
+from workbench.testbed import emulated
+
+DAY_NS = 86_400_000_000_000
 
 
 async def trades_once(desk: Desk) -> None:
@@ -47,6 +50,20 @@ async def test_a_socket_that_says_nothing_costs_time_and_no_truth(event: str) ->
         await desk.submit(resting)
         await desk.cancel(resting)
         assert desk.kinds(resting) == ["Accepted", "Cancelled"]
+
+
+async def test_an_execution_of_the_day_that_has_just_ended_is_asked_for() -> None:
+    async with emulated("ibkr", speed=0, limits=False) as venue:
+        clock = venue.exchange.clock
+        clock.advance((DAY_NS - clock.now_ns() % DAY_NS) / 1e9 - 30.0)
+        async with trading(venue=venue) as desk:
+            desk.fault("drop", "stream:ws:*")
+            order = desk.order()
+            await desk.submit(order)
+            clock.advance(60.0)
+            await desk.broker.sweep(settled_s=0.0)
+            await desk.over(order)
+            assert desk.filled(order) == 10
 
 
 async def test_messages_twice_and_turned_round_make_the_same_reports() -> None:

@@ -268,8 +268,9 @@ class IbkrClient:
         answer = await self.asking.ask(self.routes.orders, "/iserver/account/orders", query, lane=lane)
         return decode(VENUE, answer.body, OrdersBody, what="the list of orders")
 
-    async def trades(self, days: int = 1, *, lane: int = DATA) -> list[TradeRow]:
-        """Executions of some days. The first answer of a session may be empty whatever there is."""
+    async def trades(self, days: int = 2, *, lane: int = DATA) -> list[TradeRow]:
+        """Executions of some days, today among them: by default of yesterday as well, a day may have begun since. The
+        first answer of a session may be empty whatever there is."""
         query = urlencode({"days": days})
         while True:
             answer = await self.asking.ask(self.routes.trades, "/iserver/account/trades", query, lane=lane)
