@@ -1222,7 +1222,7 @@ h3 { margin: 0 0 6px; font-size: 12.5px; font-weight: 600; line-height: 1.5; }
 .stage[data-over="yes"] .flag { color: var(--down); font-weight: 600; }
 .num { text-align: right; }
 .muted { color: var(--muted); }
-.tabs { display: flex; flex-wrap: wrap; gap: 2px; margin: 12px 0 0; border-bottom: 1px solid var(--line); }
+.tabs { display: flex; gap: 2px; margin: 12px 0 0; border-bottom: 1px solid var(--line); overflow-x: auto; }
 .tabs button { border: 0; background: none; color: var(--muted); font: inherit; padding: 6px 11px; cursor: pointer; border-bottom: 2px solid transparent; margin-bottom: -1px; white-space: nowrap; }
 .tabs button[aria-selected="true"] { color: var(--text); border-color: var(--accent); font-weight: 600; }
 .lower { margin-top: 0; }
