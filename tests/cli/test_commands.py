@@ -142,6 +142,10 @@ def test_rows_stay_whole_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert any(all(f"column {n}" in line for n in range(12)) for line in lines)
     assert any(all(f"value {n}" in line for n in range(12)) for line in lines)
+    heads = ["order", "strategy", "symbol", "side", "quantity", "type", "state", "filled", "price"]
+    table("orders", heads, [(1, "RsiReversion", "SPY", "buy", 10.0, "market", "filled", 10.0, 366.595)])
+    told = capsys.readouterr().out.splitlines()
+    assert max(map(len, told)) <= 80  # so that a terminal does not fold it either
 
 
 def test_what_a_benchmark_keeps_for_a_while_goes_with_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.text import Text
 
     listed = [list(row) for row in rows]
-    grid = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    grid = Table(header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for index, name in enumerate(columns):
         numeric = all(isinstance(row[index], int | float) for row in listed) and bool(listed)
         grid.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
