@@ -157,7 +157,8 @@ class Finder:
         if row is None:
             if tracked is not None and tracked.active and (fills or tracked.answered):
                 return self._listed_nowhere(tracked, fills, trades, len(rows))
-            return _of_another_day(client_id, qty_e8, fills, trades) if fills else None
+            # executions alone do not say how much was wanted: without that nobody can tell filled from cancelled
+            return _of_another_day(client_id, qty_e8, fills, trades) if fills and qty_e8 else None
         if tracked is not None:
             self.numbered(tracked, row.number)
         found = self._from_row(client_id, row, fills)
