@@ -40,7 +40,8 @@ class Mfi(Indicator):
 
     Formula: Gene Quong and Avrum Soudack, Technical Analysis of Stocks & Commodities (1989): 100 * up / (up + down),
     the sums over `period` bars of typical price (high + low + close) / 3 times volume, where the typical price rose or
-    fell. Seeding: none. Warm-up: `period` + 1 bars. Without any flow in the window the answer is 50 (TA-Lib: 0).
+    fell. Seeding: none. Warm-up: `period` + 1 bars. Without any flow in the window the answer is 50 (TA-Lib: 0, as for
+    all flow of less than 1 in sum).
     """
 
     period: int = 14

@@ -18,8 +18,9 @@ class SuperTrend(Indicator):
     """`line`: below the price in a rising trend, above it in a falling one; `direction`: 1 or -1.
 
     Formula: Olivier Seban. Bands of `width` average true ranges about (high + low) / 2; in a trend its band only moves
-    towards the price; a close on or through it turns the trend. Seeding: Wilder's ATR of `period`; on the first bar
-    that has one the trend rises when the close is at or above the middle of the bar. Warm-up: `period` + 1 bars.
+    towards the price; a close at or below the lower band turns a rising trend, one above the upper band a falling one.
+    Seeding: Wilder's ATR of `period`; on the first bar that has one the trend rises when the close is at or above the
+    middle of the bar. Warm-up: `period` + 1 bars.
     """
 
     period: int = 10
