@@ -126,6 +126,10 @@ def test_sets_without_a_figure_are_drawn_as_none(tmp_path: Path) -> None:
     recording = market(50, seed=5).recording
     none = sweep(RSI, recording, period=[4, 7], low=[1.0, 2.0], out=tmp_path / "none.sweep", progress=False)
     assert none.best().empty
+    advice = 'none has a Sharpe ratio (3 sessions or more, not all alike): rank by objective="total_return"'
+    assert advice in repr(none)
+    with pytest.raises(BadInput, match='rank by objective="total_return", or name a set by its number'):
+        none.backtest()
     assert len(_source(none.parallel(), "MultiLine")["_set"]) == 0
     assert len(_source(none.heatmap(), "Rect")["_x"]) == 4
 

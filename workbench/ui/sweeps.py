@@ -25,7 +25,7 @@ def sweep_html(result: SweepResult) -> str:
     title = f"<b>Sweep of {escape(result.strategy)}</b>: {escape(', '.join(notes))}"
     frame = result.best(_ROWS)
     if frame.empty:
-        return f"<div>{title}; none has a {escape(result.objective)}</div>"
+        return f"<div>{title}; none has {escape(result.unranked)}</div>"
     heads = ("set", *result.axes, *(name.replace("_", " ") for name in _FIGURES), "limits")
     rows = [
         (

@@ -69,6 +69,13 @@ class SweepResult:
         return self.summary.objective
 
     @property
+    def unranked(self) -> str:
+        """What no set has where none could be ranked, and what to do."""
+        if self.objective == "sharpe":
+            return 'a Sharpe ratio (3 sessions or more, not all alike): rank by objective="total_return"'
+        return f"a {self.objective}: rank by another objective"
+
+    @property
     def path(self) -> Path:
         """The results file."""
         return self._store.path
@@ -190,7 +197,7 @@ class SweepResult:
         """(market, place) of a set."""
         if row is None:
             if not len(self.summary.places):
-                raise BadInput(f"no set of this sweep has a {self.objective}: name a set by its number")
+                raise BadInput(f"no set of this sweep has {self.unranked}, or name a set by its number")
             return divmod(int(self.summary.places[0]), self._job.space.n)
         number = getattr(row, "name", row)
         if isinstance(number, bool) or not isinstance(number, int | np.integer):
@@ -271,7 +278,7 @@ class SweepResult:
             notes.append(f"{self.summary.broken:,} failed")
         head += "".join(f", {note}" for note in notes)
         if not len(self.summary.places):
-            return f"{head}, none has a {self.objective}>"
+            return f"{head}, none has {self.unranked}>"
         from workbench.research.sweep.told import told
 
         return f"{head}>\n{told(self)}"
