@@ -15,6 +15,7 @@ from workbench.brokers.alpaca import client as clients
 from workbench.brokers.alpaca import parse
 from workbench.brokers.alpaca.config import addresses_of
 from workbench.brokers.alpaca.feed import AlpacaFeed
+from workbench.brokers.alpaca.history import History
 from workbench.brokers.alpaca.market import (
     DataRow,
     Page,
@@ -69,6 +70,7 @@ def wired(body: Any) -> tuple[clients.AlpacaClient, AlpacaFeed, Wire]:
     wire = Wire(body)
     client.trading = client.sending = client.data = wire  # type: ignore[assignment]
     feed.client = client
+    feed.history = History(client, feed.instruments, "iex", feed.dropped)
     return client, feed, wire
 
 
@@ -112,8 +114,8 @@ def request(case: Mapping[str, Any]) -> None:
         "fetchOpenOrders": lambda: client.orders("open", symbols=given[:1]),
         "fetchClosedOrders": lambda: client.orders("closed", symbols=given[:1]),
         "fetchOrders": lambda: client.orders("all", symbols=given[:1]),
-        "fetchTrades": lambda: feed.trades(given[0], **history),
-        "fetchOHLCV": lambda: feed.bars(given[0], **history),
+        "fetchTrades": lambda: feed.history.trades(given[0], **history),
+        "fetchOHLCV": lambda: feed.history.bars(given[0], **history),
     }
     asyncio.run(calls[method]())
     http_method, path, query, sent = wire.seen[0]

@@ -108,12 +108,12 @@ async def test_history_comes_page_by_page(venue: Emulator) -> None:
     await feed.connect(lambda event: None)
     await until(lambda: feed.events > 30)
     for symbol in ("SPY", "BTC/USD"):
-        bars = await feed.bars(symbol, "2020-01-01", "2030-01-01")
+        bars = await feed.history.bars(symbol, "2020-01-01", "2030-01-01")
         assert len(bars) > 10
         assert [b.ts_ns for b in bars] == sorted(b.ts_ns for b in bars)
-        prints = await feed.trades(symbol, "2020-01-01", "2030-01-01")
+        prints = await feed.history.trades(symbol, "2020-01-01", "2030-01-01")
         assert all(p.px > 0 for p in prints)
-    assert (await feed.quotes("SPY", "2020-01-01", "2030-01-01"))[0].iid == 0
+    assert (await feed.history.quotes("SPY", "2020-01-01", "2030-01-01"))[0].iid == 0
     await feed.close()
 
 

@@ -1,7 +1,7 @@
 """The asking for missed bars: what is asked when, how long bars wait for it, and what it costs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.brokers.pool.wires import until
-from workbench.brokers.pool import MOST_LATE_BARS, LateBars
-from workbench.errors import VenueDown, VenueRefused
+from workbench.brokers.pool import MOST_LATE_BARS, AskTogether, LateBars
+from workbench.errors import KeysRefused, VenueDown, VenueGarbled, VenueRefused
 from workbench.model.market import Bar
 
 MINUTE = 60_000_000_000
@@ -25,7 +25,7 @@ def bar(iid: int, minute: int) -> Bar:
 class Venue:
     """A venue whose history knows `minutes` of every instrument; errors are raised first, in their order."""
 
-    def __init__(self, *iids: int, hold_s: float = 60.0) -> None:
+    def __init__(self, *iids: int, hold_s: float = 60.0, together: int = 0) -> None:
         self.minutes, self.now = list[int](), 0
         self.errors: list[Exception] = []
         self.open = asyncio.Event()
@@ -33,8 +33,11 @@ class Venue:
         self.counts = SimpleNamespace(name="bars", gaps=0, backfilled=0, unfilled=0)
         self.told: list[tuple[int, int]] = []
         self.since: list[tuple[int, int]] = []
+        self.questions: list[tuple[int, ...]] = []
+        self.bad: dict[int, Exception] = {}  # what a question with this instrument in it is answered by
+        ask = AskTogether(self.ask_together, together) if together else self.ask
         self.late = LateBars(
-            self.counts, iids or (0,), self.ask, self.tell, self.now_ns, hold_s=hold_s, first_s=0.0
+            self.counts, iids or (0,), ask, self.tell, self.now_ns, hold_s=hold_s, first_s=0.0
         )
 
     def now_ns(self) -> int:
@@ -50,6 +53,12 @@ class Venue:
             raise self.errors.pop(0)
         return [bar(iid, m) for m in reversed(self.minutes)]
 
+    async def ask_together(self, since_ns: Mapping[int, int]) -> list[Bar]:
+        self.questions.append(tuple(since_ns))
+        for iid in since_ns.keys() & self.bad.keys():
+            raise self.bad[iid]
+        return [one for iid, ns in since_ns.items() for one in [*await self.ask(iid, ns), bar(99, 1)]]
+
     def streamed(self, minute: int, *iids: int) -> None:
         self.now = max(self.now, minute)
         self.minutes.append(minute)
@@ -61,8 +70,8 @@ class Venue:
         self.minutes += minutes
 
 
-async def opened(*iids: int, hold_s: float = 60.0) -> Venue:
-    venue = Venue(*iids, hold_s=hold_s)
+async def opened(*iids: int, hold_s: float = 60.0, together: int = 0) -> Venue:
+    venue = Venue(*iids, hold_s=hold_s, together=together)
     assert not venue.late.look()
     venue.streamed(1, *iids)
     return venue
@@ -183,17 +192,86 @@ async def test_one_that_is_closed_asks_and_tells_nothing() -> None:
     assert not venue.late.look()
 
 
+async def test_several_are_asked_about_together_as_many_as_one_question_takes() -> None:
+    venue = await opened(*range(7), together=3)
+    venue.missed(2)
+    venue.late.look()
+    await until(lambda: len(venue.told) == 14)
+    assert venue.questions == [(0, 1, 2), (3, 4, 5), (6,)]
+    assert (venue.counts.backfilled, venue.counts.unfilled) == (7, 0)
+
+
+async def test_bars_of_one_frame_that_do_not_follow_are_asked_about_together() -> None:
+    venue = await opened(*range(6), together=6)
+    venue.late.look()
+    await until(lambda: venue.late.asked == 1)
+    await settled(lambda: not venue.late._asking)
+    venue.missed(2)
+    venue.streamed(3, *range(6))
+    await until(lambda: len(venue.told) == 18)
+    assert venue.questions == [tuple(range(6))] * 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        VenueRefused("v", "no such symbol", "correct it"),
+        VenueGarbled("v", "what", "ask again"),
+        KeyError("t"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_one_that_cannot_be_answered_keeps_the_others_from_nothing(error: Exception) -> None:
+    venue = await opened(*range(8), together=8, hold_s=0.05)
+    venue.bad[5] = error
+    venue.missed(2)
+    venue.late.look()
+    if isinstance(error, VenueGarbled):  # it is asked again, for as long as bars may wait
+        await until(lambda: venue.late._asking == {5} and venue.questions.count((5,)) > 1)
+        venue.streamed(3, *range(8))
+    await until(lambda: bool(venue.counts.unfilled))
+    assert {iid for iid, minute in venue.told if minute == 2} == {0, 1, 2, 3, 4, 6, 7}
+    assert venue.counts.unfilled == 1
+    assert venue.late.missed is not None
+    assert (venue.late.missed.iids, venue.late.missed.after_ns) == ((5,), bar(5, 1).ts_ns)
+    assert {len(question) for question in venue.questions} == {8, 4, 2, 1}
+
+
+async def test_refused_keys_are_not_shown_again_for_each() -> None:
+    venue = await opened(*range(8), together=8)
+    venue.bad[5] = KeysRefused("v", "revoked", "renew them")
+    venue.late.look()
+    await until(lambda: bool(venue.counts.unfilled))
+    assert (len(venue.questions), venue.counts.unfilled) == (1, 8)
+
+
+async def test_of_several_only_those_that_are_looked_at_again_are_asked_about_again() -> None:
+    venue = await opened(0, 1, 2, together=3)
+    venue.open.clear()
+    venue.late.look()
+    await until(lambda: len(venue.questions) == 1)
+    venue.streamed(4, 1)  # meanwhile: whether it follows is known only when the venue is asked once more
+    venue.missed(2, 3)
+    venue.open.set()
+    await settled(lambda: not venue.late._asking)
+    assert venue.questions == [(0, 1, 2), (1,)]
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["minute", "missed", "look", "turn", "fail"]), max_size=40))
-def test_law_whatever_happens_no_bar_is_told_twice_or_out_of_order(steps: list[str]) -> None:
-    """And when the history answers in the end, none is missing."""
+@given(
+    st.lists(st.sampled_from(["minute", "missed", "look", "turn", "fail"]), max_size=40),
+    st.sampled_from([0, 1, 2, 3]),
+)
+def test_law_whatever_happens_no_bar_is_told_twice_or_out_of_order(steps: list[str], together: int) -> None:
+    """And when the history answers in the end, none is missing. One instrument a question, or several."""
 
     async def play() -> None:
-        venue, minute = await opened(), 1
+        iids = tuple(range(together + 1))
+        venue, minute = await opened(*iids, together=together), 1
         for step in [*steps, "look", "minute"]:
             if step == "minute":
                 minute += 1
-                venue.streamed(minute)
+                venue.streamed(minute, *iids)
             elif step == "missed":  # the stream breaks, and comes back
                 minute += 1
                 venue.missed(minute)
@@ -205,9 +283,10 @@ def test_law_whatever_happens_no_bar_is_told_twice_or_out_of_order(steps: list[s
             else:
                 await asyncio.sleep(0)
         await settled(lambda: not venue.late._asking)
-        told = [m for _, m in venue.told]
-        assert all(before < after for before, after in pairwise(told))
-        assert told == list(range(1, minute + 1))
+        for iid in iids:
+            told = [m for one, m in venue.told if one == iid]
+            assert all(before < after for before, after in pairwise(told))
+            assert told == list(range(1, minute + 1))
         await venue.late.close()
 
     asyncio.run(play())

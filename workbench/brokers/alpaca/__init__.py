@@ -4,6 +4,7 @@ config.py   addresses, allowances        words.py, parse.py   their words and pa
 client.py   requests                     rules.py             what is refused before it is sent
 broker.py   the contract                 trades.py            the account stream
 feed.py     market data                  market.py            its payloads
+history.py  market data of the past      hours.py, cash.py    asked for now and then
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
-"""Alpaca's market data as a live feed: stocks and crypto, each over a stream of its own, and history by REST.
+"""Alpaca's market data as a live feed: stocks and crypto, each over a stream of its own.
 
-Lives here: what is subscribed, what is dropped, history. Not here: what is said on a stream (data_script.py), rows
-(market.py), connections (pool).
+Lives here: what is subscribed, what is dropped. Not here: what is said on a stream (data_script.py), rows (market.py),
+the past (history.py), connections (pool).
 
     [brokers.paper.options]
     feed = "iex"                       # sip, delayed_sip, test
@@ -12,10 +12,9 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from time import time_ns
-from typing import Any, Final
+from typing import Final
 
 from yarl import URL
 
@@ -30,32 +29,12 @@ from workbench.brokers.alpaca.config import (
     feed_of,
 )
 from workbench.brokers.alpaca.data_script import DataScript
+from workbench.brokers.alpaca.history import TOGETHER, History
 from workbench.brokers.alpaca.hours import Hours
-from workbench.brokers.alpaca.market import (
-    MINUTE_NS,
-    DataRow,
-    Dropped,
-    Latest,
-    Page,
-    SnapshotBody,
-    bar_of,
-    latest_of,
-    quote_of,
-    time_of,
-    trade_of,
-)
+from workbench.brokers.alpaca.market import DataRow, Dropped, bar_of, quote_of, trade_of
 from workbench.brokers.alpaca.words import VENUE
-from workbench.brokers.pool import (
-    MOST_LATE_BARS,
-    Credentials,
-    LateBars,
-    Pool,
-    Stream,
-    decode,
-    read_credentials,
-)
+from workbench.brokers.pool import AskTogether, Credentials, LateBars, Pool, Stream, read_credentials
 from workbench.config import BrokerSettings
-from workbench.errors import BadValue, VenueRefused
 from workbench.model.instrument import Instrument
 from workbench.model.market import Bar, MarketEvent, Quote, Trade
 
@@ -70,7 +49,6 @@ _SILENT_S: Final = 10.0  # in session, without any frame
 _LATE_NS: Final = 500_000_000  # events older than this are merged to the newest
 _REMEMBERED: Final = 256
 _KIND_CHANNELS: Final = {"q": "quotes", "t": "trades", "b": "bars"}
-_BARS: Final = {"1Min": 60, "5Min": 300, "15Min": 900, "30Min": 1800, "1Hour": 3600, "1Day": 86_400}
 _PACKED: Final = "application/msgpack"
 
 
@@ -104,6 +82,7 @@ class AlpacaFeed:
         self.merged = 0
         self.events = 0
         self.client: AlpacaClient
+        self.history: History
         self.hours: Hours
         self._feed = feed_of(settings)
         self._secrets, self._environ, self._packed = secrets, environ, packed
@@ -146,6 +125,7 @@ class AlpacaFeed:
         keys = read_credentials(self.settings.credentials, self._secrets, environ=self._environ)
         check_keys(self.settings, keys, self.addresses)
         self.client = AlpacaClient(self.pool, self.addresses, keys)
+        self.history = History(self.client, self.instruments, self._feed, self.dropped)
         self.hours = Hours(self.client)
         root = self.addresses.data_stream
         stocks = {i.symbol: i.iid for i in self.instruments if "/" not in i.symbol}
@@ -180,7 +160,8 @@ class AlpacaFeed:
         )
         script.stream.subscribe(f"{kind}:{symbol}" for kind in self.channels for symbol in symbols)
         if "bars" in self.channels:
-            late = LateBars(script.stream, symbols.values(), self._bars_since, self._on, self._now_ns)
+            ask = AskTogether(self.history.bars_since, TOGETHER)
+            late = LateBars(script.stream, symbols.values(), ask, self._on, self._now_ns)
             self._late.update(dict.fromkeys(symbols.values(), late))
 
     @property
@@ -259,80 +240,3 @@ class AlpacaFeed:
                 stream.doubt(f"error {row.code} {row.msg}")
         elif row.T not in ("success", "") and row.S:
             self.dropped["not asked for"] += 1
-
-    # -- history ---------------------------------------------------------------------------------------------------
-
-    async def bars(self, symbol: str, start: str, end: str, timeframe: str = "1Min") -> list[Bar]:
-        """Finished bars of one symbol between two times (RFC 3339 or dates), oldest first."""
-        length_s = _BARS.get(timeframe)
-        if length_s is None:
-            raise BadValue("timeframe", timeframe, f"give one of {', '.join(_BARS)}")
-        rows = await self._history("bars", symbol, {"start": start, "end": end, "timeframe": timeframe})
-        return self._kept(rows, lambda row: bar_of(row, self._iid(symbol), length_s * 1_000_000_000))
-
-    async def _bars_since(self, iid: int, since_ns: int) -> list[Bar]:
-        """Bars of one instrument that close after `since_ns`, the newest when they are too many."""
-        symbol = next(i.symbol for i in self.instruments if i.iid == iid)
-        opened = datetime.fromtimestamp(max(0, since_ns - MINUTE_NS) // 1_000_000_000, UTC)
-        query = {
-            "start": opened.isoformat(),
-            "timeframe": "1Min",
-            "sort": "desc",
-            "limit": str(MOST_LATE_BARS),
-        }
-        return self._kept(await self._history("bars", symbol, query, pages=1), lambda row: bar_of(row, iid))
-
-    async def trades(self, symbol: str, start: str, end: str) -> list[Trade]:
-        """Prints of one symbol between two times, oldest first."""
-        rows = await self._history("trades", symbol, {"start": start, "end": end})
-        return self._kept(rows, lambda row: trade_of(row, self._iid(symbol)))
-
-    async def quotes(self, symbol: str, start: str, end: str) -> list[Quote]:
-        """Quotes of one stock between two times, oldest first."""
-        rows = await self._history("quotes", symbol, {"start": start, "end": end})
-        return self._kept(rows, lambda row: quote_of(row, self._iid(symbol)))
-
-    async def latest(self, symbol: str) -> Latest:
-        """The newest trade, quote, minute bar and day bar of one symbol."""
-        crypto = "/" in symbol
-        path = "/v1beta3/crypto/us/snapshots" if crypto else "/v2/stocks/snapshots"
-        query = {"symbols": symbol} if crypto else {"symbols": symbol, "feed": self._feed}
-        answer = await self.client.market(path, query)
-        kind = dict[str, dict[str, SnapshotBody]] if crypto else dict[str, SnapshotBody]
-        found: Any = decode(VENUE, answer, kind, what="a snapshot")
-        body = (found.get("snapshots", {}) if crypto else found).get(symbol)
-        if body is None:
-            raise VenueRefused(VENUE, f"no data of '{symbol}'", "check the symbol", field="symbol")
-        return latest_of(body, self._iid(symbol))
-
-    def _iid(self, symbol: str) -> int:
-        return next((i.iid for i in self.instruments if i.symbol == symbol), -1)
-
-    def _kept[E](self, rows: list[DataRow], made: Callable[[DataRow], E]) -> list[E]:
-        out = []
-        for row in rows:
-            try:
-                out.append(made(row))
-            except Dropped as error:
-                self.dropped[str(error)] += 1
-        return out
-
-    async def _history(
-        self, kind: str, symbol: str, query: dict[str, str], pages: int = 1_000_000
-    ) -> list[DataRow]:
-        crypto = "/" in symbol
-        path = f"/v1beta3/crypto/us/{kind}" if crypto else f"/v2/stocks/{kind}"
-        query = {"symbols": symbol, "limit": "10000", **query}
-        if not crypto:
-            query["feed"] = self._feed
-        rows: list[DataRow] = []
-        for _ in range(pages):
-            page = decode(
-                VENUE, await self.client.market(path, query), Page, what=f"a page of {kind}", deepest=0
-            )
-            found: dict[str, list[DataRow]] = getattr(page, kind) or {}
-            rows += found.get(symbol, [])
-            if not page.next_page_token:
-                break
-            query["page_token"] = page.next_page_token
-        return sorted(rows, key=lambda row: time_of(row.t))

@@ -24,7 +24,7 @@ from workbench.brokers.pool.budgets import Bucket, Budget, Fixed, Rolling, Slots
 from workbench.brokers.pool.credentials import Credentials, SignedHeaders, read_credentials
 from workbench.brokers.pool.health import ClockOffset, Health, Probed
 from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY, EXIT, HISTORY
-from workbench.brokers.pool.late_bars import MOST_LATE_BARS, LateBars
+from workbench.brokers.pool.late_bars import MOST_LATE_BARS, AskTogether, LateBars
 from workbench.brokers.pool.limiter import Limiter, Route
 from workbench.brokers.pool.meters import PoolSnapshot, snapshots
 from workbench.brokers.pool.payload import decode, decode_msgpack, encode
@@ -43,6 +43,7 @@ __all__ = [
     "HISTORY",
     "MOST_LATE_BARS",
     "Answer",
+    "AskTogether",
     "Backoff",
     "Breaker",
     "Bucket",
