@@ -3,13 +3,15 @@
 import asyncio
 from itertools import pairwise
 
+import aiohttp
 import numpy as np
 import pytest
 
+from tests.brokers.pool.wires import until
 from tests.testbed.conftest import Floor
 from workbench.errors import BadValue, UnknownName
 from workbench.feeds import open_data
-from workbench.testbed import EmulatorSettings
+from workbench.testbed import EmulatorSettings, emulated
 from workbench.testbed.clock import VenueClock
 from workbench.testbed.exchange import Exchange
 from workbench.testbed.listing import pair, stock
@@ -163,3 +165,27 @@ def test_unknown_symbols_and_impossible_settings() -> None:
     ):
         with pytest.raises(error, match=text):
             EmulatorSettings(**settings)
+
+
+async def test_what_is_asked_for_does_not_come_from_a_market_that_is_behind_its_clock() -> None:
+    """Else a minute under way is shown as if it were over: its end is past, its last prints are missing."""
+    async with (
+        emulated("binance", speed=1.0, limits=False, symbols=("BTCUSDT",)) as venue,
+        aiohttp.ClientSession() as session,
+    ):
+        clock, board = venue.exchange.clock, venue.exchange.market.board("BTCUSDT")
+        await until(lambda: venue.pace._runs)
+        [steps] = [t for t in venue.server._tasks if t.get_coro().__qualname__ == "Pace.run"]  # type: ignore[union-attr]
+        steps.cancel()  # as if they were late
+        while board.forming is None:
+            venue.pace.step()
+        for _ in range(3):
+            venue.console.advance(60.0)
+            address = f"{venue.facts['rest']}/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=3"
+            asked_ms = clock.now_ns() // 1_000_000
+            async with session.get(address) as answer:
+                rows = await answer.json()
+            over = [[row[0], *map(float, row[1:5])] for row in rows if row[0] + 60_000 <= asked_ms]
+            assert len(over) >= 2
+            there = [[c.start_ns // 1_000_000, c.open, c.high, c.low, c.close] for c in board.candles]
+            assert all(row in there for row in over)

@@ -14,6 +14,7 @@ __all__ = ["STEP_S", "Pace", "steps_of"]
 STEP_S: Final = 0.25
 _FEWEST: Final = 4
 _YIELD: Final = 64
+_CATCH_UP: Final = 2_000  # steps taken at once before a request: minutes of the market, not days
 
 
 def steps_of(speed: float) -> tuple[int, int]:
@@ -38,6 +39,7 @@ class Pace:
         market = exchange.market
         self._step_ns = market.span_ns / market.steps
         self._done = 0  # steps since the base of the first candle
+        self._runs = False
 
     def step(self) -> None:
         """One step of every board; the last of a candle closes it."""
@@ -60,6 +62,21 @@ class Pace:
             return market.clock.now_ns()
         return market.base_ns + self._done // market.steps * market.span_ns
 
+    @property
+    def _due_ns(self) -> float:
+        return self.exchange.market.base_ns + (self._done + 1) * self._step_ns
+
+    def catch_up(self) -> None:
+        """Take the steps that are due by the clock: what is answered now must not come from a market that is behind
+        (its candle under way would look like one that is over)."""
+        if not self._runs:
+            return
+        now_ns = self.exchange.market.clock.now_ns()
+        for _ in range(_CATCH_UP):
+            if self._due_ns > now_ns:
+                return
+            self.step()
+
     async def run(self) -> None:
         """Step until cancelled."""
         if not self.speed:
@@ -70,10 +87,10 @@ class Pace:
             board.forming_ns = market.base_ns + self._done // market.steps * market.span_ns
             for _ in range(self._done % market.steps):
                 board.next_px(market.steps)
+        self._runs = True
         while True:
             for _ in range(_YIELD):
-                due_ns = market.base_ns + (self._done + 1) * self._step_ns
-                ahead_s = (due_ns - clock.now_ns()) / 1e9
+                ahead_s = (self._due_ns - clock.now_ns()) / 1e9
                 if ahead_s > 0:
                     break
                 self.step()

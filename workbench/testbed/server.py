@@ -158,6 +158,7 @@ class Server:
         if not found:
             return self.venue.refuse(404, "")
         try:
+            self.pace.catch_up()
             answer = call.route.reply(call)
             return await answer if isawaitable(answer) else answer
         except Exception:
