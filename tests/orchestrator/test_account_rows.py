@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from tests.orchestrator.parts import engine_with_flip
+from workbench.api.session_views import one_line
 from workbench.brokers.contract import Broker, BrokerAccount
 from workbench.brokers.pool import Pool, Rolling
+from workbench.brokers.pool.late_bars import Missed
 from workbench.brokers.router import Router
 from workbench.brokers.sim import SimBroker
 from workbench.model import Bar, Instrument, PlaceOrder, to_e8
 from workbench.model.orders import BUY, DAY, LIMIT
 from workbench.orchestrator.account_rows import KEPT, AccountRows, VenueSide, badness, standing
+from workbench.ui.accounts import account_line, account_text, accounts_html
 
 
 class Sides:
@@ -175,3 +178,19 @@ def test_market_data_alone_has_no_books(one: Sides) -> None:
     (row,) = rows.rows
     assert (row.mode, row.state, row.books_ns, row.open_orders) == ("data", "healthy", 0, 0)
     assert set(row.headroom) == {"trading", "data"}
+
+
+def test_bars_that_could_not_be_had_are_told_where_the_account_is_shown(one: Sides) -> None:
+    assert one.row().missed == ""
+    early = Missed(1_700_000_000 * 10**9, (0,), 0, "no answer")
+    late = Missed(1_795_660_920 * 10**9, (3, 0, 1, 2), 1_795_660_800 * 10**9, "HTTP 503")
+    one.feed.instruments = [Instrument(0, "SPY"), Instrument(3, "QQQ")]
+    one.feed.late_bars = [SimpleNamespace(missed=missed) for missed in (late, None, early)]
+    row = one.row()
+    assert row.missed == (
+        "bars of QQQ, SPY, instrument 1 and 1 more after 2026-11-26 02:40 UTC were missed and could not be had: "
+        "indicators lack them (noticed 2026-11-26 02:42 UTC: HTTP 503)"
+    )
+    assert row.state == "healthy"  # they are missing, the connection is not
+    for shown in (account_line(row), "\n".join(account_text(row)), accounts_html([row]), one_line(row)):
+        assert row.missed in shown

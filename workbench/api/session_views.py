@@ -118,6 +118,7 @@ def _account_line(row: rows.VenueAccountRow) -> str:
         f"{row.account:<10} {row.venue} {row.mode}: {row.state}{why}\n"
         f"{'':<10} {holds}, {row.open_orders} open orders, {row.requests} requests, "
         f"{sum(row.errors.values())} errors, {row.limited} limited{left}{waits}"
+        + (f"\n{'':<10} {row.missed}" if row.missed else "")
     )
 
 

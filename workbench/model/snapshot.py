@@ -237,7 +237,8 @@ class VenueAccountRow(msgspec.Struct, frozen=True):
     `headroom` is the share left of each allowance, 0 to 1; `waiting` requests wait at the limiter now,
     `longest_wait_us` is the longest so far. `breakers` tells closed, open or half-open by class of requests.
     `clock_offset_ms` is the venue's clock minus ours. `probe_*` is the round trip of the question that asks whether the
-    venue is well, `wire_*` of every request."""
+    venue is well, `wire_*` of every request. `missed` tells of the last bars of market data that a broken stream has
+    missed and that could not be had afterwards, and when ("": none in this session)."""
 
     account: str
     venue: str
@@ -266,6 +267,7 @@ class VenueAccountRow(msgspec.Struct, frozen=True):
     probe_p99_us: float
     wire_p50_us: float
     wire_p99_us: float
+    missed: str = ""
 
 
 class AccountHistoryRow(msgspec.Struct, frozen=True):

@@ -123,6 +123,7 @@ class AccountRows:
             probe_p99_us=first.probe_p99_s * 1e6 if first else 0.0,
             wire_p50_us=first.wire_p50_s * 1e6 if first else 0.0,
             wire_p99_us=first.wire_p99_s * 1e6 if first else 0.0,
+            missed=_missed(side.feed),
         )
         self._remember(row, [pool.meters.wire for pool in (orders, data) if pool is not None])
         return row
@@ -196,6 +197,25 @@ def _of_data(feed: LiveFeed) -> str:
         if away
         else (f"market data is {state}")
     )
+
+
+def _missed(feed: LiveFeed | None) -> str:
+    """The last bars that could not be had, in a sentence; "" when there were none."""
+    found = [late.missed for late in getattr(feed, "late_bars", ()) if late.missed is not None]
+    if not found:
+        return ""
+    newest = max(found)
+    symbols = {i.iid: i.symbol for i in getattr(feed, "instruments", ())}
+    named = [symbols.get(iid, f"instrument {iid}") for iid in newest.iids]
+    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
+    after, noticed = (_utc(ns) for ns in (newest.after_ns, newest.at_ns))
+    since = f" after {after}" if newest.after_ns else ""
+    what = f"bars of {', '.join(named[:3])}{more}{since} were missed and could not be had"
+    return f"{what}: indicators lack them (noticed {noticed}: {newest.why})"
+
+
+def _utc(ns: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(ns // 1_000_000_000))
 
 
 def _headroom(shots: Sequence[PoolSnapshot]) -> dict[str, float]:

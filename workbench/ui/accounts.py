@@ -73,9 +73,11 @@ def account_line(row: VenueAccountRow) -> str:
     limits = f"{name} {left:.0%} left" if name else "no allowance counted"
     waits = f", {row.waiting} waiting" if row.waiting else ""
     why = f": {row.reason}" if row.reason and row.state != "healthy" else ""
+    missed = f"; {row.missed}" if row.missed else ""
     return (
         f"{row.account:<10} {row.venue} {row.mode}, {row.state}{why}; {row.open_orders} open orders, {limits}{waits}, "
         f"{sum(row.errors.values()):,} errors, {row.limited:,} limited; {streams_text(row.streams) or 'no stream'}"
+        f"{missed}"
     )
 
 
@@ -96,6 +98,7 @@ def account_text(row: VenueAccountRow) -> list[str]:
         f"{errors}; round trip p50 {_span(row.wire_p50_us)}, p99 {_span(row.wire_p99_us)}, "
         f"clock {row.clock_offset_ms:+.1f} ms",
         *shut,
+        *([row.missed] if row.missed else []),
         streams_text(row.streams) or "no stream",
     ]
     return [lines[0], *(f"    {line}" for line in lines[1:])]
@@ -143,9 +146,8 @@ def differences_html(rows: Sequence[DifferenceRow]) -> str:
 def _cells(row: VenueAccountRow) -> list[str]:
     mark, colour = LIGHTS[light_of(row)]
     name, left = least_headroom(row)
-    why = (
-        f"<small style='{_WHY}'>{escape(row.reason)}</small>" if row.reason and row.state != "healthy" else ""
-    )
+    told = [row.reason if row.state != "healthy" else "", row.missed]
+    why = "".join(f"<small style='{_WHY}'>{escape(text)}</small>" for text in told if text)
     known = row.books_ns > 0
     return [
         f"<b>{escape(row.account)}</b> <small>{escape(row.venue)} · {escape(row.mode)}</small>",

@@ -163,7 +163,8 @@ def accounts(now: Snapshot) -> pd.DataFrame:
              "Longest": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
              "Errors": sum(r.errors.values()), "429": r.limited,
              "Trip p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
-             "Clock": _offset(r.clock_offset_ms), "Moved": r.moved, "Why": r.reason}
+             "Clock": _offset(r.clock_offset_ms), "Moved": r.moved,
+             "Why": "; ".join(filter(None, (r.reason, r.missed)))}
             for r in now.accounts
         ),
     )  # fmt: skip

@@ -644,6 +644,7 @@ class Venues {
       part("streams", row.streams.map((s) => `${s.name} ${s.state}${s.state === "live" ? ` ${fixed(s.age_s, 1)} s` : s.reason ? ` (${s.reason})` : ""}${s.reconnects ? `, ${s.reconnects} reconnects` : ""}${s.gaps ? `, ${s.gaps} gaps` : ""}`).join("; ")),
       part("round trip", row.wire_p50_us > 0 ? `p50 ${micros(row.wire_p50_us)}, p99 ${micros(row.wire_p99_us)}; clock ${signed(row.clock_offset_ms, 1)} ms` : ""),
       row.moved ? `${fixed(row.moved, 0)} orders came here because another account was not well` : "",
+      row.missed ?? "",
     ].filter(Boolean).join("\n");
   }
 }
