@@ -81,8 +81,7 @@ class Stream:
         self.frames = self.connects = self.resyncs = self.gaps = self.garbled = 0
         self.backfilled = self.unfilled = 0  # bars: see late_bars.py
         self._pool, self._script, self._key = pool, script, (str(url), key_id)
-        self._headers, self._tls = headers, tls
-        self.in_session = in_session
+        self._headers, self._tls, self.in_session = headers, tls, in_session
         self._ping_s, self._silent_s, self._heartbeat_s = ping_s, silent_s, heartbeat_s
         self._greet_s, self._catch_up_s = greet_s, catch_up_s
         self._frame_cap, self._look_s = frame_cap, look_s
@@ -179,14 +178,14 @@ class Stream:
             VenueDown: not within that time. KeysRefused: the venue refuses the keys.
         """
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + within_s
+        end_s = loop.time() + within_s
         while self.state != state:
             if self.state == "unauthorised":
                 raise KeysRefused(self._pool.venue, self.reason, "check the keys and their environment")
             changed = loop.create_future()
             self._states.append(changed)
             try:
-                await asyncio.wait_for(changed, max(0.0, deadline_s - loop.time()))
+                await asyncio.wait_for(changed, max(0.0, end_s - loop.time()))
             except TimeoutError:
                 text = f"stream '{self.name}' is not {state} after {within_s:g} s but {self.state} ({self.reason})"
                 raise VenueDown(self._pool.venue, text, "it goes on trying") from None
@@ -230,14 +229,18 @@ class Stream:
         self.connects += 1
         self._doubt, self._again = "", False
         try:
-            ws = await self._pool.session.ws_connect(
-                self.url,
-                headers=self._headers,
-                heartbeat=self._ping_s or None,
-                max_msg_size=self._frame_cap,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-                ssl=self._tls,
-            )
+            async with asyncio.timeout(self._greet_s):  # a venue may take the connection and say nothing
+                ws = await self._pool.session.ws_connect(
+                    self.url,
+                    headers=self._headers,
+                    heartbeat=self._ping_s or None,
+                    max_msg_size=self._frame_cap,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                    ssl=self._tls,
+                )
+        except TimeoutError as error:
+            said = f"stream '{self.name}' not opened in time"
+            raise VenueDown(self._pool.venue, said, "it is tried again") from error
         except TLS_ERRORS as error:
             text = f"the certificate of {self.url.host} cannot be trusted ({error})"
             raise UnsafeVenue(self._pool.venue, text, "check the address and this machine's clock") from error
@@ -327,9 +330,7 @@ class Stream:
         try:
             await asyncio.wait_for(self._script.catch_up(), self._catch_up_s)
         except Exception as error:
-            if not isinstance(
-                error, WorkbenchError | TimeoutError
-            ):  # a reader's mistake must not leave it mute
+            if not isinstance(error, WorkbenchError | TimeoutError):  # a mistake must not leave it mute
                 logger.exception("stream '%s': what it catches up with was not understood", self.name)
             self._kept = None
             self.doubt(f"could not catch up ({str(error) or 'not in time'})")
