@@ -244,8 +244,12 @@ def test_memory_is_bounded(monkeypatch: object) -> None:
         module._KEPT = 10  # type: ignore[misc]
         tracker, _, _ = new()
         for n in range(1, 31):
-            tracker.rejected(opened(tracker, submit(n)), "X", "y")
-        assert (len(tracker.by_order), len(tracker.by_client)) == (10, 10)
+            tracked = opened(tracker, submit(n))
+            tracker.known_also_as(tracked, f"r{n}")  # a replacement that came to nothing
+            tracker.known_also_as(tracked, f"r{n}")
+            assert len(tracked.other_ids) == 1
+            tracker.rejected(tracked, "X", "y")
+        assert (len(tracker.by_order), len(tracker.by_client), len(tracker.by_venue)) == (10, 10, 10)
         assert min(tracker.by_order) == 21
     finally:
         module._KEPT = kept  # type: ignore[misc]

@@ -98,6 +98,7 @@ class Tracked:
         "note",
         "order",
         "order_id",
+        "other_ids",
         "qty_e8",
         "reports",
         "since_ns",
@@ -114,6 +115,7 @@ class Tracked:
         self.since_s, self.since_ns = since_s, since_ns  # known here since then: monotonic, and wall time
         self.state = SENT
         self.venue_id = ""
+        self.other_ids: tuple[str, ...] = ()  # it is found by as well, whatever was reported
         self.filled_e8 = 0
         self.exec_ids: set[str] = set()
         self.reports: list[Report] = []
@@ -164,9 +166,8 @@ class Tracker:
         self.by_venue: dict[str, Tracked] = {}
         self.active: dict[int, Tracked] = {}
         self.late_fills = 0
-        self.held: dict[
-            int, int
-        ] = {}  # by iid, as far as this connection has seen: for the order of requests only
+        # by iid, as far as this connection has seen: for the order of requests only
+        self.held: dict[int, int] = {}
         self._now_ns, self._clock = now_ns, clock
         self._ended: dict[int, None] = {}
 
@@ -210,6 +211,12 @@ class Tracker:
             tracked.venue_id = venue_id
             self.by_venue[venue_id] = tracked
 
+    def known_also_as(self, tracked: Tracked, venue_id: str) -> None:
+        """Another id of an order at the venue, which nothing was reported of (yet)."""
+        if self.by_venue.get(venue_id) is not tracked:
+            self.by_venue[venue_id] = tracked
+            tracked.other_ids += (venue_id,)
+
     def _add(self, tracked: Tracked) -> Tracked:
         self.by_client[tracked.client_id] = tracked
         self.by_order[tracked.order_id] = self.active[tracked.order_id] = tracked
@@ -237,17 +244,8 @@ class Tracker:
             self.held[order.iid] = self.held.get(order.iid, 0) + order.side * execution.qty_e8
         if not tracked.active:
             self.late_fills += 1
-        self._emit(
-            tracked,
-            Filled(
-                execution.ts_ns,
-                tracked.order_id,
-                execution.exec_id,
-                execution.px_e8,
-                execution.qty_e8,
-                execution.fee_e8,
-            ),
-        )
+        x = execution
+        self._emit(tracked, Filled(x.ts_ns, tracked.order_id, x.exec_id, x.px_e8, x.qty_e8, x.fee_e8))
         if tracked.active:
             if tracked.filled_e8 >= tracked.qty_e8:
                 self._over(tracked, FILLED)
@@ -393,6 +391,7 @@ class Tracker:
             self.by_client.pop(gone.client_id, None)
             for venue_id in [
                 gone.venue_id,
+                *gone.other_ids,
                 *(r.venue_id for r in gone.reports if isinstance(r, Accepted | Amended)),
             ]:
                 self.by_venue.pop(venue_id, None)
