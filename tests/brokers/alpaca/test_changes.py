@@ -6,8 +6,9 @@ import pytest
 
 from tests.brokers.alpaca.desk import trading
 from tests.brokers.pool.wires import until
+from workbench.brokers.alpaca.parse import OrderBody, TradeUpdate
 from workbench.model.effects import Amend, Cancel
-from workbench.model.reports import Amended
+from workbench.model.reports import Amended, Filled
 from workbench.model.scale import SCALE, to_e8
 
 POST = "rest:POST /v2/orders"
@@ -66,14 +67,65 @@ async def test_everything_is_cancelled_by_one_request_unless_something_is_not_ou
         if by_hand:
             await desk.broker.client.place(
                 {**order_body([desk.away(0.8)], "SPY"), "client_order_id": "by-hand"}
-            )
-            await desk.broker.sweep()
+            )  # after the last list of what is open
         for order in orders:
             desk.broker.cancel(Cancel(1, order.order_id))
         await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
         assert desk.broker.pool.snapshot().requests["cancel"] == (30 if by_hand else 1)
         left = [o.ticket.client_id for o in desk.venue.exchange.open.values()]
         assert left == (["by-hand"] if by_hand else [])
+
+
+async def test_what_the_cancel_of_everything_did_not_take_is_cancelled_by_itself() -> None:
+    async with trading() as desk:
+        orders = [desk.away(0.9) for _ in range(12)]
+        await desk.submit(*orders)
+        plain = desk.broker.client.cancel_all
+        skipped = desk.broker.tracker.by_order[orders[4].order_id].venue_id
+
+        async def refused() -> Any:
+            kept = desk.venue.exchange.by_venue_id[skipped]
+            found = {key: o for key, o in desk.venue.exchange.open.items() if o is kept}
+            for key in found:
+                del desk.venue.exchange.open[key]
+            answered = await plain()
+            desk.venue.exchange.open.update(found)
+            return answered
+
+        desk.broker.client.cancel_all = refused  # type: ignore[method-assign]
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
+        assert desk.broker.pool.snapshot().requests["cancel"] == 2
+
+
+@pytest.mark.parametrize(("before", "counts_on"), [(0, False), (3, False), (3, True)])
+async def test_a_fill_that_is_faster_than_the_answer_to_an_amendment(before: int, counts_on: bool) -> None:
+    """By its old terms the order would be over, and what is left of the new one would be forgotten. Whether the new
+    order counts what has filled or begins from nothing is the venue's affair."""
+    async with trading() as desk:
+        order = desk.away(0.9, qty=10)
+        await desk.submit(order)
+        tracked = desk.broker.tracker.by_order[order.order_id]
+        at, px = "2026-01-02T15:00:00Z", str(order.limit_px_e8 / SCALE)
+
+        def told(number: str, qty: int, filled: int, fill: int, replaces: str | None = None) -> None:
+            client_id = order.client_id + (".2" if replaces else "")
+            body = OrderBody(number, client_id, "partially_filled", "SPY", "buy", "limit", qty=str(qty),
+                             filled_qty=str(filled), limit_price=px, submitted_at=at, replaces=replaces)  # fmt: skip
+            desk.broker._told(TradeUpdate("partial_fill", at, None, body, px, str(fill)))
+
+        old = tracked.venue_id
+        if before:
+            told(old, 10, before, before)
+        kept = before if counts_on else 0
+        told("new", 20 - before + kept, kept + 10 - before, 10 - before, replaces=old)
+        assert order.order_id in desk.broker.tracker.active
+        [amended] = [r for r in desk.of(order) if isinstance(r, Amended)]
+        assert (amended.qty_e8, desk.filled(order)) == (20 * SCALE, 10)
+        told("new", 20 - before + kept, 20 - before + kept, 10, replaces=old)
+        assert order.order_id not in desk.broker.tracker.active
+        assert [type(r) for r in desk.of(order)].count(Filled) == 2 + bool(before)
 
 
 @pytest.mark.parametrize("what", ["status", "mute"])

@@ -220,11 +220,11 @@ async def test_late_quotes_are_merged_to_the_newest_and_prints_never() -> None:
         await feed.connect(events.append)
         [stream] = feed.pool.streams
         old = [row(T="q", S="SPY", bp=1.0 + n, ap=2.0 + n) for n in range(5)] + [
-            row(T="t", S="SPY", p=1.0, s=1.0, i=n) for n in (1, 2, 2)
+            row(T="t", S="SPY", p=1.0, s=1.0, i=n, x=x) for n, x in ((1, "V"), (2, "V"), (2, "V"), (2, "D"))
         ]
         before = len(events)
         feed.take(old, {"SPY": 0}, stream)
-        assert [getattr(e, "bid", None) for e in events[before:]] == [5.0, None, None]
+        assert [getattr(e, "bid", None) for e in events[before:]] == [5.0, None, None, None]
         assert (feed.merged, feed.dropped) == (4, {"told before": 1})
         await feed.close()
         await asyncio.sleep(0)

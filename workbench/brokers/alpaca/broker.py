@@ -169,7 +169,7 @@ class AlpacaBroker(VenueBroker):
 
     async def cancel_all(self) -> int:
         """Ask for a cancel of every open order of the account, ours or not; how many were asked about."""
-        return await self.client.cancel_all()
+        return len(await self.client.cancel_all())
 
     async def flatten(self) -> int:
         """Cancel everything and close every position of the account by market orders of the venue's own making. They
@@ -218,11 +218,11 @@ class AlpacaBroker(VenueBroker):
     async def _withdraw(self, tracked: Tracked) -> None:
         await self.client.cancel(tracked.venue_id)
 
-    async def _withdraw_all(self) -> bool:
+    async def _withdraw_all(self) -> bool | frozenset[str]:
+        await self.finder.list_open(CANCEL)  # as it is now: the last list may be old
         if self.finder.strangers:  # by hand, or another program's: they are not ours to cancel
             return False
-        await self.client.cancel_all()
-        return True
+        return frozenset(asked.id for asked in await self.client.cancel_all() if 200 <= asked.status < 300)
 
     async def _change(self, tracked: Tracked, wanted: Amend) -> None:
         note = note_of(tracked)
@@ -241,7 +241,7 @@ class AlpacaBroker(VenueBroker):
             tracked.venue_id, amend_body(wanted, tracked.filled_e8, was, client_id)
         )
         note.chain[new.id] = new
-        self.tracker.by_venue[new.id] = tracked
+        self.tracker.known_also_as(tracked, new.id)
 
     async def _changed_to(self, tracked: Tracked, wanted: Amend) -> bool | None:
         chain = await self.finder.chain(tracked, CANCEL)
@@ -255,12 +255,15 @@ class AlpacaBroker(VenueBroker):
         note.looks += 1
         return False if note.looks > 1 else None  # once proves nothing: its copies lag behind
 
-    def _amended(self, tracked: Tracked, new: OrderBody, ts_ns: int) -> None:
-        """The new order holds; the quantity is what the venue makes of it."""
-        note = note_of(tracked)
+    def _amended(
+        self, tracked: Tracked, new: OrderBody, ts_ns: int, new_filled_e8: int | None = None
+    ) -> None:
+        """The new order holds; the quantity is what the venue makes of it. `new_filled_e8` is how much of it had filled
+        when `tracked` was as it is."""
+        note, filled_e8 = note_of(tracked), new.filled_e8 if new_filled_e8 is None else new_filled_e8
         note.chain[new.id] = new
         note.wanted = None
-        before_e8 = tracked.filled_e8 if new.filled_e8 < tracked.filled_e8 else 0
+        before_e8 = tracked.filled_e8 if filled_e8 < tracked.filled_e8 else 0
         limit_e8 = e8(new.limit_price, "limit_price") if new.limit_price is not None else 0
         stop_e8 = e8(new.stop_price, "stop_price") if new.stop_price is not None else 0
         self.tracker.amended(tracked, new.id, ts_ns, before_e8 + new.qty_e8, limit_e8, stop_e8)
@@ -318,6 +321,9 @@ class AlpacaBroker(VenueBroker):
                 )
             note.chain.setdefault(body.id, body)
             execution = execution_of(body.id, body.filled_qty, update.qty, update.price, update.timestamp)
+            if body.replaces is not None and body.replaces == tracked.venue_id and tracked.active:
+                # faster than the answer to the amendment: by its old terms the order could be over
+                self._amended(tracked, body, ts_ns, body.filled_e8 - execution.qty_e8)
             tracker.fill(tracked, execution, tracked.venue_id or body.id)
         elif event == "replaced":
             new = note.chain.get(body.replaced_by or "")

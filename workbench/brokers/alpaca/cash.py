@@ -57,12 +57,14 @@ class CashMoves:
         self, client: AlpacaClient, iid_of: Callable[[str], int | None], tell: Callable[[CashMoved], None]
     ) -> None:
         self._client, self._iid_of, self._tell = client, iid_of, tell
-        self._seen: set[str] | None = None
+        self._seen: set[str] | None = None  # of the days that are asked about
+        self._after = ""
 
     async def look(self) -> int:
         """Ask once; returns how many entries were new and reported (the first time: none)."""
-        after = (datetime.now(UTC) - _BACK).strftime("%Y-%m-%dT%H:%M:%SZ")
-        entries = await self._client.cash_entries(after)
+        # it never goes back, so what is not among the answers any more does not come again
+        self._after = max(self._after, (datetime.now(UTC) - _BACK).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        entries = await self._client.cash_entries(self._after)
         first, seen, told = self._seen is None, self._seen or set(), 0
         for body in entries:
             if body.id in seen:
@@ -74,5 +76,5 @@ class CashMoves:
                 told += 1
                 logger.info("alpaca: cash moved by %s (%s)", report.amount_e8 / 1e8, report.reason)
                 self._tell(report)
-        self._seen = seen
+        self._seen = {body.id for body in entries}
         return told

@@ -14,6 +14,7 @@ import msgspec
 from workbench.brokers.alpaca.config import Addresses, Routes
 from workbench.brokers.alpaca.parse import (
     AccountBody,
+    AskedBody,
     AssetBody,
     CalendarBody,
     ClockBody,
@@ -118,13 +119,13 @@ class AlpacaDialect:
             return OutcomeUnknown(f"{VENUE}: {text}: an order of this id is there already, it is asked about")
         lower = text.lower()
         field = next((field for word, field in _FIELDS if word in lower), "")
-        advice = _NEXT.get(int(code) if code.isdigit() else 0, "see the venue's documentation")
+        advice = _NEXT.get(int(code) if _is_number(code) else 0, "see the venue's documentation")
         return VenueRefused(VENUE, text, advice, status=status, code=code, field=field)
 
     def heard(self, answer: Answer) -> None:
         """The allowance as the venue counts it."""
         limit, left = answer.headers.get("X-RateLimit-Limit"), answer.headers.get("X-RateLimit-Remaining")
-        if limit is not None and left is not None and limit.isdigit() and left.isdigit():
+        if limit is not None and left is not None and _is_number(limit) and _is_number(left):
             now_s = self._clock()
             self._budget.observe_limit(int(limit))
             self._budget.observe_used(int(limit) - int(left), answer.called_ns / 1e9, now_s)
@@ -168,12 +169,12 @@ class AlpacaClient:
         path = f"/v2/orders/{quote(order_id)}"
         await self.sending.send("DELETE", self.routes.cancel, path, lane=CANCEL, most_wait_s=30.0)
 
-    async def cancel_all(self) -> int:
-        """Ask for a cancel of every open order of the account; how many were asked about."""
+    async def cancel_all(self) -> list[AskedBody]:
+        """Ask for a cancel of every open order of the account; what each of them answered."""
         answer = await self.sending.send(
             "DELETE", self.routes.cancel, "/v2/orders", lane=CANCEL, most_wait_s=30.0
         )
-        return len(decode(VENUE, answer.body, list[dict[str, object]], what="the cancels"))
+        return decode(VENUE, answer.body, list[AskedBody], what="the cancels")
 
     async def order(self, order_id: str, *, lane: int = DATA) -> OrderBody | None:
         """An order by the venue's id, legs inside."""
@@ -208,8 +209,10 @@ class AlpacaClient:
             page = decode(VENUE, answer.body, list[OrderBody], what="the list of orders")
             known = {body.id for body in found}
             found += [body for body in page if body.id not in known]
-            if len(page) < _MOST_ORDERS or len(found) == len(known):
+            if len(page) < _MOST_ORDERS:
                 break
+            if len(found) == len(known):  # more orders of one moment than a page holds
+                raise _endless("orders")
             # the earlier of its two times: what came in between is repeated rather than left out
             after = page[-1].created_at or page[-1].submitted_at or after
         else:
@@ -274,6 +277,8 @@ class AlpacaClient:
             if len(page) < _MOST_FILLS:
                 break
             query["page_token"] = page[-1].id
+        else:  # the newest are the last ones
+            raise _endless("activities")
         return [body for body in found if body.activity_type != "FILL"]
 
     # -- the account -----------------------------------------------------------------------------------------------
@@ -336,6 +341,11 @@ class AlpacaClient:
         """One page of market data; `market.py` reads it."""
         answer = await self.data.ask(self.routes.data, path, urlencode(query), lane=HISTORY)
         return answer.body
+
+
+def _is_number(text: str) -> bool:
+    """Whether `int` reads it: a superscript is a digit too."""
+    return text.isascii() and text.isdigit()
 
 
 def _endless(what: str) -> VenueDown:

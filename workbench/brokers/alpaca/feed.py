@@ -83,12 +83,12 @@ class AlpacaFeed:
         self.events = 0
         self.client: AlpacaClient
         self.history: History
-        self.hours: Hours
+        self.hours: Hours | None = None
         self._feed = feed_of(settings)
         self._secrets, self._environ, self._packed = secrets, environ, packed
         self._sink: EventSink | None = None
         self._late: dict[int, LateBars] = {}  # by instrument; those of one stream share one
-        self._ids: dict[int, deque[int | str]] = {}
+        self._ids: dict[int, deque[tuple[str | None, int | str]]] = {}  # each exchange numbers its own
         self._closed = False
 
     # -- the contract ----------------------------------------------------------------------------------------------
@@ -111,14 +111,19 @@ class AlpacaFeed:
         try:
             await self._open()
         except BaseException:
-            await self.pool.close()
+            await self._hang_up()
             raise
 
     async def close(self) -> None:
         """Hang up; harmless when repeated."""
         self._closed = True
-        for late in self.late_bars:
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        for late in self.late_bars:  # one stream may have been live, and asking, while another did not open
             await late.close()
+        if self.hours is not None:
+            await self.hours.close()
         await self.pool.close()
 
     async def _open(self) -> None:
@@ -126,13 +131,13 @@ class AlpacaFeed:
         check_keys(self.settings, keys, self.addresses)
         self.client = AlpacaClient(self.pool, self.addresses, keys)
         self.history = History(self.client, self.instruments, self._feed, self.dropped)
-        self.hours = Hours(self.client)
+        self.hours = hours = Hours(self.client)
         root = self.addresses.data_stream
         stocks = {i.symbol: i.iid for i in self.instruments if "/" not in i.symbol}
         crypto = {i.symbol: i.iid for i in self.instruments if "/" in i.symbol}
         if stocks:
-            await self.hours.learn()
-            self._stream(f"stocks {self._feed}", root / "v2" / self._feed, keys, stocks, self.hours.is_open)
+            await hours.learn()
+            self._stream(f"stocks {self._feed}", root / "v2" / self._feed, keys, stocks, hours.is_open)
         if crypto:
             self._stream("crypto", root / "v1beta3" / "crypto" / "us", keys, crypto, lambda: True)
         for stream in self.pool.streams:
@@ -208,9 +213,9 @@ class AlpacaFeed:
         trade = trade_of(row, iid)
         if row.i is not None:
             seen = self._ids.setdefault(iid, deque(maxlen=_REMEMBERED))
-            if row.i in seen:
+            if (row.x, row.i) in seen:
                 raise Dropped("told before")
-            seen.append(row.i)
+            seen.append((row.x, row.i))
         self._on(trade)
 
     def _bar(self, row: DataRow, iid: int) -> None:

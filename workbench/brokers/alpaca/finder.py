@@ -115,7 +115,7 @@ class Finder:
         note = note_of(tracked)
         note.chain = {body.id: body for body in chain}
         for body in chain:
-            self._tracker.by_venue[body.id] = tracked
+            self._tracker.known_also_as(tracked, body.id)
         return await self._evidence(chain, tracked.client_id, lane)
 
     async def _evidence(self, chain: list[OrderBody], client_id: str, lane: int) -> Evidence:
@@ -165,10 +165,10 @@ class Finder:
             return ordered[back - 1] if back > 0 else ordered[0]
         return None
 
-    async def list_open(self) -> list[Evidence]:
+    async def list_open(self, lane: int = DATA) -> list[Evidence]:
         """Our open orders; others are counted."""
         found, strangers = list[Evidence](), 0
-        for body in await self._client.orders():
+        for body in await self._client.orders(lane=lane):
             for one in (body, *(body.legs or ())):
                 client_id = self.ours(one)
                 strangers += client_id is None

@@ -44,10 +44,20 @@ class Hours:
             self._asking = asyncio.get_running_loop().create_task(self._again(), name="alpaca hours")
         return False
 
+    async def close(self) -> None:
+        """Ask no more."""
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
     async def _again(self) -> None:
         try:
             await self.learn()
-        except WorkbenchError as error:
+        except Exception as error:  # a mistake in the reader too: else it would be asked at every look
             self._until_ns = time_ns() + 5_000_000_000
             self._open = False
-            logger.warning("alpaca: the market's hours are not known (%s)", error)
+            if not isinstance(error, WorkbenchError):
+                logger.exception("alpaca: the market's hours were not understood")
+            else:
+                logger.warning("alpaca: the market's hours are not known (%s)", error)

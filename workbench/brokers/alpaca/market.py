@@ -55,6 +55,7 @@ class DataRow(msgspec.Struct, rename={"ask_size": "as"}):
     p: float = math.nan
     s: float = math.nan
     i: int | str | None = None
+    x: str | None = None  # the exchange of a print
     tks: str | None = None
     bp: float = math.nan
     bs: float = math.nan

@@ -36,6 +36,7 @@ from workbench.model.orders import (
 
 __all__ = [
     "AccountBody",
+    "AskedBody",
     "AssetBody",
     "CalendarBody",
     "ClockBody",
@@ -132,6 +133,13 @@ class FillBody(msgspec.Struct):
     transaction_time: str
     symbol: str = ""
     side: str = ""
+
+
+class AskedBody(msgspec.Struct):
+    """What an order answered when all were to be cancelled: an HTTP status of its own."""
+
+    id: str
+    status: int = 0
 
 
 class AccountBody(msgspec.Struct):

@@ -8,6 +8,7 @@
      |-- health.py           is the venue well, what time is it there
      `-- sessions.py         addresses, TLS, time-outs
     venue_broker.py          the broker contract for all venues; a venue fills in hooks.py
+     |-- withdrawals.py      cancels, one by one and all at once
      |-- tracker.py          what is known of each order, and the reports that follow, in order, each once
      |-- inquest.py          what became of an order whose answer was lost
      `-- follower.py         sweeps, looks, missing executions

@@ -69,11 +69,12 @@ class Follower(VenueHooks):
         """Ask about one order and report what is new."""
         try:
             evidence = await self._look(tracked)
+            if evidence is not None:
+                self.tracker.learn(tracked, evidence)
         except WorkbenchError as error:
             logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
-            return
-        if evidence is not None:
-            self.tracker.learn(tracked, evidence)
+        except Exception:  # a mistake in a venue's reader must not end what asked
+            logger.exception("%s: what the venue shows of it was not understood", tracked.client_id)
 
     def _fetch_missing(self, tracked: Tracked) -> None:
         """The venue counts more executions than we have seen: they may be on their way, so not at once; and its lists
@@ -85,14 +86,19 @@ class Follower(VenueHooks):
                 active = self.tracker.active
                 self._fetching = {one: times for one, times in self._fetching.items() if one in active}
             self._fetching[order_id] = -1 - tries  # one at a time
-            self._loop.call_later(min(0.1 * 2.0**tries, 5.0), self._fetch, tracked, tries)
+            self._loop.call_later(min(0.1 * 2.0 ** min(tries, 6), 5.0), self._fetch, tracked, tries)
 
     def _fetch(self, tracked: Tracked, tries: int) -> None:
         self._fetching[tracked.order_id] = tries + 1
         if self._closed or (tracked.end is None and not tracked.active):
             self._fetching.pop(tracked.order_id, None)
         else:
-            self._run(self._learn(tracked))
+            self._run(self._fetched(tracked))
+
+    async def _fetched(self, tracked: Tracked) -> None:
+        await self._learn(tracked)
+        if tracked.end is None and not tracked.active and self._fetching.get(tracked.order_id, -1) >= 0:
+            del self._fetching[tracked.order_id]  # nothing is missing any more
 
     async def sweep(self, settled_s: float = _SETTLED_S) -> int:
         """Compare our open orders that are older than `settled_s` with the venue's, once; returns how many had news the
@@ -104,7 +110,11 @@ class Follower(VenueHooks):
             evidence = listed.get(tracked.client_id)
             if not tracked.answered or now_s - tracked.since_s < settled_s:
                 continue
-            if evidence is None or evidence.filled_e8 > tracked.filled_e8:
+            told = evidence is not None and evidence.venue_id in (
+                "",
+                tracked.venue_id,
+            )  # else it was replaced
+            if evidence is None or not told or evidence.filled_e8 > tracked.filled_e8:
                 before = len(tracked.reports)
                 await self._learn(tracked)
                 finds += len(tracked.reports) > before

@@ -50,9 +50,10 @@ class VenueHooks(ABC):
     async def _withdraw(self, tracked: Tracked) -> None:
         """Ask for a cancel. Returning means that the venue took the request; streams and looks tell of the end."""
 
-    async def _withdraw_all(self) -> bool:
-        """Ask for a cancel of all that is open in one request; False when there is no such request, or when it would
-        take along what is not ours."""
+    async def _withdraw_all(self) -> bool | frozenset[str]:
+        """Ask for a cancel of all that is open in one request: the venue's ids of the orders it took that for, or True
+        where it does not name them; False when there is no such request, or when it would take along what is not
+        ours. No order is sent meanwhile."""
         return False
 
     async def _change(self, tracked: Tracked, wanted: Amend) -> None:

@@ -3,45 +3,40 @@
     submit, cancel, amend -> gathered until the loop's next turn -> _place / _withdraw / _change -> tracker -> reports
                                     stream, sweep, inquest -> tracker -> reports
 
-Lives here: handing over, sorting out what an error proves, asking again about cancels, sweeping, closing. Not here: a
-venue's words (its parse.py) and ways (its client.py).
+Lives here: handing over, sorting out what an error proves, amendments, closing. Not here: cancels (withdrawals.py),
+finding out (follower.py), a venue's words (its parse.py) and ways (its client.py).
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from workbench.brokers.contract import BrokerOrder, Sink
-from workbench.brokers.pool.backoff import Backoff
-from workbench.brokers.pool.follower import Follower
 from workbench.brokers.pool.pool import Pool
 from workbench.brokers.pool.tracker import Tracked
+from workbench.brokers.pool.withdrawals import Withdrawals, code_of
 from workbench.errors import (
     OutcomeUnknown,
     RateLimited,
     Refused,
     Retryable,
     Unreachable,
-    VenueError,
     VenueGarbled,
     WorkbenchError,
 )
 from workbench.model.effects import Amend, Cancel, Submit
-from workbench.model.orders import CANCELLED, FILLED
 from workbench.model.reports import AmendRefused, CancelRefused, OutcomeLost, Report, Unsent
 
 __all__ = ["VenueBroker"]
 
 logger = logging.getLogger(__name__)
 
-_CANCEL_TRIES: Final = 4
 _MANY: Final = 10  # cancels of all that is open, handed over at once, that make one request worth while
 _CLOSE_S: Final = 5.0
 
 
-class VenueBroker(Follower):
+class VenueBroker(Withdrawals):
     """A broker at a venue: give it `name`, `capabilities` and the hooks; docs/brokers.md tells how.
 
     An order whose answer was lost is looked for after `look_first_s`, then less and less often; a cancel that the venue
@@ -90,17 +85,15 @@ class VenueBroker(Follower):
 
     def submit(self, order: Submit) -> None:
         """Hand an order over. Raises Unreachable before `connect`."""
-        self._hand(
-            order, Unsent(order.ts_ns, order.order_id, "the connection was closed before the hand-over")
-        )
+        self._hand(order)
 
     def cancel(self, order: Cancel) -> None:
         """Ask for a cancel; may be repeated."""
-        self._hand(order, CancelRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
+        self._hand(order)
 
     def amend(self, order: Amend) -> None:
         """Ask for a change."""
-        self._hand(order, AmendRefused(order.ts_ns, order.order_id, "CLOSED", "the connection was closed"))
+        self._hand(order)
 
     async def order(self, client_id: str) -> BrokerOrder | None:
         """What the venue knows of one order. An order found here that an earlier connection sent is followed from now
@@ -122,7 +115,12 @@ class VenueBroker(Follower):
     def find_out(self, client_id: str, qty_e8: int) -> bool:
         """Go on looking for an order that `order` did not find (once proves nothing): it is reported when it turns up,
         and as `Unsent` when it is proven absent. True: the broker will tell."""
-        self.inquest.open(self.tracker.seek(client_id, qty_e8), "not found at the start")
+        tracked = self.tracker.seek(client_id, qty_e8)
+        if tracked.answered:  # a sweep has come upon it meanwhile
+            for report in tracked.reports:
+                self._loop.call_soon(self.tracker.tell, report)
+        else:
+            self.inquest.open(tracked, "not found at the start")
         return True
 
     async def close(self) -> None:
@@ -135,9 +133,15 @@ class VenueBroker(Follower):
         self._hand_over()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=_CLOSE_S)
-        for task in set(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # one that ends may have started another
+            tasks = set(self._tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._tasks -= tasks
+        handed, self._handed = self._handed, []
+        for effect in handed:  # waited for a request that was not answered
+            self.tracker.tell(_when_closed(effect))
         await self.inquest.close()
         await self.pool.close()
 
@@ -148,13 +152,13 @@ class VenueBroker(Follower):
 
     # -- handing over ----------------------------------------------------------------------------------------------
 
-    def _hand(self, effect: Submit | Cancel | Amend, when_closed: Report) -> None:
+    def _hand(self, effect: Submit | Cancel | Amend) -> None:
         if self._sink is None:
             raise Unreachable(
                 f"broker '{self.name}' is not connected: call connect() first; nothing was sent"
             )
         if self._closed:
-            self._loop.call_soon(self._sink, when_closed)
+            self._loop.call_soon(self._sink, _when_closed(effect))
             return
         if not self._handed:
             self._loop.call_soon(self._hand_over)
@@ -162,11 +166,13 @@ class VenueBroker(Follower):
 
     def _hand_over(self) -> None:
         """What one turn of the loop brought, in its order; the orders of a bracket stand side by side in it."""
+        if self._clearing:  # an order that is sent now could be cancelled by the request for everything
+            return
         handed, self._handed = self._handed, []
         if len(handed) >= _MANY and all(type(effect) is Cancel for effect in handed):
             wanted = {effect.order_id: effect for effect in handed if type(effect) is Cancel}
             if self.tracker.active.keys() <= wanted.keys():
-                self._run(self._withdrawn_all(wanted))
+                self._run(self._cleared(wanted))
                 return
         run: list[Submit] = []
         for effect in handed:
@@ -180,6 +186,11 @@ class VenueBroker(Follower):
             elif type(effect) is Amend:
                 self._amend(effect)
         self._submit(run)
+
+    async def _cleared(self, wanted: dict[int, Cancel]) -> None:
+        await self._withdrawn_all(wanted)
+        if self._handed:  # meanwhile
+            self._hand_over()
 
     def _submit(self, orders: list[Submit]) -> None:
         for batch in self._batches(orders) if len(orders) > 1 else ([orders] if orders else ()):
@@ -216,7 +227,7 @@ class VenueBroker(Follower):
             return
         except Refused as error:
             for tracked in batch:
-                tracker.rejected(tracked, _code(error), str(error))
+                tracker.rejected(tracked, code_of(error), str(error))
             return
         except asyncio.CancelledError:
             for tracked in batch:
@@ -245,94 +256,7 @@ class VenueBroker(Follower):
 
         return all_called
 
-    # -- cancels and amendments ------------------------------------------------------------------------------------
-
-    def _cancel(self, effect: Cancel) -> None:
-        tracked = self.tracker.by_order.get(effect.order_id)
-        if tracked is None:
-            text = "no order of this number is known here"
-            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "UNKNOWN", text))
-        elif not tracked.active:
-            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "ENDED", "the order has ended"))
-        elif tracked.busy == "amendment":
-            tracked.afterwards = partial(self._cancel, effect)
-        elif tracked.busy != "cancel":  # asked for again while it is under way: one is enough
-            tracked.busy = "cancel"
-            self.tracker.when_answered(tracked, lambda: self._run(self._withdrawn(tracked, effect)))
-
-    async def _withdrawn_all(self, wanted: dict[int, Cancel]) -> None:
-        """Everything is to be cancelled (a kill): by one request where the venue has one for it."""
-        covered = [
-            tracked for tracked in self.tracker.active.values() if tracked.answered and not tracked.busy
-        ]
-        try:
-            taken = await self._withdraw_all()
-        except WorkbenchError as error:
-            logger.warning("broker '%s': could not cancel everything at once (%s)", self.name, error)
-            taken = False
-        if taken:
-            for tracked in covered:
-                tracked.busy = "cancel"
-                self.tracker.when_ended(
-                    tracked, partial(self._cancel_ended, tracked, wanted[tracked.order_id])
-                )
-            self._loop.call_later(3 * self._look_first_s, self._confirm_all, covered)
-        done = {tracked.order_id for tracked in covered} if taken else set()
-        for order_id, effect in wanted.items():
-            if order_id not in done:
-                self._cancel(effect)
-
-    def _confirm_all(self, covered: list[Tracked]) -> None:
-        for tracked in covered:
-            if tracked.active:
-                tracked.busy = ""
-        if not self._closed and any(tracked.active for tracked in covered):
-            self._run(self._swept_once())
-
-    async def _swept_once(self) -> None:
-        try:
-            await self.sweep(settled_s=0.0)
-        except WorkbenchError as error:
-            logger.warning("broker '%s': sweep failed (%s)", self.name, error)
-
-    async def _withdrawn(self, tracked: Tracked, effect: Cancel) -> None:
-        backoff = Backoff(0.1, 1.0)
-        code, text = "UNREACHABLE", "no try was answered"
-        for _ in range(_CANCEL_TRIES):
-            if not tracked.active:
-                code, text = "ENDED", "the order has ended"
-                break
-            try:
-                await self._withdraw(tracked)
-            except Refused as error:
-                code, text = _code(error), str(error)
-                await self._learn(tracked)
-                if tracked.state == CANCELLED:  # by a try whose answer was lost, say
-                    return
-                break
-            except (
-                Exception
-            ) as error:  # no answer, or one a venue's reader stumbles over: a cancel may be repeated
-                if not isinstance(error, Retryable | OutcomeUnknown):
-                    logger.exception("broker '%s': a cancel's answer was not understood", self.name)
-                text = str(error)
-                await asyncio.sleep(backoff.next_s())
-            else:
-                self.tracker.when_ended(tracked, partial(self._cancel_ended, tracked, effect))
-                self._loop.call_later(3 * self._look_first_s, self._confirm, tracked)
-                return
-        tracked.busy = ""
-        self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, code, text))
-
-    def _cancel_ended(self, tracked: Tracked, effect: Cancel) -> None:
-        """The order has ended after the venue took the cancel: by it, or faster than it."""
-        if tracked.state == FILLED:
-            self.tracker.tell(CancelRefused(effect.ts_ns, effect.order_id, "TOO_LATE", "it was filled first"))
-
-    def _confirm(self, tracked: Tracked) -> None:
-        if tracked.active and not self._closed:
-            tracked.busy = ""  # asked for again it is sent again
-            self._run(self._learn(tracked))
+    # -- amendments ------------------------------------------------------------------------------------------------
 
     def _amend(self, effect: Amend) -> None:
         tracked = self.tracker.by_order.get(effect.order_id)
@@ -354,11 +278,14 @@ class VenueBroker(Follower):
             if tracked.active:
                 await self._change(tracked, effect)
                 return
-        except (Refused, Retryable) as error:
-            code, text = _code(error), str(error)
-            await self._learn(tracked)
-        except Exception as error:  # its answer was lost, or a venue's reader stumbles over it
-            if not isinstance(error, OutcomeUnknown):
+        except Exception as error:
+            if isinstance(error, Refused | Retryable) and not isinstance(error, VenueGarbled):
+                await self._learn(tracked)
+                code, text = code_of(error), str(error)
+                self.tracker.tell(AmendRefused(effect.ts_ns, effect.order_id, code, text))
+                return
+            # its answer was lost, cannot be read, or a venue's reader stumbles over it: it may have been carried out
+            if not isinstance(error, OutcomeUnknown | VenueGarbled):
                 logger.exception("broker '%s': an amendment's answer was not understood", self.name)
             if await self._change_found(tracked, effect):
                 return
@@ -389,5 +316,9 @@ class VenueBroker(Follower):
         return False
 
 
-def _code(error: WorkbenchError) -> str:
-    return (error.code if isinstance(error, VenueError) else "") or type(error).__name__
+def _when_closed(effect: Submit | Cancel | Amend) -> Report:
+    """The answer to what can no longer be handed over."""
+    if isinstance(effect, Submit):
+        return Unsent(effect.ts_ns, effect.order_id, "the connection was closed before the hand-over")
+    answer = CancelRefused if isinstance(effect, Cancel) else AmendRefused
+    return answer(effect.ts_ns, effect.order_id, "CLOSED", "the connection was closed")
