@@ -56,6 +56,11 @@ class BarJoin:
         """Whether streamed bars of an instrument wait."""
         return iid in self._held
 
+    def newest_ns(self, iid: int) -> int:
+        """When the newest bar of an instrument closed that has been sent, waits, or was found."""
+        waits = (*self._held.get(iid, ()), *self._found.get(iid, ()))
+        return max(waits) if waits else self.sent_ns.get(iid, 0)
+
     def silent(self) -> set[int]:
         """The instruments that wait and of which nothing has been streamed meanwhile."""
         return {iid for iid, held in self._held.items() if not held}

@@ -30,6 +30,7 @@ class Venue:
         self.errors: list[Exception] = []
         self.open = asyncio.Event()
         self.open.set()
+        self.slow: set[int] = set()  # of these alone the answer waits for `open`; of all when there are none
         self.counts = SimpleNamespace(name="bars", gaps=0, backfilled=0, unfilled=0)
         self.told: list[tuple[int, int]] = []
         self.since: list[tuple[int, int]] = []
@@ -48,7 +49,8 @@ class Venue:
 
     async def ask(self, iid: int, since_ns: int) -> list[Bar]:
         self.since.append((iid, (since_ns - T0) // MINUTE))
-        await self.open.wait()
+        if not self.slow or iid in self.slow:
+            await self.open.wait()
         if self.errors:
             raise self.errors.pop(0)
         return [bar(iid, m) for m in reversed(self.minutes)]
@@ -104,6 +106,23 @@ async def test_the_first_bar_that_does_not_follow_is_a_reason_to_ask_once_more()
     venue.streamed(9)  # nothing traded for a while, and nothing was broken
     assert venue.late.asked == 2
     assert venue.told[-1] == (0, 9)
+
+
+async def test_a_bar_that_does_not_follow_is_asked_about_while_others_are_not_answered_yet() -> None:
+    """Its own answer came when the minute before was not known to be over."""
+    venue = await opened(0, 1)
+    venue.slow = {1}
+    venue.open.clear()
+    venue.late.look()
+    await until(lambda: venue.late._asking == {1})
+    venue.missed(2)
+    venue.streamed(3, 0)
+    venue.streamed(4, 0)
+    await until(lambda: venue.late._asking == {1} and venue.since.count((0, 1)) == 2)
+    venue.open.set()
+    await until(lambda: (0, 4) in venue.told)
+    assert [m for iid, m in venue.told if iid == 0] == [1, 2, 3, 4]
+    assert venue.counts.unfilled == 0
 
 
 async def test_a_symbol_that_has_not_traded_has_no_gap() -> None:

@@ -123,9 +123,10 @@ class LateBars:
         join, iid = self._join, bar.iid
         if not join.is_new(bar):
             return False
-        if iid in self._unsure and not join.waits(iid):
+        # not sure about it, or it has been answered about while others have not: that was before this bar
+        if iid in self._unsure if not join.waits(iid) else iid not in self._asking:
             self._unsure.discard(iid)
-            if bar.ts_ns - join.sent_ns[iid] != self._bar_ns:
+            if bar.ts_ns - join.newest_ns(iid) != self._bar_ns:
                 join.hold(iid)
                 join.take(bar)  # before the question: what is older than this is finished
                 self._look_at(iid)
