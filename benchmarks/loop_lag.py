@@ -6,6 +6,7 @@ The burner is a real Jupyter kernel. Lag is how late a 5 ms timer fires in the e
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -70,9 +71,11 @@ def measured(child: "subprocess.Popen[str]") -> dict[str, Any]:
     done = threading.Event()
     sleeper = threading.Thread(target=_sleep_bare, args=(late, done))
     sleeper.start()
-    found: dict[str, Any] = json.loads(outlet.readline())
-    done.set()
-    sleeper.join()
+    try:
+        found: dict[str, Any] = json.loads(outlet.readline())
+    finally:  # an interrupted run ends, too
+        done.set()
+        sleeper.join()
     late.sort()
     return {**found, "raw_p99_ms": late[len(late) * 99 // 100] / 1e6}
 
@@ -130,4 +133,5 @@ def run(say: Callable[[str], None] = print) -> dict[str, Any]:
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(engine_process(Path(sys.argv[1])))
+    with contextlib.suppress(KeyboardInterrupt):  # whoever started it says so
+        uvloop.run(engine_process(Path(sys.argv[1])))
