@@ -6,9 +6,10 @@ import pytest
 
 from tests.brokers.ccxt.desk import Desk, trading
 from workbench.brokers.ccxt.amendments import Amendments
-from workbench.brokers.pool.tracker import Tracked
+from workbench.brokers.pool.tracker import Evidence, Tracked
 from workbench.errors import OutcomeUnknown, VenueDown, VenueGarbled, VenueRefused
 from workbench.model.effects import Amend
+from workbench.model.orders import CANCELLED
 from workbench.model.reports import Amended
 from workbench.model.scale import SCALE, to_e8
 
@@ -95,6 +96,19 @@ async def test_an_order_that_filled_first_was_not_amended(place: Place) -> None:
     place.answers = {"edit": {"id": "new"}, place.tracked.venue_id: row("x", "closed", 1.0)}
     with pytest.raises(VenueRefused, match="it was filled first"):
         await place.change(wanted(2, 11))
+
+
+async def test_numbers_of_orders_that_took_no_place_are_forgotten_with_the_order(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, tracked, old = place.desk.broker.tracker, place.tracked, place.tracked.venue_id
+    place.answers = {"edit": {"id": "new"}, old: row(old, "open")}
+    with pytest.raises(OutcomeUnknown):
+        await place.change(wanted(2, 11))
+    assert tracker.by_venue == {old: tracked, "new": tracked}
+    monkeypatch.setattr("workbench.brokers.pool.tracker._KEPT", 0)
+    tracker.ended(tracked, Evidence(tracked.client_id, old, CANCELLED, SCALE, 0, 1))
+    assert (tracker.by_venue, tracker.by_order) == ({}, {})
 
 
 @pytest.mark.parametrize("answer", [{}, VenueGarbled("venue", "nonsense", "report it")], ids=str)

@@ -101,7 +101,7 @@ class Amendments:
             VenueRefused: it was not, because the old one filled first.
         """
         note = self._finder.note(tracked)
-        self._tracker.by_venue[new_id] = tracked
+        self._tracker.known_also_as(tracked, new_id)
         old = await self._client.order(tracked.venue_id, note.symbol, CANCEL)
         state = state_of(old)
         if state == FILLED:

@@ -192,7 +192,7 @@ class CcxtBroker(VenueBroker):
             raise VenueGarbled(self.plan.exchange, "the answer to an order has no id", "it is asked about")
         venue_id, note = str(row["id"]), self.finder.note(tracked)
         note.ids = [venue_id]
-        self.tracker.by_venue[venue_id] = tracked
+        self.tracker.known_also_as(tracked, venue_id)
         if not self._ids_seen:
             self._check_ids(tracked, row)
         state = state_of(row)
@@ -335,7 +335,7 @@ class CcxtBroker(VenueBroker):
             try:
                 if not note.ids:
                     note.ids = [str(row["id"])]
-                    self.tracker.by_venue[note.ids[0]] = tracked
+                    self.tracker.known_also_as(tracked, note.ids[0])
                 self._learn_row(tracked, row)
             except VenueGarbled as error:
                 self._odd("order")

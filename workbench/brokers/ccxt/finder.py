@@ -97,7 +97,8 @@ class Finder:
         note = note_of(tracked, symbol)
         if not note.symbol and tracked.client_id in self._found:
             note.symbol, note.ids = self._found.pop(tracked.client_id)
-            self._tracker.by_venue.update(dict.fromkeys(note.ids, tracked))
+            for number in note.ids:
+                self._tracker.known_also_as(tracked, number)
         return note
 
     # -- looking ---------------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ class Finder:
         note.symbol = note.symbol or str(chain[0]["symbol"])
         note.ids = [str(row["id"]) for row in chain]
         for number in note.ids:
-            self._tracker.by_venue[number] = tracked
+            self._tracker.known_also_as(tracked, number)
         return await self._evidence(chain, tracked.client_id, lane, tracked)
 
     async def find(self, client_id: str) -> Evidence | None:
