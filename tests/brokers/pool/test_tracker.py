@@ -260,3 +260,15 @@ def test_our_ids_are_told_from_others() -> None:
     others = ["", "wb", "wb-", "wb-7", "wb-7-", "wb-x-1", "wb-7-1-2", "wb-7-²", "xwb-7-1", "WB-7-1"]
     assert {name: order_id_of(name) for name in ours} == ours
     assert [order_id_of(name) for name in others] == [0] * len(others)
+
+
+def test_an_order_whose_fill_was_faster_than_its_number_is_known_by_that() -> None:
+    """Some venues tell executions by the client id alone: without a number it could not be cancelled."""
+    tracker, reports, _ = new()
+    tracked = opened(tracker)
+    tracker.fill(tracked, execution(4, 4))
+    assert tracked.venue_id == ""
+    tracker.accept(tracked, "v1", 5)
+    tracker.accept(tracked, "v2", 6)  # an id that an amendment may have brought is not taken back
+    assert (tracked.venue_id, tracker.by_venue) == ("v1", {"v1": tracked})
+    assert [type(report) for report in reports] == [Accepted, Filled]

@@ -231,6 +231,8 @@ class Tracker:
             tracked.state = WORKING
             self._emit(tracked, Accepted(ts_ns, tracked.order_id, venue_id))
             self._wake(tracked)
+        elif not tracked.venue_id:  # a fill that did not name it was faster
+            self.known_as(tracked, venue_id)
 
     def fill(self, tracked: Tracked, execution: Execution, venue_id: str = "") -> None:
         """One execution."""
