@@ -25,6 +25,7 @@ from workbench.model import (
     Report,
     Submit,
     Trade,
+    Unsent,
 )
 from workbench.model.orders import BUY, DAY, GTC, LIMIT, MARKET, SELL
 from workbench.model.scale import SCALE, to_e8
@@ -210,6 +211,24 @@ async def test_an_order_is_cancelled_where_it_rests(two: Two) -> None:
     assert (Accepted, order.order_id) in kinds
     assert (Cancelled, order.order_id) in kinds
     assert (CancelRefused, 4711) in kinds
+
+
+async def test_an_order_that_one_account_has_is_not_absent_because_the_other_lacks_it(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are asked to look for it. The one that lacks it says so long after the other has told of it."""
+    for broker in (two.one, two.two):
+        monkeypatch.setattr(broker, "find_out", lambda client_id, qty_e8: True, raising=False)
+    assert two.router.find_out("wb-1-9", SCALE)
+    assert two.router.find_out("wb-1-8", SCALE)
+    one, other = (two.router._listener(name) for name in ("one", "two"))
+    one(Accepted(5, 9, "v9"))
+    other(Unsent(6, 9, "not found"))
+    assert two.reports == [Accepted(5, 9, "v9")]
+    assert two.router.account_of(9) == "one"
+    for n, listen in enumerate((one, other)):
+        listen(Unsent(7 + n, 8, "not found"))
+    assert two.reports[1:] == [Unsent(8, 8, "not found")]
 
 
 async def test_a_bracket_stays_together(two: Two) -> None:

@@ -244,6 +244,8 @@ class Router:
         def listen(report: Report) -> None:
             if report.order_id in self._seeking and not self._sought(name, report):
                 return
+            if type(report) is Unsent and self._homes.of(report.order_id) not in ("", name):
+                return  # it was looked for here as well, and another account has it
             if type(report) is Filled:
                 self._fills[name] += 1
             moved = self._homes.heard(report)
