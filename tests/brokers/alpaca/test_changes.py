@@ -1,5 +1,6 @@
 """Cancels and amendments while the venue misbehaves: repeated, found again, never more than was wanted."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -97,6 +98,22 @@ async def test_what_the_cancel_of_everything_did_not_take_is_cancelled_by_itself
             desk.broker.cancel(Cancel(1, order.order_id))
         await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
         assert desk.broker.pool.snapshot().requests["cancel"] == 2
+
+
+async def test_a_kill_does_not_wait_for_a_list_that_does_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with trading() as desk:
+        orders = [desk.away(0.9) for _ in range(12)]
+        await desk.submit(*orders)
+
+        async def hang(*_: Any) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr("workbench.brokers.alpaca.broker._LIST_S", 0.01)
+        monkeypatch.setattr(desk.broker.finder, "list_open", hang)
+        for order in orders:
+            desk.broker.cancel(Cancel(1, order.order_id))
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
+        assert desk.broker.pool.snapshot().requests["cancel"] == 12
 
 
 @pytest.mark.parametrize(("before", "counts_on"), [(0, False), (3, False), (3, True)])

@@ -1,5 +1,6 @@
 """Cancels and amendments while the gateway misbehaves, numbers that are given twice, what is not ours."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -243,6 +244,32 @@ async def test_other_people_s_orders_and_positions_are_listed_and_not_reported()
         assert (await desk.broker.account()).positions == {1: 5 * SCALE}
         await desk.broker.cancel_all()
         await until(lambda: desk.kinds(mine) == ["Accepted", "Cancelled"], 20)
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "by hand", "no list"])
+async def test_everything_is_cancelled_at_once_only_when_the_list_of_now_holds_nothing_else(
+    meanwhile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order by hand may be newer than the last list, which is as old as the last sweep that was answered."""
+    async with trading() as desk:
+        asked: list[str] = []
+        finder, client = desk.broker.finder, desk.broker.client
+        finder.strangers = set()
+
+        async def listed() -> list[Any]:
+            if meanwhile == "no list":
+                await asyncio.Event().wait()
+            finder.strangers = {"77"} if meanwhile == "by hand" else set()
+            return []
+
+        async def cancel(account: str, number: str) -> None:
+            asked.append(number)
+
+        monkeypatch.setattr("workbench.brokers.ibkr.broker._LIST_S", 0.01)
+        monkeypatch.setattr(finder, "list_open", listed)
+        monkeypatch.setattr(client, "cancel", cancel)
+        assert await desk.broker._withdraw_all() == (meanwhile == "nothing")
+        assert asked == (["-1"] if meanwhile == "nothing" else [])
 
 
 async def test_positions_in_contracts_that_are_not_ours_are_external() -> None:

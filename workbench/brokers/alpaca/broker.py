@@ -44,6 +44,7 @@ __all__ = ["AlpacaBroker", "External"]
 logger = logging.getLogger(__name__)
 
 _LIVE_S = 15.0
+_LIST_S = 5.0  # a kill does not wait longer for what is open
 _CASH_S = 10.0  # more often than a desk compares its books: a fee is known before it is missed
 
 
@@ -219,7 +220,11 @@ class AlpacaBroker(VenueBroker):
         await self.client.cancel(tracked.venue_id)
 
     async def _withdraw_all(self) -> bool | frozenset[str]:
-        await self.finder.list_open(CANCEL)  # as it is now: the last list may be old
+        try:
+            async with asyncio.timeout(_LIST_S):
+                await self.finder.list_open(CANCEL)  # as it is now: the last list may be old
+        except TimeoutError:
+            return False
         if self.finder.strangers:  # by hand, or another program's: they are not ours to cancel
             return False
         return frozenset(asked.id for asked in await self.client.cancel_all() if 200 <= asked.status < 300)

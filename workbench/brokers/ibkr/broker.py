@@ -46,6 +46,7 @@ __all__ = ["External", "IbkrBroker"]
 logger = logging.getLogger(__name__)
 
 _LIVE_S: Final = 20.0
+_LIST_S: Final = 5.0  # a kill does not wait longer for what is open
 _HINT_S: Final = 0.05
 _PAY_S: Final = 10.0
 _AFTER_CANCEL_S: Final = (0.5, 1.5)
@@ -302,6 +303,11 @@ class IbkrBroker(VenueBroker):
             self._look_later(tracked, seconds)
 
     async def _withdraw_all(self) -> bool:
+        try:
+            async with asyncio.timeout(_LIST_S):
+                await self.finder.list_open()  # as it is now: the last list may be old
+        except TimeoutError:
+            return False
         if self.finder.strangers is None or self.finder.strangers:
             return False  # by hand, or another program's: they are not ours to cancel
         await self.cancel_all()
