@@ -175,6 +175,9 @@ async def test_a_sweep_notices_that_an_order_was_replaced(
         return [replace(shown, terms=None)]
 
     monkeypatch.setattr(broker, "_list_open", listed)
+    broker.tracker.by_order[1].busy = "amendment"  # its answer is on the way, and tells of it
+    assert await broker.sweep(settled_s=0.0) == 0
+    broker.tracker.by_order[1].busy = ""
     assert await broker.sweep(settled_s=0.0) == 1
     assert broker.kinds() == ["Accepted", "Amended"]
     assert await broker.sweep(settled_s=0.0) == 0

@@ -110,10 +110,9 @@ class Follower(VenueHooks):
             evidence = listed.get(tracked.client_id)
             if not tracked.answered or now_s - tracked.since_s < settled_s:
                 continue
-            told = evidence is not None and evidence.venue_id in (
-                "",
-                tracked.venue_id,
-            )  # else it was replaced
+            # else it was replaced; who waits for the answer to an amendment is told of it by that
+            same = evidence is not None and evidence.venue_id in ("", tracked.venue_id)
+            told = same or (evidence is not None and tracked.busy == "amendment")
             if evidence is None or not told or evidence.filled_e8 > tracked.filled_e8:
                 before = len(tracked.reports)
                 await self._learn(tracked)
