@@ -8,8 +8,11 @@ import pytest
 
 from workbench.errors import StrategyError
 from workbench.feeds import Recording, open_data, synthetic, synthetic_quotes
+from workbench.feeds.synthetic import bars_around
 from workbench.research import check
+from workbench.research.lookahead.check import _foresight
 from workbench.research.lookahead.markets import another_market, cuts, futures, late_market
+from workbench.research.lookahead.trial import Trials
 from workbench.strategy import CheckResult, Strategy, find_strategies, load_strategy
 
 FUTURE, SAME = "other futures change nothing before them", "the same market gives the same decisions"
@@ -248,6 +251,19 @@ def test_honest_strategies_pass_on_their_own_kind_of_market() -> None:
     results = check(found["MarketMaker"](), synthetic_quotes(1, 8))
     assert [r for r in results if not r.ok] == []
     assert by_name(results)[DECIDES].text.endswith("rows of synthetic-quotes-1x8-1")
+
+
+def test_an_honest_strategy_passes_where_moves_can_be_foreseen() -> None:
+    """On a market that comes back to its mean, prices of some rows before still tell what comes."""
+    rng = np.random.default_rng(3)
+    off = np.zeros(4_000)
+    for at, step in enumerate(rng.normal(0.0, 0.001, 3_999)):
+        off[at + 1] = 0.9 * off[at] + step
+    close = 100.0 * np.exp(off)[:, None]
+    market = bars_around("reverting", ["S0"], np.array([100.0]), close, 0.0001, rng)
+    trials = Trials(find_strategies(Path(__file__).parents[2] / "strategies")["MovingAverageCross"](), 100.0)
+    told = _foresight(trials, market, trials.run(market))
+    assert told.ok, told.text
 
 
 # ---------------------------------------------------------------- the markets themselves

@@ -85,7 +85,7 @@ def check(
     tell("other futures")
     results.append(_future(trials, market, whole))
     tell("another market")
-    results.append(_foresight(trials, market))
+    results.append(_foresight(trials, market, whole))
     results.append(_opened(trials))
     tell("a shorter past")
     results.append(_past(trials, market, whole))
@@ -165,22 +165,27 @@ def _future(trials: Trials, market: Recording, whole: Trace) -> CheckResult:
     return CheckResult(name, True, f"{tried} of them, from {_CUTS} instants on")
 
 
-def _foresight(trials: Trials, market: Recording) -> CheckResult:
-    """Its decisions on other markets against the moves of the recorded one, which it has not been shown."""
+def _foresight(trials: Trials, market: Recording, whole: Trace) -> CheckResult:
+    """Its decisions on other markets against the moves of the recorded one, which it has not been shown. On a late one
+    it may foresee what it foresees on the recorded one, that many rows later: only what it wants beyond that counts."""
     name = "it knows no prices that it was not shown"
     strongest, moves = 0.0, {iid: moves_of(market, iid) for iid in range(len(market.instruments))}
-    others: list[tuple[Callable[[Recording, int], Recording], int]]
-    others = [(another_market, seed) for seed in range(1, _MARKETS + 1)]
-    others += [(late_market, late) for late in _LATE]
-    for make, number in others:
+    others: list[tuple[Callable[[Recording, int], Recording], int, int]]
+    others = [(another_market, seed, 0) for seed in range(1, _MARKETS + 1)]
+    others += [(late_market, late, late) for late in _LATE]
+    for make, number, late in others:
         try:
             trace = trials.run(make(market, number))
         except StrategyError as error:
             return CheckResult(name, False, f"it fails on another market of the same instants: {error}")
         for iid, parts in trace.wants.items():
-            for times, values in parts:
-                scores = _scores(*moves[iid], times, values)
-                strongest = max(strongest, *map(abs, scores))
+            ts_ns, returns = moves[iid]
+            for part, honest in zip(parts, whole.wants[iid], strict=True):
+                wants = _by_row(ts_ns, *part)
+                if late:
+                    before = np.maximum(np.arange(len(ts_ns)) - late, 0)
+                    wants = wants - _by_row(ts_ns, *honest)[before]
+                strongest = max(strongest, *map(abs, _scores(returns, wants)))
     ok = strongest <= _FORESEEN
     if ok:
         text = (
@@ -191,13 +196,17 @@ def _foresight(trials: Trials, market: Recording) -> CheckResult:
     return CheckResult(name, ok, text)
 
 
-def _scores(ts_ns: Ints, returns: Floats, times: Ints, values: Floats) -> list[float]:
+def _by_row(ts_ns: Ints, times: Ints, values: Floats) -> Floats:
+    """What it wanted at each of the rows `ts_ns`; 0 before it wanted anything."""
+    if not len(times):
+        return np.zeros(len(ts_ns))
+    at = np.searchsorted(times, ts_ns, side="right") - 1
+    return np.where(at >= 0, values[np.maximum(at, 0)], 0.0)
+
+
+def _scores(returns: Floats, wants: Floats) -> list[float]:
     """How far what it wanted goes with the returns that followed, in deviations: sum(w r) / root(sum(w^2 r^2)), w the
     wants less their mean. Wants that know nothing of the returns score like chance, whatever the distribution."""
-    if not len(times):
-        return [0.0]
-    at = np.searchsorted(times, ts_ns, side="right") - 1
-    wants = np.where(at >= 0, values[np.maximum(at, 0)], 0.0)
     known = np.isfinite(returns)
     scores = [0.0]
     for rows in _SMOOTHED:
