@@ -73,20 +73,20 @@ class BadInput(WorkbenchError):
 
 
 class UnknownName(BadInput):
-    """A name nobody knows, with the nearest right one.
+    """A name nobody knows, with the nearest right one; `none` is said where there is no right one at all.
 
     >>> str(UnknownName("symbol", "SPX", ["SPY", "QQQ"]))
     "symbol 'SPX' is unknown: did you mean 'SPY'? Known: QQQ, SPY"
     """
 
-    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "") -> None:
+    def __init__(self, kind: str, name: object, known: Iterable[str], hint: str = "", none: str = "") -> None:
         options = sorted(known)
         text = str(name)
         folded = {option.lower(): option for option in options}
         near = get_close_matches(text.lower(), folded, n=1, cutoff=0.5)
         guess = f"did you mean '{folded[near[0]]}'? " if near else ""
         shown = ", ".join(options[:12]) + (", ..." if len(options) > 12 else "")
-        listing = f"Known: {shown}" if options else f"No {kind} is known yet"
+        listing = f"Known: {shown}" if options else none or f"No {kind} is known yet"
         super().__init__(f"{kind} '{text}' is unknown: {guess}{listing}" + (f". {hint}" if hint else ""))
         self.kind, self.name, self.nearest = kind, text, folded[near[0]] if near else None
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from workbench.errors import BadInput
+from workbench.errors import BadInput, UnknownName
 from workbench.feeds.actions import ACTIONS
 from workbench.feeds.calendars import Session, Sessions
 from workbench.feeds.columns import FIELDS, Columns, Kind, bar_length_ns
@@ -35,6 +35,7 @@ __all__ = [
     "read_columns",
     "read_facts",
     "sessions_of",
+    "unknown_file",
     "write_set",
 ]
 
@@ -65,6 +66,13 @@ def is_data_file(path: Path) -> bool:
     (True, False)
     """
     return path.name.lower().endswith((".parquet", ".csv", ".csv.gz", ".csv.zip"))
+
+
+def unknown_file(path: Path) -> UnknownName:
+    """What is said of a file that is not there: the nearest one beside it, and the folder it was looked for in."""
+    folder = path.parent.resolve()
+    beside = [p.name for p in folder.iterdir() if is_data_file(p)] if folder.is_dir() else []
+    return UnknownName("data file", path.name, beside, f"Looked in {folder}", none="none is there")
 
 
 def read_facts(path: Path) -> DataSet:

@@ -14,7 +14,15 @@ from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.feeds.calendars import Sessions, sessions_between
 from workbench.feeds.checks import CheckReport, check_columns, repair_columns
 from workbench.feeds.columns import Columns
-from workbench.feeds.files import DataSet, is_data_file, read_columns, read_facts, sessions_of, write_set
+from workbench.feeds.files import (
+    DataSet,
+    is_data_file,
+    read_columns,
+    read_facts,
+    sessions_of,
+    unknown_file,
+    write_set,
+)
 from workbench.feeds.recording import Recording
 from workbench.feeds.sources import data_folders, list_data
 from workbench.model.instrument import Instrument
@@ -121,8 +129,7 @@ def _read(source: "str | Path | pd.DataFrame", *, tz: str, stamp: str, symbol: s
         return read_columns(source, tz=tz, stamp=stamp, symbol=symbol, calendar=calendar)
     path = Path(source).expanduser()
     if not path.is_file():
-        beside = [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
-        raise UnknownName("data file", path.name, beside, f"Looked in {path.parent}")
+        raise unknown_file(path)
     if not is_data_file(path):
         raise BadValue("file", path.name, "give a .parquet, .csv, .csv.gz or .csv.zip file")
     return read_columns(path, tz=tz, stamp=stamp, symbol=symbol, calendar=calendar)

@@ -19,7 +19,15 @@ from workbench.errors import BadValue, UnknownName
 from workbench.feeds.calendars import known_calendar, zone_of
 from workbench.feeds.checks import check_columns
 from workbench.feeds.columns import guess_calendar
-from workbench.feeds.files import DataSet, instruments_of, is_data_file, read_columns, read_facts, sessions_of
+from workbench.feeds.files import (
+    DataSet,
+    instruments_of,
+    is_data_file,
+    read_columns,
+    read_facts,
+    sessions_of,
+    unknown_file,
+)
 from workbench.feeds.recording import Recording
 from workbench.model import to_e8
 
@@ -123,10 +131,7 @@ def _opened(
     path = Path(source).expanduser()
     if is_data_file(path):
         if not path.exists():
-            beside = (
-                [p.name for p in path.parent.iterdir() if is_data_file(p)] if path.parent.is_dir() else []
-            )
-            raise UnknownName("data file", path.name, beside, f"Looked in {path.parent}")
+            raise unknown_file(path)
         if (
             path.suffix == ".parquet"
             and reading._replace(symbol="") == _Reading()
