@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from workbench.model.snapshot import Snapshot
+from workbench.ui.dashboard import frames as frames_of
 from workbench.ui.dashboard.tables import SnapshotTable
 
 
@@ -72,3 +73,10 @@ def test_long_words_take_several_lines_where_a_table_folds(snapshot: Snapshot) -
         table.update(snapshot)
     assert made[True].view.formatters["What"] == {"type": "textarea"}
     assert "What" not in made[False].view.formatters
+
+
+def test_an_even_table_gives_times_and_names_more_than_a_share(snapshot: Snapshot) -> None:
+    made = SnapshotTable(frames_of.fills, "fills", style="", theme="simple", even=True)
+    made.update(snapshot)
+    long = {name: made.view.widths[name] for name in ("Time (UTC)", "Strategy", "Execution")}
+    assert min(long.values()) >= 150  # a time with its seconds needs as much

@@ -28,10 +28,14 @@ from workbench.ui.dashboard.style import DARK, LIGHT
 __all__ = ["Colours", "EquityChart", "StageChart", "plain"]
 
 
-# a bar's number on the axis, told as its time
-_BAR_TIME = (
-    "const time = source.data.time[Math.round(tick)]; return time ? time.slice(5).replace(' ', '\\n') : ''"
-)
+# a bar's number on the axis, told as its time; under a short curve with seconds, else the same minute stood there twice
+_BAR_TIME = """
+const all = source.data.time, time = all[Math.round(tick)], at = (text) => Date.parse(text.replace(' ', 'T'))
+const short = all.length && at(all[all.length - 1]) - at(all[0]) < 6e5
+return time ? time.slice(5, short ? 19 : 16).replace(' ', '\\n') : ''
+"""
+# a drawdown of however little: three digits that count
+_SHARE = "return (tick || 0).toLocaleString('en-US', {maximumSignificantDigits: 3}).replace('-', '\u2212')"
 
 
 class Colours:
@@ -80,7 +84,7 @@ class EquityChart:
         low.varea("x", 0, "drawdown", source=self.source, color=colours.down, alpha=0.35)
         low.line("x", "drawdown", source=self.source, color=colours.down, line_width=1.2)
         low.yaxis.axis_label = "drawdown %"
-        low.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
+        low.yaxis.formatter = CustomJSTickFormatter(code=_SHARE)
         for chart in (top, low):
             plain(chart, colours)
             chart.min_border_left = 84
@@ -101,7 +105,7 @@ class EquityChart:
             "x": np.arange(len(points)),
             "equity": equity,
             "drawdown": (equity / peak - 1.0) * 100.0,
-            "time": [f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M}" for ts, _ in points],
+            "time": [f"{datetime.fromtimestamp(ts / 1e9, UTC):%Y-%m-%d %H:%M:%S}" for ts, _ in points],
         }
         shown = len(self.source.data["x"])
         same = 0 < shown <= len(points) and self.source.data["time"][0] == fresh["time"][0]

@@ -48,6 +48,8 @@ _COUNT = {
     "Budget µs",
 }
 _WIDTHS = {"State": 108}  # its words change, and the width is found once
+# columns of an even table share its width; these hold more than a share
+_LONG = {"Time (UTC)": 150, "Held by": 180, "Strategy": 160, "Execution": 250}
 _SIGNED = {"Unrealized", "Realized", "P&L"}
 # underscore templates; <%- %> escapes, so a hostile symbol or reason stays text
 _TONE = (
@@ -104,9 +106,10 @@ class SnapshotTable:
             "configuration": {
                 "placeholder": "Nothing here yet.",
                 "columnDefaults": ({"headerSort": False} if small else {})
-                | ({"maxInitialWidth": 340} if small or folds else {}),
+                | ({"maxInitialWidth": 340} if small or folds else {})
+                | ({"minWidth": 90} if even else {}),
             },
-            "widths": _WIDTHS,
+            "widths": _WIDTHS | (_LONG if even else {}),
         }
         self._wrapped = {"Why", "What"} if small or folds else set[str]()
         self.label = label

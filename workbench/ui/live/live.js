@@ -291,10 +291,11 @@ function directWay(address, ticket) {
 }
 
 // ------------------------------------------------------------------------------------------------------ pieces
-const classOf = (column) => [column.num ? "num" : "", column.wide ? "wide" : "", column.several ? "several" : ""].join(" ").trim();
+const classOf = (column) => [column.num ? "num" : "", column.wide ? "wide" : "", column.several ? "several" : "", column.folds ? "folds" : ""].join(" ").trim();
 
 /* A table that reuses its rows. columns: {head, get(row), num, wide (left out where it is narrow), tone(row),
- * chip(row), title(row), button, several (shown where orders go to several accounts)} */
+ * chip(row), title(row), button, several (shown where orders go to several accounts),
+ * folds (its words take the lines they need)} */
 class Table {
   constructor(columns, { label, empty, keep = 60, tall = false }) {
     this.columns = columns;
@@ -828,7 +829,7 @@ class View {
       ], { label: "strategies", empty: "No strategy is placed: desk.run(MyStrategy(), symbols=[...]) starts one.", keep: 400, tall: true }),
       alerts: new Table([
         { head: "Time", get: (r) => clock(r.ts_ns), title: (r) => stamp(r.ts_ns) + " UTC" }, { wide: true, head: "Kind", get: (r) => r.severity ?? "refused", chip: (r) => r.severity ?? "refused" },
-        { head: "Code", get: (r) => r.code }, { head: "What", get: (r) => r.text, title: (r) => Object.entries(r.numbers ?? {}).map(([k, v]) => `${k} = ${v}`).join(", ") },
+        { head: "Code", get: (r) => r.code }, { head: "What", folds: true, get: (r) => r.text, title: (r) => Object.entries(r.numbers ?? {}).map(([k, v]) => `${k} = ${v}`).join(", ") },
       ], { label: "alerts and refusals", empty: "Nothing to report." }),
     };
   }
@@ -1238,6 +1239,7 @@ td { padding: 3px 8px; white-space: nowrap; border-bottom: 1px solid color-mix(i
 tr:last-child td { border-bottom: 0; }
 tbody tr:hover td { background: var(--sunk); }
 th.num, td.num { text-align: right; }
+td.folds { white-space: normal; min-width: 180px; }
 .small { border: 1px solid var(--line); background: var(--bg); color: var(--text); border-radius: 5px; font: inherit; font-size: 11.5px; padding: 1px 9px; cursor: pointer; min-width: 58px; }
 .small:hover:not(:disabled) { border-color: var(--accent); color: var(--accent); }
 .small:disabled { color: var(--muted); cursor: default; opacity: .7; }
@@ -1292,6 +1294,8 @@ th.num, td.num { text-align: right; }
   [data-panel="positions"], [data-panel="fills"] { grid-column: span 5; }
   [data-panel="alerts"], [data-panel="health"] { grid-column: span 6; }
   .lower .scroll { max-height: 214px; }
+  .lower [data-panel="alerts"] { display: flex; flex-direction: column; }
+  .lower [data-panel="alerts"] .scroll { flex: 1 1 0; min-height: 214px; max-height: none; } /* as high as its neighbour */
 }
 .pill { container-type: normal; display: flex; flex-direction: column; align-items: flex-end; gap: 8px; }
 .pill .banner { margin: 0; box-shadow: 0 6px 24px #0004; max-width: 420px; }
