@@ -205,7 +205,7 @@ def _number_text(number: Number | None) -> str:
 
 def cash_of(ledger: Mapping[str, LedgerRow]) -> LedgerRow:
     """The row whose cash is in dollars, as our contracts are paid: everything in the account's own currency (BASE) when
-    that is the dollar, else what there is in dollars.
+    that is the dollar, else what there is in dollars (nothing, when another currency is its own and none is listed).
 
     Raises:
         VenueGarbled: the ledger is empty.
@@ -213,10 +213,15 @@ def cash_of(ledger: Mapping[str, LedgerRow]) -> LedgerRow:
     >>> euros, dollars = LedgerRow(900.0), LedgerRow(50.0, exchangerate=0.92)
     >>> cash_of({"BASE": euros, "USD": dollars}).cashbalance, cash_of({"BASE": euros}).cashbalance
     (50.0, 900.0)
+    >>> cash_of({"BASE": euros, "EUR": euros}).cashbalance
+    0.0
     """
     dollars = ledger.get(_DOLLARS)
     if dollars is not None and optional_e8(dollars.exchangerate, "exchangerate") not in (0, SCALE):
         return dollars
+    others = [row for name, row in ledger.items() if name not in ("BASE", _DOLLARS)]
+    if dollars is None and any(optional_e8(row.exchangerate, "exchangerate") == SCALE for row in others):
+        return LedgerRow()
     row = ledger.get("BASE") or next(iter(ledger.values()), None)
     if row is None:
         raise VenueGarbled(VENUE, "the ledger is empty", "it is asked for again", field="cashbalance")
