@@ -132,6 +132,8 @@ def _kept(output: Any, folders: Sequence[Path]) -> Any:
         return output if output.name == "stdout" else None
     if output.output_type not in ("display_data", "execute_result"):
         return None
+    if output.metadata.get("workbench") == "note":
+        return None  # that an engine starts, or compiles: told where it takes a while
     if output.data.get("text/html") == "":
         return None  # a progress line that has gone: it is drawn only where there was something to wait for
     data = {

@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 
 from tools.notebooks import cells_of, clean, drift, end_desks, page_of
+from workbench.api.notes import NOTE
 
 TEXT = '''"""A page."""
 
@@ -66,8 +67,10 @@ def test_what_is_large_live_or_of_one_machine_is_left_out() -> None:
         output(plain="Column(id='p1')", html="<div></div><script>live()</script>", bokeh="{}"),
         output(plain="<Backtest>", html="<b>table</b>"),
         output(plain="long", html="x" * 100_000),
+        output(plain="a note", html="<small>a note</small>"),
         output(plain="42"),
     ]
+    page.cells[1].outputs[3].metadata = dict(NOTE)
     page.cells[2].outputs = [
         printed("in /made/up/home/x.py\n"),
         printed("and again\n"),

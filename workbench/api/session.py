@@ -7,7 +7,6 @@ for asynchronous code.
 
 import asyncio
 import getpass
-import sys
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -20,6 +19,7 @@ from workbench.api.client import LONG_S, Client
 from workbench.api.contract import MarketAction, Scalar
 from workbench.api.host_process import EngineThread, wait_until_ended
 from workbench.api.loop_thread import LoopThread
+from workbench.api.notes import note
 from workbench.api.session_views import (
     AccountHistories,
     Accounts,
@@ -176,10 +176,7 @@ class Session:
         )
 
         def compiling(seconds: float) -> None:
-            print(
-                f"{source.name}: the engine compiles it, {seconds:.0f} s (the first time only)",
-                file=sys.stderr,
-            )
+            note(f"{source.name}: the engine compiles it, {seconds:.0f} s (the first time only)")
 
         number = self._thread.call(work, LONG_S + MARGIN_S, compiling)
         return StrategyHandle(self, number, source.name, type(placed))

@@ -1,12 +1,12 @@
 """`start` and `attach`: how a notebook gets its `Session`."""
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from workbench.api.address import desk_folder, desk_path, read_address
 from workbench.api.host_process import EngineThread, spawn_engine
+from workbench.api.notes import note
 from workbench.api.session import Session
 from workbench.config import home_folder
 from workbench.errors import AccountLocked, NotRunning, Refused, UnknownName
@@ -121,7 +121,7 @@ def _attached(name: str, data: str | None, cash: float | None, quiet: bool) -> S
                 f"workbench.attach('{name}').stop() first, or give another name"
             )
     if not quiet:
-        print(f"desk '{name}' runs already (epoch {shot.session.epoch}): attached", file=sys.stderr)
+        note(f"desk '{name}' runs already (epoch {shot.session.epoch}): attached")
     return session
 
 
@@ -139,14 +139,11 @@ def _archive_first(folder: Path, fresh: bool | None, quiet: bool) -> bool:
         return fresh
     from workbench.orchestrator.session_file import SessionFile
 
-    note = SessionFile(folder).load()
-    if note is None or not note.finished:
+    last = SessionFile(folder).load()
+    if last is None or not last.finished:
         return False
     if not quiet:
-        print(
-            f"desk '{folder.name}': its market {note.data} was played to the end, so it begins anew",
-            file=sys.stderr,
-        )
+        note(f"desk '{folder.name}': its market {last.data} was played to the end, so it begins anew")
     return True
 
 
@@ -157,8 +154,8 @@ class _Progress:
     def waiting(self, seconds: float) -> None:
         if not self._quiet and seconds - self._waited_s >= 1.0:
             self._waited_s = seconds
-            print(f"desk '{self._name}': starting the engine, {seconds:.0f} s", file=sys.stderr)
+            note(f"desk '{self._name}': starting the engine, {seconds:.0f} s")
 
     def ready(self, url: str, pid: int) -> None:
         if not self._quiet:
-            print(f"desk '{self._name}' accepts orders at {url} (engine pid {pid})", file=sys.stderr)
+            note(f"desk '{self._name}' accepts orders at {url} (engine pid {pid})")
