@@ -26,6 +26,16 @@ def feed_of(venue: Emulator, exchange: str, *symbols: str, **options: Any) -> Cc
     )
 
 
+async def minute_on(venue: Emulator, feed: CcxtFeed) -> None:
+    """The venue's market goes on a minute, and the feed knows its clock."""
+    board = venue.exchange.market.board("BTCUSDT")
+    there = len(board.candles)
+    venue.console.advance(60.0)
+    now_ns = time_ns()
+    feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
+    await until(lambda: len(board.candles) > there, 20)
+
+
 @pytest.fixture(params=BOTH)
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Emulator, str]]:
     async with emulated(EXCHANGES[request.param].venue, speed=600.0, limits=False) as made:
@@ -168,19 +178,12 @@ async def test_bars_that_were_missed_while_nothing_could_be_asked_come_first() -
         board = venue.exchange.market.board("BTCUSDT")
         await feed.connect(came.append)
 
-        async def minute() -> None:
-            there = len(board.candles)
-            venue.console.advance(60.0)
-            now_ns = time_ns()
-            feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
-            await until(lambda: len(board.candles) > there, 20)
-
-        await minute()
+        await minute_on(venue, feed)
         await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
         fault = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
         await until(lambda: feed.state != "live", 20)
         for _ in range(7):
-            await minute()
+            await minute_on(venue, feed)
         venue.faults.remove(fault)
         await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 30)
         told = [(bar.ts_ns, bar.close) for bar in came]
@@ -198,15 +201,8 @@ async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after
         board = venue.exchange.market.board("BTCUSDT")
         await feed.connect(came.append)
 
-        async def minute() -> None:
-            there = len(board.candles)
-            venue.console.advance(60.0)
-            now_ns = time_ns()
-            feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
-            await until(lambda: len(board.candles) > there, 20)
-
         for _ in range(2):
-            await minute()
+            await minute_on(venue, feed)
         await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
         monkeypatch.setattr(feed.late_bars[0], "_hold_s", 60.0)
         unanswered = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
@@ -214,16 +210,16 @@ async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after
         last = board.candles[-1]
         [kept] = feed.client.exchange.ohlcvs["BTC/USDT"].values()
         kept.append([last.end_ns // 1_000_000, last.close, last.close, last.close, last.close, 0.0])
-        await minute()
+        await minute_on(venue, feed)
         await until(lambda: feed.watches.garbled > 0, 20)
         venue.faults.remove(fault)
         await until(lambda: feed.state == "live", 20)
         frames = feed.watches.frames
-        await minute()
+        await minute_on(venue, feed)
         await until(lambda: feed.watches.frames > frames, 20)
         venue.faults.remove(unanswered)  # so what is streamed comes first
         for _ in range(2):
-            await minute()
+            await minute_on(venue, feed)
             await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 20)
         told = [(bar.ts_ns, bar.high, bar.low, bar.close) for bar in came]
         assert told == [(c.end_ns, c.high, c.low, c.close) for c in board.candles if c.end_ns >= told[0][0]]
