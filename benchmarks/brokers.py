@@ -3,6 +3,7 @@
 Per venue and number in flight, both in the same run, in turns, against the same emulator in a process of its own:
 `throughput_ratio` (ours over bare) and `added_p99_us` (hand-over to the acceptance's report, ours minus bare), both the
 median of the turns. `cpu_us` is what an order costs this process; the account stream's messages are read in both turns.
+The process is settled as the engine's is (orchestrator/interpreter.py), for the bare client as well.
 Then 10,000 orders a minute with limits lifted, counting what was lost; and with the venue's real limits on, how much of
 the allowance is used and how many answers were 429.
 
@@ -26,9 +27,10 @@ import numpy as np
 
 from workbench.brokers.pool import Fixed
 from workbench.model import Accepted, Filled, OutcomeLost, Rejected, Report, Unsent
+from workbench.orchestrator.interpreter import release, settle
 
 IN_FLIGHT = (1, 10, 100)
-ROUNDS, ORDERS = 12, 500
+ROUNDS, ORDERS = 24, 500
 PER_MINUTE = 10_000
 SUSTAINED_S = float(os.environ.get("BENCH_SECONDS", "60"))
 LIMITED_S = float(os.environ.get("BENCH_SECONDS", "60"))
@@ -282,9 +284,11 @@ def run(say: Callable[[str], None]) -> dict[str, Any]:
     """All figures, by venue."""
 
     async def measure(bench: Any) -> dict[str, Any]:
+        settle()
         figures = await speeds(bench, say)
         figures["sustained_10k_a_minute"] = await sustained(bench, say)
         figures["real_limits"] = await limited(bench, say)
+        release()
         return figures
 
     def runner(work: Any) -> Any:
