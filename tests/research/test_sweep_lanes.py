@@ -19,6 +19,7 @@ from workbench.model import Instrument
 from workbench.research.sweep import lane_money, lane_state
 from workbench.research.sweep.chunk import Lanes
 from workbench.research.sweep.markets import Market
+from workbench.research.sweep.starts import Starts
 from workbench.research.sweep.terms import Terms
 from workbench.strategy import Strategy
 from workbench.strategy.checks import sample_bars
@@ -74,7 +75,7 @@ def market(n: int = 900, *, seed: int = 3, px: float = 100.0, lot_e8: int = 10**
 
 
 def lanes_of(cls: type[Strategy]) -> Lanes:
-    lanes = Lanes(cls, {p.name: p.default for p in cls.parameters_declared.values()}, {})
+    lanes = Lanes(Starts(cls, {p.name: p.default for p in cls.parameters_declared.values()}, {}))
     assert lanes.why == ""
     return lanes
 
@@ -351,5 +352,5 @@ def test_a_strategy_that_cannot_be_compiled_says_why() -> None:
         def decide(p: Any, x: Any, pos: Any) -> Any:
             return 1.0 if p.mode == "long" else pos
 
-    lanes = Lanes(Worded, {"mode": "long"}, {})
+    lanes = Lanes(Starts(Worded, {"mode": "long"}, {}))
     assert "reads the text parameter 'mode'" in lanes.why

@@ -20,7 +20,6 @@ from workbench.research.sweep import lane_state as s
 from workbench.research.sweep.lane_state import WIDTH
 from workbench.research.sweep.markets import Market
 from workbench.research.sweep.starts import Row, Starts
-from workbench.strategy import Strategy
 
 __all__ = ["ROW", "Figures", "Lanes"]
 
@@ -62,10 +61,10 @@ class Lanes:
     `why` is one sentence when the class does not compile. `planned` are the set-bars the whole sweep will take.
     """
 
-    def __init__(self, cls: type[Strategy], fixed: Mapping[str, Any], sample: Mapping[str, Any]) -> None:
-        self.cls = cls
-        self.starts = Starts(cls, fixed, sample)
-        self.layout: Layout = self.starts.layout
+    def __init__(self, starts: Starts) -> None:
+        self.cls = starts.cls
+        self.starts = starts
+        self.layout: Layout = starts.layout
         self.planned = 0.0
         self._loops: dict[tuple[bool, bool], Callable[..., None]] = {}
         self._lock = threading.Lock()

@@ -22,6 +22,7 @@ from workbench.research.sweep.chunk import ROW, Figures, Lanes
 from workbench.research.sweep.lane_state import WIDTH
 from workbench.research.sweep.markets import Market
 from workbench.research.sweep.space import Space
+from workbench.research.sweep.starts import starts_of
 from workbench.research.sweep.terms import Terms
 from workbench.strategy import Strategy, code_hash, is_event, load_strategy, strategy_source
 
@@ -76,8 +77,7 @@ class Job:
     @cached_property
     def lanes(self) -> Lanes:
         """The compiled lanes; only for a signal strategy."""
-        first = {name: column[0].item() for name, column in self.space.columns(np.zeros(1, np.int64)).items()}
-        lanes = Lanes(self.cls, self.fixed, first)
+        lanes = Lanes(starts_of(self.cls, self.fixed, self.space))
         lanes.planned = float(self.space.n) * sum(len(market) for market in self.markets)
         return lanes
 

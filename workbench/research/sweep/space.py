@@ -59,6 +59,11 @@ class Space(ABC):
         """How many neighbours on the walk share their indicators at least."""
         return 1
 
+    @property
+    def known(self) -> int:
+        """How many of the sets, from the first on, are settled by now."""
+        return self.n
+
 
 class Grid(Space):
     """Every combination. `slow` names the parameters whose values should change as seldom as possible.
@@ -143,6 +148,10 @@ class Listed(Space):
 
     def columns(self, places: Ints) -> Columns:
         return {name: column[places] for name, column in self._columns.items()}
+
+    @property
+    def known(self) -> int:
+        return len(next(iter(self._columns.values()))) if self._columns else 1
 
     def told(self) -> dict[str, Any]:
         digest = hashlib.sha256()

@@ -17,13 +17,16 @@ from workbench.errors import StrategyError, WorkbenchError
 from workbench.kernels.indicator import Indicator, Ohlcv
 from workbench.kernels.layout import Layout, layout_of
 from workbench.kernels.start import parameter_tuple, ring_length, sample_states, told
+from workbench.research.sweep.space import Space
 from workbench.strategy import Strategy
 
-__all__ = ["Row", "Starts"]
+__all__ = ["Row", "Starts", "starts_of"]
 
 type Ints = npt.NDArray[np.int64]
 
 _ROWS_KEPT = 4096
+_TRIED = 1_000
+"""Sets that are tried for a sample one after another, and as many more spread over the whole space."""
 _SEEN = "_parameters_read"
 
 
@@ -129,6 +132,27 @@ class Starts:
             made = self._classes[name] = namedtuple("Parameters", parameters)
         kinds: dict[type, Any] = {bool: np.bool_, int: np.int64, float: np.float64}
         return made(*(kinds.get(type(value), lambda v: v)(value) for value in parameters.values()))
+
+
+def starts_of(cls: type[Strategy], fixed: Mapping[str, Any], space: Space) -> Starts:
+    """The starts, with the first set whose indicators can be made for their sample: a set that cannot be (a fast mean
+    above the slow one) fails by itself, wherever it stands.
+
+    Raises:
+        StrategyError, BadInput: where no set's can be, what is wrong with the first one.
+    """
+    first = range(min(space.known, _TRIED))
+    spread = np.linspace(0, space.known - 1, len(first)).astype(np.int64)
+    trouble: Exception | None = None
+    for place in dict.fromkeys([*first, *spread.tolist()]):
+        sample = {name: column[0].item() for name, column in space.columns(np.array([place])).items()}
+        try:
+            return Starts(cls, fixed, sample)
+        except Exception as error:  # noqa: BLE001 - the user's own code, for this set alone
+            trouble = trouble or error
+    if isinstance(trouble, WorkbenchError):
+        raise trouble
+    raise StrategyError(told(f"{cls.__name__}.indicators", trouble or ValueError("no sets"))) from trouble
 
 
 def _values_of(indicator: Indicator, start: Any) -> int:

@@ -27,7 +27,7 @@ from workbench.research.sweep.progress import meter_for
 from workbench.research.sweep.result import SweepResult
 from workbench.research.sweep.scores import Summary, known_objective
 from workbench.research.sweep.space import Grid, Listed, Random, Space
-from workbench.research.sweep.starts import Starts
+from workbench.research.sweep.starts import starts_of
 from workbench.research.sweep.store import Store
 from workbench.research.sweep.terms import Terms
 from workbench.strategy import Strategy, is_event
@@ -224,8 +224,7 @@ def _space(
         choices = {name: axis for name, axis in axes.items() if isinstance(axis, Choice)}
         space = Grid(choices)
         if not is_event(cls):
-            first = {name: axis.values[0].item() for name, axis in choices.items()}
-            space = Grid(choices, Starts(cls, fixed, first).reads)
+            space = Grid(choices, starts_of(cls, fixed, space).reads)
     names = set(space.names) | set(axes)
     for parameter in cls.parameters_declared.values():
         if parameter.required and parameter.name not in names | set(fixed):
