@@ -231,6 +231,7 @@ async def test_a_bracket_in_one_array() -> None:
         _, rows = await found.post(*bracket(found))
         assert [row["local_order_id"] for row in rows] == ["head", "take", "loss"]
         head, take, loss = (row["order_id"] for row in rows)
+        assert [row.get("parent_order_id") for row in rows] == [None, head, head]
         listed = {row["order_ref"]: row for row in (await found.get("/iserver/account/orders"))["orders"]}
         assert listed["take"]["parentId"] == listed["loss"]["parentId"] == int(head)
         assert listed["take"]["ocaGroupId"] == listed["loss"]["ocaGroupId"]
@@ -240,6 +241,22 @@ async def test_a_bracket_in_one_array() -> None:
         assert await found.status(take) == "Submitted"
         found.venue.console.move("AAPL", found.px(1.04))
         assert [await found.status(n) for n in (take, loss)] == ["Filled", "Cancelled"]
+
+
+async def test_exits_without_ids_name_their_parent_alone() -> None:
+    async with gate() as found:
+        orders = bracket(found)
+        for one in orders[1:]:
+            del one["cOID"]
+        _, (head, *exits) = await found.post(*orders)
+        assert (head["local_order_id"], "parent_order_id" in head) == ("head", False)
+        assert [row["parent_order_id"] for row in exits] == [head["order_id"]] * 2
+        assert not any("local_order_id" in row for row in exits)
+        ticket = {**orders[2], "price": found.px(0.96)}
+        _, (changed,) = await found(
+            "POST", f"/iserver/account/{found.account}/order/{exits[1]['order_id']}", ticket
+        )
+        assert changed["parent_order_id"] == head["order_id"]
 
 
 async def test_an_array_is_not_taken_in_as_a_whole() -> None:

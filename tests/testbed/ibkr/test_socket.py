@@ -227,7 +227,10 @@ async def test_contracts_are_found() -> None:
         assert (await found.get(f"/trsrv/secdef?conids={AAPL},{SPY}"))["secdef"][1]["ticker"] == "SPY"
         assert (await found.get(f"/iserver/contract/{AAPL}/info"))["currency"] == "USD"
         assert (await found("POST", "/iserver/contract/rules", {"conid": AAPL}))[1]["increment"] == 0.01
-        assert (await found.get(f"/iserver/secdef/info?conid={AAPL}"))[0]["ticker"] == "AAPL"
+        one = await found.get(f"/iserver/secdef/info?conid={AAPL}")
+        assert (one["ticker"], one["secType"]) == ("AAPL", "STK")
+        for kind in ("sectype", "secType"):
+            assert await found.get(f"/iserver/secdef/info?conid={AAPL}&{kind}=STK") == [one]
         assert (await found("GET", "/nowhere"))[0] == 404
 
 

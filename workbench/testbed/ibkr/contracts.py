@@ -194,6 +194,7 @@ class Contracts:
         }
 
     def secdef_info(self, call: Call) -> Answer:
+        """One contract by its number alone; asked for by its kind as well, the list of those that match."""
         board = self.board(call.query.get("conid"))
         symbol = board.listing.symbol
         row = {
@@ -210,7 +211,7 @@ class Contracts:
             "right": "?",
             "strike": 0.0,
         }
-        return Answer([row])
+        return Answer([row] if any(name.lower() == "sectype" for name in call.query) else row)
 
     def info(self, call: Call) -> Answer:
         return Answer(self._info(self.board(call.path["conid"])))

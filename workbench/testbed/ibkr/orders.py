@@ -164,10 +164,10 @@ class Orders:
                 "order_status": "PreSubmitted" if _waits(order) else "Submitted",
                 "encrypt_message": "1",
             }
-            if bare and parent is not None:
-                order.extra["bare"] = True
+            if parent is not None:
                 row["parent_order_id"] = str(parent.extra["ib_id"])
-            elif len(members) > 1:
+                order.extra["bare"] = bare
+            if member.client_id and len(members) > 1 and not order.extra.get("bare"):
                 row["local_order_id"] = member.client_id
             rows.append(row)
         return Answer(rows[::-1] if bare else rows)
@@ -261,6 +261,8 @@ class Orders:
             }
             if order.client_id:
                 row["local_order_id"] = order.client_id
+            if order.parent is not None:
+                row["parent_order_id"] = str(order.parent.extra["ib_id"])
             return Answer([row])
 
         return amend
