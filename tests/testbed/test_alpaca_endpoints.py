@@ -136,3 +136,23 @@ async def test_bytes_that_are_no_words_are_invalid_syntax() -> None:
             call.venue.facts["rest"] + "/v2/orders", data=b'{"symbol": "\xff"}', headers=call.headers
         ) as answer:
             assert answer.status == 400
+
+
+async def test_the_tape_of_stocks_knows_whole_shares_only() -> None:
+    # Typed clients (Go's among them) read these as integers: uint32 sizes, uint64 volumes. Crypto has fractions.
+    async with called() as call:
+        await call.order(qty="0.5")
+        _, body = await call("GET", "/v2/stocks/AAPL/trades/latest")
+        assert repr(body["trade"]["s"]) == "1"
+        await call.order(qty="12.75")
+        _, body = await call("GET", "/v2/stocks/AAPL/trades/latest")
+        assert repr(body["trade"]["s"]) == "12"
+        _, body = await call("GET", "/v2/stocks/AAPL/snapshot")
+        assert isinstance(body["dailyBar"]["v"], int)
+        assert isinstance(body["latestQuote"]["bs"], int)
+        for step in ("1Min", "1Day", "1Week"):
+            _, body = await call("GET", f"/v2/stocks/bars?symbols=AAPL&timeframe={step}&limit=10000")
+            assert all(isinstance(bar["v"], int) for bar in body["bars"]["AAPL"])
+        await call.order(symbol="BTC/USD", qty="0.5", time_in_force="gtc")
+        _, body = await call("GET", "/v1beta3/crypto/us/latest/trades?symbols=BTC/USD")
+        assert body["trades"]["BTC/USD"]["s"] == 0.5

@@ -42,6 +42,16 @@ def test_a_walk_begins_where_its_history_ends() -> None:
     assert tape.days[-1, 3] == pytest.approx(tape.history[0, 0], rel=1e-3)
 
 
+def test_stocks_trade_in_whole_shares() -> None:
+    for symbol in ("AAPL", "SPY", "NFLX"):
+        tape = Tape(stock(0, symbol, "x"), 5)
+        volumes = np.concatenate(
+            [tape.history[:, 4], tape.days[:, 4], [tape.next_bar().volume for _ in range(400)]]
+        )
+        assert (volumes >= 1).all()
+        assert np.array_equal(volumes, np.rint(volumes))
+
+
 @pytest.mark.parametrize("steps", [1, 2, 4, 5, 60, 240])
 @pytest.mark.parametrize("close", [99.0, 101.0])
 def test_a_path_touches_what_its_bar_touched(steps: int, close: float) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.feeds.recording import Recording
+from workbench.model.scale import SCALE
 from workbench.testbed.listing import Listing
 
 __all__ = ["Shape", "Tape", "bars_of"]
@@ -58,8 +59,9 @@ class Tape:
         else:
             self._volume = 40.0 * listing.best_value / listing.start_px / 390 * 10
             before = self._walk(listing.start_px, _CHUNK, listing.volatility)
-            self.history = before * (listing.start_px / before[-1, 3])  # ends where the walk is to begin
-            self.history[:, :4] = self._on_grid(self.history[:, :4])
+            self.history = before
+            prices = before[:, :4] * (listing.start_px / before[-1, 3])  # ends where the walk is to begin
+            self.history[:, :4] = self._on_grid(prices)
             self._coming = iter(())
         self.days = self._days(float(self.history[0, 0]))
         self._close = float(self.history[-1, 3])
@@ -112,7 +114,11 @@ class Tape:
         opening = np.concatenate([[start], close[:-1]])
         reach = np.abs(numbers.normal(0.0, volatility / 2, (2, bars)))
         high, low = np.maximum(opening, close) * (1 + reach[0]), np.minimum(opening, close) * (1 - reach[1])
-        volume = np.round(self._volume * numbers.lognormal(0.0, 0.5, bars), 4 if self._volume < 1_000 else 0)
+        volume = self._volume * numbers.lognormal(0.0, 0.5, bars)
+        if self._listing.size_e8 >= SCALE:  # what trades in whole shares has bars of whole shares
+            volume = np.maximum(np.rint(volume), 1.0)
+        else:
+            volume = np.round(volume, 4 if self._volume < 1_000 else 0)
         return np.column_stack([self._on_grid(np.column_stack([opening, high, low, close])), volume])
 
     def _on_grid(self, prices: Rows) -> Rows:

@@ -158,7 +158,7 @@ class Data:
             played = [candle for candle in board.candles if candle.end_ns - candle.start_ns != MINUTE_NS]
             past = gathered((*before(board, step_ns), *whole), step_ns)
             candles = past + gathered(played, step_ns * span_ns // MINUTE_NS)
-        return [(candle.start_ns, bar_row(candle)) for candle in candles]
+        return [(candle.start_ns, bar_row(candle, crypto)) for candle in candles]
 
     def _trades(self, board: Board, call: Call, crypto: bool) -> Rows:
         return [(done.ts_ns, trade_row(done, crypto)) for done in board.prints]
@@ -183,7 +183,7 @@ class Data:
     def _newest(self, kind: str, board: Board) -> dict[str, Any]:
         crypto = board.listing.always_open
         if kind == "bars":
-            return bar_row(latest_candle(board, self.exchange.clock.now_ns()))
+            return bar_row(latest_candle(board, self.exchange.clock.now_ns()), crypto)
         if kind == "trades":
             newest: Print = board.prints[-1]
             return trade_row(newest, crypto)

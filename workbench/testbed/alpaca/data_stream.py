@@ -178,10 +178,10 @@ class DataStream:
         elif isinstance(seen, Quote):
             self._spread(board, "quotes", "q", seen.ts_ns, lambda t: quote_row(seen, self.crypto, t))
         elif isinstance(seen, Candle):
-            self._spread(board, "bars", "b", seen.start_ns, lambda t: bar_row(seen, t))
+            self._spread(board, "bars", "b", seen.start_ns, lambda t: bar_row(seen, self.crypto, t))
             if any(client.wants("dailyBars", board.listing.symbol) for client in self._clients):
                 day, _ = day_of(board, self.exchange.clock.now_ns())
-                self._spread(board, "dailyBars", "d", day.start_ns, lambda t: bar_row(day, t))
+                self._spread(board, "dailyBars", "d", day.start_ns, lambda t: bar_row(day, self.crypto, t))
         elif isinstance(seen, Book):
             self._spread(board, "orderbooks", "o", seen.ts_ns, lambda t: {**book_row(seen, t), "r": True})
         elif isinstance(seen, Halted):

@@ -33,7 +33,8 @@ DAY_SHIFT_NS: Final = 300 * MINUTE_NS
 
 
 def trade_row(done: Print, crypto: bool, t: Any = None) -> dict[str, Any]:
-    """A trade; `t` in place of the time as text (a MessagePack time stamp)."""
+    """A trade; `t` in place of the time as text (a MessagePack time stamp). The tape of stocks knows whole shares only:
+    less than one is reported as one, what is beyond a whole number is cut (clients read these as integers)."""
     stamp = t if t is not None else rfc3339(done.ts_ns)
     if crypto:
         return {
@@ -47,7 +48,7 @@ def trade_row(done: Print, crypto: bool, t: Any = None) -> dict[str, Any]:
         "t": stamp,
         "x": _VENUE,
         "p": done.px,
-        "s": _whole(done.size),
+        "s": max(int(done.size), 1),
         "c": ["@"],
         "i": done.number,
         "z": _TAPE,
@@ -63,16 +64,16 @@ def quote_row(quote: Quote, crypto: bool, t: Any = None) -> dict[str, Any]:
         "t": stamp,
         "ax": _VENUE,
         "ap": quote.ask,
-        "as": _whole(quote.ask_size),
+        "as": int(quote.ask_size),
         "bx": _VENUE,
         "bp": quote.bid,
-        "bs": _whole(quote.bid_size),
+        "bs": int(quote.bid_size),
         "c": ["R"],
         "z": _TAPE,
     }
 
 
-def bar_row(candle: Candle, t: Any = None) -> dict[str, Any]:
+def bar_row(candle: Candle, crypto: bool, t: Any = None) -> dict[str, Any]:
     """A bar; its time is its start."""
     return {
         "t": t if t is not None else rfc3339(candle.start_ns),
@@ -80,7 +81,7 @@ def bar_row(candle: Candle, t: Any = None) -> dict[str, Any]:
         "h": candle.high,
         "l": candle.low,
         "c": candle.close,
-        "v": _whole(candle.volume),
+        "v": candle.volume if crypto else int(candle.volume),
         "n": candle.count,
         "vw": candle.vwap,
     }
@@ -93,10 +94,6 @@ def book_row(book: Book, t: Any = None) -> dict[str, Any]:
         "b": [{"p": px, "s": size} for px, size in book.bids],
         "a": [{"p": px, "s": size} for px, size in book.asks],
     }
-
-
-def _whole(size: float) -> float | int:
-    return int(size) if size == int(size) else size
 
 
 def gathered(candles: Iterable[Candle], step_ns: int, shift_ns: int = 0) -> list[Candle]:
@@ -172,7 +169,7 @@ def snapshot(board: Board, now_ns: int) -> dict[str, Any]:
     return {
         "latestTrade": trade_row(board.prints[-1], crypto),
         "latestQuote": quote_row(board.quote if board.book.ts_ns else board.quotes[-1], crypto),
-        "minuteBar": bar_row(latest_candle(board, now_ns)),
-        "dailyBar": bar_row(day),
-        "prevDailyBar": bar_row(before),
+        "minuteBar": bar_row(latest_candle(board, now_ns), crypto),
+        "dailyBar": bar_row(day, crypto),
+        "prevDailyBar": bar_row(before, crypto),
     }
