@@ -1,11 +1,13 @@
 """Strategies are found by folder; nothing registers anything."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from workbench.errors import BadInput, StrategyError
-from workbench.strategy import code_hash, find_strategies, strategy_source
+from workbench.strategy import code_hash, find_strategies, loader, strategy_source
 
 TEXT = "from workbench.strategy import Strategy\nclass {}(Strategy):\n    def decide(p, x, pos): return {}\n"
 
@@ -34,6 +36,67 @@ def test_underscore_files_are_helpers(tmp_path: Path) -> None:
     )
     cls = find_strategies(tmp_path)["One"]
     assert "def smooth" in strategy_source(cls).source
+
+
+@pytest.fixture
+def bytecode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytecode is written, as in a notebook, and somewhere of its own."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "bytecode"))
+
+
+def written(file: Path, text: str) -> None:
+    """An edit within one second: nothing but the text tells it from the file before."""
+    file.write_text(text)
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+
+
+@pytest.mark.usefixtures("bytecode")
+def test_an_edited_helper_is_read_afresh_too(tmp_path: Path) -> None:
+    folder = tmp_path / "strategies"
+    folder.mkdir()
+    helper, deep = folder / "_smooth_b3.py", folder / "_deep_b3.py"
+    written(deep, "K = 2.0\ndef scaled(v):\n    return v / K\n")
+    written(helper, "from _deep_b3 import scaled\ndef smooth(v):\n    return scaled(v) + 1\n")
+    text = "from _smooth_b3 import smooth\n" + TEXT.format("One", "smooth(x.close)")
+    (folder / "one.py").write_text(text)
+    first = find_strategies(folder)["One"]
+    assert "scaled(v) + 1" in strategy_source(first).source
+    kept = sys.modules["_deep_b3"]
+    assert find_strategies(folder)["One"] is not first
+    assert sys.modules["_deep_b3"] is kept  # nothing was edited: nothing is imported anew
+    assert sys.dont_write_bytecode is False
+
+    written(helper, "from _deep_b3 import scaled\ndef smooth(v):\n    return scaled(v) + 3\n")
+    second = find_strategies(folder)["One"]
+    assert "scaled(v) + 3" in strategy_source(second).source
+    written(deep, "K = 4.0\ndef scaled(v):\n    return v / K\n")
+    third = find_strategies(folder)["One"]
+    assert "K = 4.0" in strategy_source(third).source
+    assert len({code_hash(cls) for cls in (first, second, third)}) == 3
+
+    deep.unlink()
+    with pytest.raises(StrategyError, match=r"one\.py line 1: ModuleNotFoundError: .*_deep_b3"):
+        find_strategies(folder)
+
+
+def test_two_folders_may_have_helpers_of_one_name(tmp_path: Path) -> None:
+    sources = {}
+    for name in ("a", "b", "a"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "_tuned_b4.py").write_text(f"def tuned(v):\n    return v > {ord(name)}\n")
+        (folder / "one.py").write_text(
+            "from _tuned_b4 import tuned\n" + TEXT.format("One", "1.0 if tuned(x.close) else 0.0")
+        )
+        sources[name] = strategy_source(find_strategies(folder)["One"]).source
+        assert f"v > {ord(name)}" in sources[name]
+
+
+def test_no_module_of_the_package_or_of_a_library_is_ever_imported_anew() -> None:
+    before = dict(loader._HELPERS)
+    loader._remember({"workbench.kernels.sma", "workbench.strategy.loader", "numpy", "pathlib", "sys"})
+    assert before == loader._HELPERS
 
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:

@@ -1,18 +1,22 @@
 """Strategies out of text and out of folders. Adding a strategy is adding a file: nothing registers anything."""
 
 import hashlib
+import importlib
 import linecache
 import sys
 import types
 from pathlib import Path
 
 from workbench.errors import BadInput, BadValue, StrategyError, UnknownName
+from workbench.kernels.fingerprint import is_library
 from workbench.strategy.base import Strategy
 
 __all__ = ["find_strategies", "load_strategy", "source_of_loaded"]
 
 _LOADED: dict[tuple[str, str], type[Strategy]] = {}
 _ROOM = "workbench_strategy_"
+_HELPERS: dict[str, tuple[Path, str]] = {}
+"""Modules of the user's own that came with strategy files: the file each was made from, and the hash of its text."""
 
 
 def load_strategy(source: str, name: str) -> type[Strategy]:
@@ -50,7 +54,7 @@ def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
     """Every strategy class in the `*.py` files of a folder, by class name, in order of name.
 
     Files that start with `_` are helpers: they are not searched, but may be imported by the others. Files are read
-    afresh each time.
+    afresh each time, and so is an edited helper, wherever it stands.
 
     Raises:
         BadInput: no such folder, or two files define the same name.
@@ -63,7 +67,10 @@ def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
         )
     found: dict[str, type[Strategy]] = {}
     files: dict[str, str] = {}
+    _forget_edited(folder.resolve())
+    before, writes = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(folder.resolve()))
+    sys.dont_write_bytecode = True  # bytecode is told by size and second: an edit may leave both as they were
     try:
         for path in sorted(folder.glob("[!_]*.py")):
             for name, cls in _of_file(path).items():
@@ -73,8 +80,44 @@ def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
                     )
                 found[name], files[name] = cls, path.name
     finally:
+        sys.dont_write_bytecode = writes
         sys.path.remove(str(folder.resolve()))
+        _remember(set(sys.modules) - before)
     return dict(sorted(found.items()))
+
+
+def _remember(names: set[str]) -> None:
+    """Note which of these new modules are the user's own files."""
+    for name in names:
+        module = sys.modules[name]
+        file = getattr(module, "__file__", None)
+        ours = name.partition(".")[0] == "workbench" or getattr(module, "__spec__", None) is None
+        if file and file.endswith(".py") and not ours and not is_library(module):
+            path = Path(file).resolve()
+            _HELPERS[name] = (path, _text_hash(path))
+
+
+def _forget_edited(folder: Path) -> None:
+    """Let strategy files import their helpers anew when one was edited, or has a namesake in this folder. All of them:
+    one may hold another's functions."""
+    for name, (file, text) in _HELPERS.items():
+        namesake = folder / f"{name}.py"
+        if _text_hash(file) != text or (namesake != file and namesake.is_file()):
+            break
+    else:
+        return
+    for name in _HELPERS:
+        linecache.cache.pop(str(getattr(sys.modules.pop(name, None), "__file__", "")), None)
+    _HELPERS.clear()
+    importlib.invalidate_caches()
+
+
+def _text_hash(file: Path) -> str:
+    """Hash of a file's text; "" where it cannot be read, which whoever imports it will say."""
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _of_file(path: Path) -> dict[str, type[Strategy]]:
