@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.testbed.conftest import Floor
-from workbench.model.orders import BUY, CLS, FOK, GTC, IOC, LIMIT, MARKET, OPG, SELL, STOP, TRAILING
+from workbench.model.orders import BUY, CLS, DAY, FOK, GTC, IOC, LIMIT, MARKET, OPG, SELL, STOP, TRAILING
 from workbench.model.scale import SCALE, notional_e8, to_e8
 from workbench.testbed.faults import Fault
 from workbench.testbed.hours import Hours
@@ -36,6 +36,28 @@ def test_a_large_order_walks_the_levels_to_worse_prices(floor: Floor) -> None:
     assert prices == sorted(prices)
     assert order.state == "filled"
     assert floor.told[-1] == ("fill", 1)
+
+
+@pytest.mark.parametrize("tif", [IOC, FOK, DAY])
+@pytest.mark.parametrize("side", [BUY, SELL])
+@pytest.mark.parametrize("kind", [MARKET, LIMIT])
+def test_where_orders_walk_they_begin_at_the_best_price(floor: Floor, tif: int, side: int, kind: int) -> None:
+    floor.exchange.walks = True
+    book = floor.board().book
+    best, _ = (book.asks if side == BUY else book.bids)[0]
+    order = floor.place(side, 10, kind=kind, tif=tif, limit=best if kind == LIMIT else 0.0)
+    assert order.state == "filled"
+    assert [(e.px_e8, e.qty_e8) for e in order.executions] == [(round(best * SCALE), 10 * SCALE)]
+
+
+@pytest.mark.parametrize("tif", [IOC, FOK])
+def test_where_orders_walk_they_take_level_after_level(floor: Floor, tif: int) -> None:
+    floor.exchange.walks = True
+    order = floor.place(BUY, 4_000, tif=tif)
+    best = floor.board().book.asks[0][0]
+    assert (order.state, order.executions[0].px_e8) == ("filled", round(best * SCALE))
+    assert len(prices := [execution.px_e8 for execution in order.executions]) > 1
+    assert prices == sorted(prices)
 
 
 def test_an_order_beyond_all_levels_fills_as_the_market_goes_on(floor: Floor) -> None:

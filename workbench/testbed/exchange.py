@@ -14,6 +14,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from workbench.model.market import Quote, Trade
 from workbench.model.orders import BUY, CLS, DAY, FOK, GTC, IOC, LIMIT, OPG
 from workbench.model.scale import SCALE
@@ -297,6 +299,7 @@ class Exchange(Books):
         if deep:
             self._withdraw(order)
             self._to_match(order, GTC)
+            quote = replace(quote, ts_ns=self.clock.next_ns())  # one that is seen after it entered
         self._taking = board
         try:
             self._apply(self.match.on_market(quote))
