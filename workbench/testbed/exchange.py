@@ -54,6 +54,8 @@ class Exchange(Books):
         ] = []  # what may keep an order waiting; `release` asks again
         self.before_print: list[Callable[[Board, float], None]] = []
         self.walks = False  # whether IOC and FOK orders see every level, not the best one only
+        # what becomes of an order that is thrown out after clients were told that it waits
+        self.thrown_out: State = "rejected"
         self._due: list[tuple[int, int, int, VenueOrder]] = []
         self._arrived = 0
 
@@ -243,7 +245,8 @@ class Exchange(Books):
             return
         refused = self.faults.order("order:accept", "reject")
         if refused is not None:
-            self._end(order, "rejected", refused.text or "rejected by a fault")
+            state = self.thrown_out if order.state == "held" else "rejected"
+            self._end(order, state, refused.text or "rejected by a fault")
             return
         parent = order.parent
         waits = (parent is not None and parent.state != "filled") or order.ticket.tif in (OPG, CLS)

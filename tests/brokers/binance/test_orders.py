@@ -76,6 +76,22 @@ async def test_stops_and_stop_limits_wait_for_their_price(way: str) -> None:
         assert desk.filled(stop) == desk.filled(both) == 0.1
 
 
+@pytest.mark.parametrize("told", [True, False], ids=["by the stream", "by a look"])
+async def test_a_stop_that_is_thrown_out_when_it_is_set_off_has_expired(told: bool) -> None:
+    async with trading(BTC) as desk:
+        stop = desk.order(kind=STOP, stop=round(desk.px * 1.01, 2))
+        await desk.submit(stop)
+        if not told:
+            desk.fault("drop", "stream:ws_api:executionReport")
+        desk.fault("reject", "order:accept", count=1)
+        desk.move(round(desk.px * 1.012, 2))
+        if not told:
+            await desk.broker.sweep(settled_s=0.0)
+        await desk.over(stop)
+        assert desk.kinds(stop) == ["Accepted", "Expired"]
+        assert (await desk.broker.account()).open_orders == ()
+
+
 @pytest.mark.parametrize("side", [BUY, SELL])
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_trail_follows_one_way_and_is_met_by_its_share(side: int, way: str) -> None:

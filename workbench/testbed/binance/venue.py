@@ -52,6 +52,7 @@ class BinanceVenue:
         options, seed = settings.options, settings.seed
         self.exchange = exchange
         exchange.walks = True
+        exchange.thrown_out = "expired"  # an order it has told of does not go without a word
         exchange.sinks.append(_dress)
         self.key, self.secret = new_secret(_KEY, seed), new_secret(_KEY, seed + 1)
         self.ed25519_key = new_secret(_KEY, seed + 3)
