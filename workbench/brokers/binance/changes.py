@@ -22,7 +22,7 @@ from workbench.brokers.binance.trading import Trading
 from workbench.brokers.binance.words import KINDS, SIDES, TIFS, VENUE, amended_id, number_text
 from workbench.brokers.pool import CANCEL
 from workbench.brokers.pool.tracker import Tracked, Tracker
-from workbench.errors import OutcomeUnknown, VenueRefused
+from workbench.errors import Refused, Retryable, VenueGarbled, VenueRefused
 from workbench.model.effects import Amend, Submit
 from workbench.model.orders import STOP, TRAILING
 
@@ -98,11 +98,10 @@ class Changes:
         params = replace_params(order, wanted, symbol, tracked.venue_id, client_id)
         try:
             made = (await self._trading.replace(params)).new_order_response
-        except OutcomeUnknown:
-            raise  # events wait until `changed_to` knows
-        except BaseException:
-            self._over(tracked)
-            raise
+        except (Refused, Retryable) as error:
+            if not isinstance(error, VenueGarbled):
+                self._over(tracked)
+            raise  # else events wait until `changed_to` knows, as they do when there is no answer
         self._holds(tracked, wanted, made.venue_id, made.at_ns)
 
     def _holds(self, tracked: Tracked, wanted: Amend, venue_id: str, ts_ns: int) -> None:

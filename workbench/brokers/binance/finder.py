@@ -181,6 +181,9 @@ class Finder:
         """What a chain proves, its executions with it."""
         note = self.note(tracked)
         newest = chain[-1]
+        if note.replacing > len(chain) and newest.status == "CANCELED":
+            # taken out for another order, which may be in its place: that it is not shown yet proves nothing
+            chain = [*chain[:-1], msgspec.structs.replace(newest, status="NEW")]
         if not note.replacing:
             note.version = max(note.version, own_id(newest.own)[1])
         fills: list[Execution] = []
