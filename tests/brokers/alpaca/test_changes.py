@@ -249,3 +249,24 @@ async def test_a_second_amendment_that_never_arrived_is_answered() -> None:
         desk.broker.amend(Amend(1, order.order_id, 14 * SCALE, to_e8(round(desk.px * 0.92, 2)), 0))
         await until(lambda: "AmendRefused" in desk.kinds(order), 20)
         assert desk.kinds(order) == ["Accepted", "Amended", "AmendRefused"]
+
+
+async def test_news_of_an_amendment_that_comes_late_does_not_bring_it_back() -> None:
+    async with trading() as desk:
+        order = desk.away(0.9)
+        await desk.submit(order)
+        told = list[TradeUpdate]()
+        taken = desk.broker._script._told
+
+        def kept(update: TradeUpdate) -> None:
+            told.append(update)
+            taken(update)
+
+        desk.broker._script._told = kept
+        for share in (0.91, 0.92):
+            assert await desk.amend(order, 10, round(desk.px * share, 2)) == "Amended"
+        [late, *_] = [update for update in told if update.event == "replaced"]
+        holds, kinds = desk.broker.tracker.by_client[order.client_id].venue_id, desk.kinds(order)
+        taken(late)
+        assert desk.broker.tracker.by_client[order.client_id].venue_id == holds
+        assert desk.kinds(order) == kinds

@@ -61,6 +61,22 @@ async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulato
         await until(lambda: second.filled(take) == 10 and second.kinds(loss)[-1:] == ["Cancelled"])  # type: ignore[arg-type]
 
 
+async def test_legs_that_end_while_the_stream_is_away_are_learnt_after_a_restart(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        entry, take, loss = bracket(first)
+        await first.submit(entry, take, loss)  # type: ignore[arg-type]
+    async with trading(venue=venue, first_id=10, epoch=8) as second:
+        for order in (entry, take, loss):
+            assert await second.broker.order(order.client_id) is not None  # type: ignore[attr-defined]
+        second.fault("drop", "stream:trade_updates:*")
+        for order in list(venue.exchange.open.values()):
+            venue.exchange.cancel(order)
+        venue.exchange.settle()
+        await second.broker.sweep(settled_s=0.0)
+        assert [second.kinds(order) for order in (entry, take, loss)] == [["Cancelled"]] * 3  # type: ignore[arg-type]
+        assert not second.broker.tracker.active
+
+
 async def test_a_lost_bracket_is_found_with_its_legs() -> None:
     async with trading() as desk:
         desk.fault("lost_reply", "rest:POST /v2/orders", count=1, seconds=0.02)

@@ -332,7 +332,7 @@ class AlpacaBroker(VenueBroker):
             tracker.fill(tracked, execution, tracked.venue_id or body.id)
         elif event == "replaced":
             new = note.chain.get(body.replaced_by or "")
-            if new is not None and tracked.venue_id != new.id:
+            if new is not None and not self._superseded(tracked, new):
                 self._amended(tracked, new, ts_ns)
             elif new is None:
                 self._run(self._learn_change(tracked))
@@ -374,6 +374,16 @@ class AlpacaBroker(VenueBroker):
         if note.wanted is not None:
             note.wanted = None
             self.tracker.tell(AmendRefused(ts_ns, tracked.order_id, "REFUSED", text))
+
+    @staticmethod
+    def _superseded(tracked: Tracked, new: OrderBody) -> bool:
+        """Whether an order of the chain is what holds, or was replaced since: told again after a look, or late."""
+        chain = note_of(tracked).chain
+        known: str | None = tracked.venue_id
+        while known is not None and known != new.id:
+            body = chain.get(known)
+            known = body.replaces if body is not None else None
+        return known is not None
 
     async def _learn_change(self, tracked: Tracked) -> None:
         """Somebody else, or a lost answer of ours, has replaced the order."""

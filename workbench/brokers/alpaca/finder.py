@@ -14,6 +14,7 @@ from workbench.brokers.pool import CANCEL, DATA
 from workbench.brokers.pool.tracker import Evidence, Tracked, Tracker, order_id_of
 from workbench.model.effects import Amend
 from workbench.model.orders import CANCELLED, EXPIRED, LIMIT, REJECTED
+from workbench.model.reports import Accepted
 
 __all__ = ["ENDS", "Finder", "Note", "note_of"]
 
@@ -90,6 +91,10 @@ class Finder:
             if not tracked.venue_id:
                 return []
             first = await self._client.order(next(iter(note.chain), tracked.venue_id), lane=lane)
+        elif (
+            tracked.order is None and tracked.venue_id
+        ):  # an earlier connection's: a leg has no client id there
+            first = await self._client.order(_first_id(tracked), lane=lane)
         elif note.chain:
             first = await self._client.order(next(iter(note.chain)), lane=lane)
         else:
@@ -186,8 +191,13 @@ class Finder:
         return body.client_order_id.partition(".")[0]
 
 
-def _rfc3339(ts_ns: int) -> str:
+def _first_id(tracked: Tracked) -> str:
+    """The venue's id that an order was accepted under; amendments gave it others."""
+    accepted = (report for report in tracked.reports if isinstance(report, Accepted))
+    return next((report.venue_id for report in accepted), tracked.venue_id)
 
+
+def _rfc3339(ts_ns: int) -> str:
     return datetime.fromtimestamp(max(ts_ns, 0) // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
