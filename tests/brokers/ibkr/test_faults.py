@@ -7,7 +7,7 @@ import pytest
 from tests.brokers.ibkr.desk import LIST, POST, REPLY, STATUS, TRADES, Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.ibkr.turns import Turns
-from workbench.model.orders import BUY, LIMIT
+from workbench.model.orders import BUY, LIMIT, SELL, STOP
 from workbench.model.reports import OutcomeLost, Rejected, Unsent
 from workbench.testbed import emulated
 
@@ -184,6 +184,22 @@ async def test_a_client_id_the_venue_knows_is_asked_about(status: int) -> None:
             assert isinstance(lost, OutcomeLost)
             assert "already registered" in lost.text
             assert len(second.at_venue(order)) == 1
+
+
+async def test_a_bracket_that_is_there_already_is_asked_about() -> None:
+    """Each of its orders is answered by a row of its own, and none of them proves that the first is not live."""
+    async with trading() as desk:
+        desk.fault("twice", POST, count=1)
+        desk.fault("mute", "stream:*")  # the socket shall not help
+        entry = desk.away()
+        take = desk.order(SELL, kind=LIMIT, limit=round(desk.px * 1.01, 2), parent_id=entry.order_id, group=1)
+        loss = desk.order(SELL, kind=STOP, stop=round(desk.px * 0.97, 2), parent_id=entry.order_id, group=1)
+        await desk.submit(entry, take, loss)
+        await until(lambda: all(len(desk.kinds(order)) > 1 for order in (entry, take, loss)), 20)
+        for order in (entry, take, loss):
+            assert desk.kinds(order) == ["OutcomeLost", "Accepted"]
+            assert len(desk.at_venue(order)) == 1
+        assert desk.broker.pool.snapshot().lost == 3
 
 
 async def test_too_many_requests_is_a_rejection_and_a_pause() -> None:

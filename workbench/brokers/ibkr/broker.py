@@ -31,7 +31,7 @@ from workbench.brokers.ibkr.tickets import amended_ticket, closing_ticket, ticke
 from workbench.brokers.ibkr.topics import BEAT_S, SILENT_S, Topics
 from workbench.brokers.ibkr.turns import Turns
 from workbench.brokers.ibkr.updates import FILLS, HINTS, Updates
-from workbench.brokers.ibkr.words import e8, optional_e8
+from workbench.brokers.ibkr.words import REGISTERED, e8, optional_e8
 from workbench.brokers.pool import EXIT, Pool, Stream
 from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
@@ -279,15 +279,20 @@ class IbkrBroker(VenueBroker):
                 missing.append(tracked)
             else:
                 self._took(tracked, row)
-        if missing:
-            self.pool.meters.lost += len(missing)
-            for tracked in missing:
-                self.inquest.open(tracked, "the answer does not say which order is which")
+        for tracked in missing:
+            self._lost(tracked, "the answer does not say which order is which")
+
+    def _lost(self, tracked: Tracked, text: str) -> None:
+        self.pool.meters.lost += 1
+        self.inquest.open(tracked, text)
 
     def _took(self, tracked: Tracked, row: PlacedRow) -> None:
         if failed(row):
             text = row.text or row.warning_message or row.error or "refused without a reason"
-            self.tracker.rejected(tracked, "FAILED", text)
+            if REGISTERED in text:
+                self._lost(tracked, text)
+            else:
+                self.tracker.rejected(tracked, "FAILED", text)
             return
         number = str(row.order_id)
         self.finder.numbered(tracked, number)

@@ -31,6 +31,7 @@ from workbench.model.scale import SCALE
 __all__ = [
     "KINDS",
     "LOT",
+    "REGISTERED",
     "SIDES",
     "STATES",
     "TIFS",
@@ -41,6 +42,9 @@ __all__ = [
     "optional_e8",
     "px_of",
 ]
+
+REGISTERED: Final = "already registered"
+"""What it says of a client id that was used before: no proof against the first order of it."""
 
 SIDES: Final = {BUY: "BUY", SELL: "SELL"}
 KINDS: Final = {MARKET: "MKT", LIMIT: "LMT", STOP: "STP", STOP_LIMIT: "STOP_LIMIT", TRAILING: "TRAIL"}
