@@ -15,7 +15,7 @@ from workbench.brokers.pool.venue_broker import VenueBroker
 from workbench.errors import OutcomeUnknown, VenueRefused
 from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.orders import BUY, CANCELLED, GTC, LIMIT, WORKING
-from workbench.model.reports import AmendRefused, CancelRefused, Report
+from workbench.model.reports import Accepted, AmendRefused, CancelRefused, Rejected, Report
 from workbench.model.scale import SCALE
 
 
@@ -71,6 +71,32 @@ class Clumsy(VenueBroker):
 
     def evidence(self, tracked: Tracked, state: int) -> Evidence:
         return Evidence(tracked.client_id, f"v{tracked.order_id}", state, tracked.qty_e8, 0, 2)
+
+
+async def test_an_order_that_cannot_be_checked_takes_no_other_along() -> None:
+    class Strict(Clumsy):
+        def _check(self, order: Submit) -> tuple[str, str] | None:
+            if order.kind == 9:
+                raise IndexError("no such kind")
+            return ("GRID", "qty 3 is no multiple of 2") if order.qty_e8 == 3 * SCALE else None
+
+    reports: list[Report] = []
+    broker = Strict(sweep_s=0.0)
+    await broker.connect(reports.append)
+    try:
+        for number, change in enumerate(({"kind": 9}, {"qty_e8": 3 * SCALE}, {}), 1):
+            broker.submit(msgspec.structs.replace(ORDER, order_id=number, **change))
+        await until(lambda: len(reports) == 3)
+    finally:
+        await broker.close()
+    strange, off_grid, fine = reports
+    assert isinstance(strange, Rejected)
+    assert isinstance(off_grid, Rejected)
+    assert isinstance(fine, Accepted)
+    assert strange.code == "CHECK"
+    assert "nothing was sent" in strange.text
+    assert off_grid.text == "test: qty 3 is no multiple of 2: correct the order; nothing was sent"
+    assert broker.calls == {"place": 1}
 
 
 class Desk:

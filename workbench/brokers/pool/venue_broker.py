@@ -202,12 +202,22 @@ class VenueBroker(Withdrawals):
                     self.tracker.tell(OutcomeLost(order.ts_ns, order.order_id, text))
                 else:
                     opened.append(tracked)
-            complaint = next((said for order in batch if (said := self._check(order)) is not None), None)
+            complaint = self._complaint(batch)
             if complaint is not None:
+                text = f"{self.name}: {complaint[1]}: correct the order; nothing was sent"
                 for tracked in opened:
-                    self.tracker.rejected(tracked, *complaint)
+                    self.tracker.rejected(tracked, complaint[0], text)
             elif opened:
                 self._run(self._placed(opened))
+
+    def _complaint(self, batch: list[Submit]) -> tuple[str, str] | None:
+        """What is wrong with an order of a batch, before anything is sent."""
+        try:
+            return next((said for order in batch if (said := self._check(order)) is not None), None)
+        except Exception as error:
+            # a word nobody foresaw must not take along what was handed over beside it
+            logger.exception("broker '%s': an order could not be checked", self.name)
+            return "CHECK", f"it could not be checked ({type(error).__name__}: {error})"
 
     async def _placed(self, batch: list[Tracked]) -> None:
         """Send, and say what the outcome proves."""
