@@ -254,6 +254,7 @@ def test_prices_have_a_step_for_each_band() -> None:
         (408, b'{"error":"Insufficient funds"}', type(None), None),
         (408, b'{"error":"Please query /accounts first"}', type(None), None),
         (404, b"<html>not here</html>", VenueRefused, ""),
+        (302, b'{"error":"moved"}', type(None), None),
         (200, b'{"error":null,"orders":[]}', type(None), None),
         (200, b"[]", type(None), None),
         (503, b'{"error":"Service Unavailable"}', type(None), None),

@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
+import logging
 import ssl
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,9 +21,11 @@ from workbench.errors import (
     Unreachable,
     UnsafeVenue,
     VenueDown,
+    VenueGarbled,
     WorkbenchError,
 )
 from workbench.testbed import Emulator, Fault, emulated
+from workbench.testbed.ibkr.venue import IbkrVenue
 from workbench.testbed.rigs.ibkr import ibkr_account, opened
 
 
@@ -219,6 +222,17 @@ async def test_an_adapter_does_not_open_beside_another_program() -> None:
         with pytest.raises(VenueDown, match=r"end it there, or set options.compete = true"):
             await connected_to(venue)
         await connected_to(venue, options={"compete": True})
+
+
+async def test_the_session_s_number_is_in_no_error_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with emulated("ibkr", speed=0, limits=False) as venue:
+        venue.faults.add(Fault(what="invalid_json", where="rest:GET /v1/api/tickle"))
+        with pytest.raises(VenueGarbled, match="a tickle's answer is no JSON") as caught:
+            await connected_to(venue)
+        number = cast(IbkrVenue, venue.venue).session.number
+        assert number
+        assert number[:8] not in f"{caught.value} {caught.value!r} {caplog.text}"
 
 
 async def test_a_session_that_does_not_open_is_given_up() -> None:

@@ -24,7 +24,7 @@ from workbench.brokers.ibkr.parse import (
     TickleBody,
     TradeRow,
 )
-from workbench.brokers.ibkr.words import VENUE
+from workbench.brokers.ibkr.words import REGISTERED, VENUE
 from workbench.brokers.pool import CANCEL, DATA, ENTRY, HISTORY, Answer, Pool, decode, encode
 from workbench.errors import (
     KeysRefused,
@@ -79,7 +79,7 @@ class IbkrDialect:
         """The error an answer stands for. An id that was used before is no proof against the first order."""
         status, body = answer.status, answer.body
         if status < 400:
-            if body[:8] != b'{"error"':
+            if status >= 300 or body[:8] != b'{"error"':
                 return None
             text = _said(body)
             return self._refused(text, 0) if text else None
@@ -105,7 +105,7 @@ class IbkrDialect:
         return self._refused(text, status)
 
     def _refused(self, text: str, status: int) -> WorkbenchError:
-        if "already registered" in text:
+        if REGISTERED in text:
             return OutcomeUnknown(f"{VENUE}: {text} An order of this id is there already, it is asked about")
         for word, code, field, advice in _WORDS:
             if word in text:
@@ -159,7 +159,8 @@ class IbkrClient:
         answer = await self.asking.ask(
             self.routes.tickle, "/tickle", lane=CANCEL, tries=tries, most_wait_s=most_wait_s
         )
-        return decode(VENUE, answer.body, TickleBody, what="a tickle's answer"), answer
+        # who has the session's number has the session
+        return decode(VENUE, answer.body, TickleBody, what="a tickle's answer", secret=True), answer
 
     async def init(self, *, compete: bool) -> AuthBody:
         """Open the brokerage session; the answer says whether it is open."""

@@ -46,13 +46,18 @@ def _too_deep(body: bytes, deepest: int) -> bool:
 
 
 @overload
-def decode(venue: str, body: bytes, *, what: str, deepest: int = DEEPEST) -> Any: ...
+def decode(venue: str, body: bytes, *, what: str, deepest: int = DEEPEST, secret: bool = False) -> Any: ...
 @overload
-def decode[T](venue: str, body: bytes, kind: type[T], *, what: str, deepest: int = DEEPEST) -> T: ...
-def decode(venue: str, body: bytes, kind: Any = Any, *, what: str, deepest: int = DEEPEST) -> Any:
+def decode[T](
+    venue: str, body: bytes, kind: type[T], *, what: str, deepest: int = DEEPEST, secret: bool = False
+) -> T: ...
+def decode(
+    venue: str, body: bytes, kind: Any = Any, *, what: str, deepest: int = DEEPEST, secret: bool = False
+) -> Any:
     """JSON as a value of `kind` (a msgspec Struct, a list of them, or anything); unknown fields are left out.
 
-    `deepest` 0 leaves the depth to the decoder, which has a bound of its own: for what comes often.
+    `deepest` 0 leaves the depth to the decoder, which has a bound of its own: for what comes often. `secret`: the body
+    is never quoted, a key is in it.
 
     Raises:
         VenueGarbled: no JSON, nested too deep, or of another shape; the text says where.
@@ -68,7 +73,7 @@ def decode(venue: str, body: bytes, kind: Any = Any, *, what: str, deepest: int 
             venue, f"{what} has another shape: {error}", "report it; it was not used"
         ) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        text = f"{what} is no JSON ({error}): '{shorten(body)}'"
+        text = f"{what} is no JSON ({error})" + ("" if secret else f": '{shorten(body)}'")
         raise VenueGarbled(venue, text, "ask again; report it when it stays") from error
 
 
