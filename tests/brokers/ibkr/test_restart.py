@@ -78,10 +78,11 @@ async def test_an_amended_order_comes_back_and_can_be_amended_again(venue: Emula
         known = await again.broker.order(order.client_id)
         assert known is not None
         assert (known.state, known.qty_e8) == (WORKING, 12 * SCALE)
-        limit = round(again.px * 0.99, 2)
-        assert await again.amend(order, 14, limit) == "Amended"  # its ticket is made from its row
         [there] = again.at_venue(order)
-        assert (there.qty_e8, there.limit_px_e8) == (14 * SCALE, round(limit * SCALE))
+        for qty, share in ((14, 0.99), (15, 0.985)):  # its ticket is made from its row, then from that ticket
+            limit = round(again.px * share, 2)
+            assert await again.amend(order, qty, limit) == "Amended"
+            assert (there.qty_e8, there.limit_px_e8) == (qty * SCALE, round(limit * SCALE))
         await again.cancel(order)
         assert again.kinds(order)[-1] == "Cancelled"
 

@@ -86,7 +86,7 @@ def test_a_bracket_names_its_entry_and_a_pair_its_group() -> None:
 
 def test_an_amendment_is_the_whole_ticket_again() -> None:
     said = {**ticket(submit(SELL, STOP_LIMIT, stop=2, limit=1.9), "DU1", 1), "parentId": "wb-7-4"}
-    changed = amended_ticket(said, STOP_LIMIT, Amend(1, 5, 7 * SCALE, to_e8(1.8), to_e8(1.85)))
+    changed = amended_ticket(said, Amend(1, 5, 7 * SCALE, to_e8(1.8), to_e8(1.85)))
     assert (changed["quantity"], changed["price"], changed["auxPrice"]) == (7, 1.8, 1.85)
     assert changed["cOID"] == said["cOID"]
     assert "parentId" not in changed

@@ -323,13 +323,13 @@ class IbkrBroker(VenueBroker):
         if order is not None and (said := self.rules.amendment(order, wanted)) is not None:
             raise VenueRefused(VENUE, said[1], "correct the amendment", code=said[0])
         number = self.finder.number_of(tracked)
-        ticket, kind = note.ticket, order.kind if order is not None else -1
+        ticket = note.ticket
         if ticket is None:
             row = await self.finder.row_of(tracked)
             if row is None:
                 raise VenueRefused(VENUE, "the order is not among the live ones", "cancel it", code="TICKET")
-            ticket, kind = ticket_of(row, self.session.account)
-        changed = amended_ticket(ticket, kind, wanted)
+            ticket, _ = ticket_of(row, self.session.account)
+        changed = amended_ticket(ticket, wanted)
         note.looks = 0
         lane = self.tracker.lane_of(order) if order is not None else 0
         async with self._turns.turn(lane):

@@ -16,6 +16,7 @@ from workbench.model.orders import BUY, CLS, DAY, LIMIT, MARKET, SELL, STOP, STO
 __all__ = ["amended_ticket", "closing_ticket", "kind_of", "ticket", "ticket_of", "tickets"]
 
 _ROW_KINDS: Final = {"LIMIT": LIMIT, "STOP": STOP, "STOP_LIMIT": STOP_LIMIT}
+_WORD_KINDS: Final = {word: kind for words in (KINDS, CLOSING) for kind, word in words.items()}
 _SAID_TIFS: Final = {"": "DAY", "CLOSE": "DAY"}  # a day order is listed as one until the close
 
 
@@ -94,12 +95,12 @@ def tickets(batch: Sequence[Submit], account: str, conid: int) -> list[dict[str,
     return [ticket(order, account, conid, grouped=True) for order in batch]
 
 
-def amended_ticket(said: dict[str, Any], kind: int, wanted: Amend) -> dict[str, Any]:
+def amended_ticket(said: dict[str, Any], wanted: Amend) -> dict[str, Any]:
     """The whole ticket again, with what is wanted now; the quantity is the whole order's."""
     changed = {**said, "quantity": number_of(wanted.qty_e8)}
     changed.pop("parentId", None)
     changed.pop("isSingleGroup", None)
-    _priced(changed, kind, wanted.limit_px_e8, wanted.stop_px_e8)
+    _priced(changed, _WORD_KINDS[said["orderType"]], wanted.limit_px_e8, wanted.stop_px_e8)
     return changed
 
 
