@@ -219,6 +219,7 @@ async def refusal(desk: Desk, order: Submit) -> str:
         (400, -2010, "Duplicate order sent.", OutcomeUnknown, ""),
         (400, -2010, "Order would immediately match and take.", VenueRefused, "price"),
         (400, -2010, "Stop price would trigger immediately.", VenueRefused, ""),
+        (400, -2010, "Market is closed.", VenueRefused, "symbol"),
         (400, -1013, "Filter failure: PRICE_FILTER", VenueRefused, "price"),
         (400, -1013, "Filter failure: LOT_SIZE", VenueRefused, "quantity"),
         (400, -1121, "Invalid symbol.", VenueRefused, "symbol"),
@@ -246,6 +247,13 @@ def test_refusals_are_typed_and_name_field_and_next_step(
         assert getattr(error, "field", "") == field
     if isinstance(error, RateLimited):
         assert error.retry_after_s in (3.0, 60.0)
+
+
+def test_a_closed_market_is_no_fault_of_the_order() -> None:
+    error = error_of(400, ErrorBody(-2010, "Market is closed."), 1.0)
+    assert str(error).endswith("wait until the symbol trades again")
+    disabled = error_of(400, ErrorBody(-2010, "This action is disabled on this account."), 1.0)
+    assert str(disabled).endswith("see the account's permissions at the venue")
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (504, -5000), (302, 0), (301, -1000)])

@@ -30,9 +30,14 @@ _FIELDS: Final = (  # by a word of the text, the part of the request it is about
     ("immediately match", "price"),
     ("relationship of the prices", "price"),
     ("Invalid symbol", "symbol"),
+    ("Market is closed", "symbol"),
     ("orderType", "type"),
     ("side", "side"),
     ("timeInForce", "timeInForce"),
+)
+_ADVICE: Final = (  # by a word of the text, what to do where its code says too little
+    ("Market is closed", "wait until the symbol trades again"),
+    ("disabled on this account", "see the account's permissions at the venue"),
 )
 _FILTER: Final = "Filter failure: "
 _GRID: Final = "use a multiple of the symbol's step, between its least and most"
@@ -115,5 +120,6 @@ def error_of(status: int, said: ErrorBody, pause_s: float) -> WorkbenchError | N
         field, advice = _FILTERS.get(name.removeprefix("EXCHANGE_"), ("", _NEXT[-1013]))
         return VenueRefused(VENUE, text, advice, status=status, code=name, field=field)
     field = next((field for word, field in _FIELDS if word in text), "")
-    advice = _NEXT.get(code, "see the venue's documentation")
+    usual = _NEXT.get(code, "see the venue's documentation")
+    advice = next((advice for word, advice in _ADVICE if word in text), usual)
     return VenueRefused(VENUE, text, advice, status=status, code=str(code), field=field)
