@@ -35,6 +35,12 @@ class Desk(VenueDesk[BinanceBroker]):
         user = self.binance.user
         await until(lambda: not self.broker.pending and self.broker.updates_taken >= user.reports)
 
+    def impatient(self) -> None:
+        """An answer over the WebSocket is soon called lost. Only for what is never answered: the rest has all its time."""
+        socket = self.broker.trading.socket
+        if socket is not None:
+            socket.answer_s = 0.2
+
     def move(self, px: float) -> None:
         """The market goes there and something trades."""
         self.venue.console.move("BTCUSDT", px)
@@ -56,9 +62,6 @@ async def trading(
         broker = opened(venue, chosen, settings=given, **{"sweep_s": 0.0, **more})
         desk = Desk(venue, broker, first_id, epoch)
         await broker.connect(desk.reports.append)
-        socket = broker.trading.socket
-        if socket is not None:
-            socket.answer_s = 0.2
         try:
             yield desk
         finally:

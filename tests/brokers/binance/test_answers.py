@@ -117,6 +117,7 @@ async def test_a_status_nobody_knows_is_no_end(way: str) -> None:
 async def test_a_frame_that_does_not_answer_is_an_answer_lost(fault: dict[str, Any]) -> None:
     async with trading(BTC, orders="ws") as desk:
         desk.fault(where=ANSWER["ws"][0], count=1, **fault)
+        desk.impatient()
         order = desk.order()
         await desk.submit(order)
         await desk.over(order)

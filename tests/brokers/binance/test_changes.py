@@ -46,6 +46,7 @@ async def test_a_cancel_is_repeated_until_it_is_answered(way: str, fault: dict[s
         order = desk.away(0.9)
         await desk.submit(order)
         desk.fault(where=CANCEL[way], count=1, **fault)
+        desk.impatient()
         await desk.cancel(order)
         assert desk.kinds(order) == ["Accepted", "Cancelled"]
         assert (await desk.broker.account()).open_orders == ()
@@ -248,6 +249,7 @@ async def test_an_amendment_whose_answer_is_lost_is_found(what: str, stream: str
         order = desk.away(0.9, qty=1)
         await desk.submit(order)
         desk.fault("lost_reply", (REPLACE if what == "replaced" else SHRINK)[way], count=1, seconds=0.02)
+        desk.impatient()
         if stream == "mute":
             desk.fault("mute", "stream:ws_api:executionReport")
         qty, limit = (2.0, round(desk.px * 0.91, 2)) if what == "replaced" else (0.5, limit_of(order))
@@ -266,6 +268,7 @@ async def test_an_amendment_that_never_arrived_is_refused_after_proof(what: str,
         order = desk.away(0.9, qty=1)
         await desk.submit(order)
         desk.fault("drop", (REPLACE if what == "replaced" else SHRINK)[way], count=1)
+        desk.impatient()
         qty, limit = (2.0, round(desk.px * 0.91, 2)) if what == "replaced" else (0.5, limit_of(order))
         assert await desk.amend(order, qty, limit) == "AmendRefused"
         await desk.cancel(order)
@@ -278,6 +281,7 @@ async def test_fills_of_the_new_order_wait_until_it_is_known_to_hold() -> None:
         order = desk.away(0.9, qty=1)
         await desk.submit(order)
         desk.fault("lost_reply", REPLACE["ws"], count=1)
+        desk.impatient()
         assert await desk.amend(order, 2, round(desk.px * 1.01, 2)) == "Amended"
         await desk.over(order)
         assert desk.filled(order) == 2
@@ -329,6 +333,7 @@ async def test_a_lost_bracket_is_found_with_its_exits(way: str) -> None:
     where = {"rest": "rest:POST /api/v3/orderList/otoco", "ws": "rest:WS orderList.place.otoco"}[way]
     async with trading(orders=way) as desk:
         desk.fault("lost_reply", where, count=1, seconds=0.02)
+        desk.impatient()
         orders = bracket(desk)
         await desk.submit(*orders)
         await until(lambda: all(desk.kinds(order)[-1:] == ["Accepted"] for order in orders))

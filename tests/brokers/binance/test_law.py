@@ -28,6 +28,7 @@ async def test_law_whatever_breaks_books_end_equal_and_nothing_is_sent_twice(see
             ("reorder", "stream:ws_api:executionReport", {"probability": 0.2, "times": 2, "seconds": 0.05}),
         ):
             desk.fault(what, where, **more)
+        desk.impatient()
         orders = []
         for _ in range(30):
             qty = chance.randint(1, 30) / 1_000
@@ -38,14 +39,14 @@ async def test_law_whatever_breaks_books_end_equal_and_nothing_is_sent_twice(see
                 desk.broker.cancel(Cancel(1, order.order_id))
             await asyncio.sleep(chance.random() * 0.02)
         desk.venue.faults.clear()
-        await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending, 30)
+        await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending)
         for _ in range(3):
             await desk.broker.sweep(settled_s=0.0)
         for order in orders:
             ended = set(desk.kinds(order)) & {"Unsent", "Rejected"}
             if not ended and order.order_id in desk.broker.tracker.active:
                 await desk.cancel(order)
-        await until(lambda: not desk.broker.tracker.active, 30)
+        await until(lambda: not desk.broker.tracker.active)
         await check_books(desk, orders)
 
 
