@@ -126,7 +126,7 @@ class Watch:
         self.venue.console.advance(MINUTE_S + 0.5 - over_s)
         now_ns = time_ns()
         self.feed.pool.health.clock.measured(self.venue.exchange.clock.now_ns(), now_ns, now_ns)
-        await until(lambda: all(self.count(iid) > n for iid, n in before.items()), 20)
+        await until(lambda: all(self.count(iid) > n for iid, n in before.items()))
         if isinstance(
             self.feed, IbkrFeed
         ):  # its bars are made of ticks: each minute needs one that was read in it
@@ -193,7 +193,7 @@ class Watch:
 
     async def back(self) -> None:
         self.venue.faults.clear()
-        await until(lambda: self.feed.state == "live", 40)
+        await until(lambda: self.feed.state == "live")
 
 
 @pytest.fixture(params=PLACES)
@@ -218,7 +218,7 @@ async def test_bars_missed_while_the_stream_was_away_are_told_before_newer_ones(
     await watch.minutes(5)
     assert len(watch.told) == before
     await watch.back()
-    await until(lambda: watch.stream.backfilled >= 4 * len(watch.instruments), 20)
+    await until(lambda: watch.stream.backfilled >= 4 * len(watch.instruments))
     assert [b.ts_ns for b in watch.told] == sorted(b.ts_ns for b in watch.told)  # of all instruments
     await watch.caught_up()
     assert watch.stream.backfilled >= 5 * len(watch.instruments)
@@ -246,8 +246,8 @@ async def test_a_history_that_answers_late_is_asked_again(watch: Watch) -> None:
     await watch.minutes(3)
     watch.venue.faults.clear()
     watch.venue.faults.add(Fault(what="status", where=watch.place.history, status=503, count=3))
-    await until(lambda: watch.feed.state == "live", 40)
-    await until(lambda: watch.stream.backfilled >= 2 * len(watch.instruments), 20)
+    await until(lambda: watch.feed.state == "live")
+    await until(lambda: watch.stream.backfilled >= 2 * len(watch.instruments))
     await watch.caught_up()
     assert watch.stream.unfilled == 0
 
@@ -261,7 +261,7 @@ async def test_a_history_that_never_answers_holds_no_bar_up_for_long(
     await watch.minutes(2)
     watch.venue.faults.clear()
     watch.venue.faults.add(Fault(what="status", where=watch.place.history, status=503))
-    await until(lambda: watch.feed.state == "live", 40)
+    await until(lambda: watch.feed.state == "live")
     await watch.more()
     assert watch.stream.unfilled >= len(watch.instruments)
     assert watch.stream.backfilled == 0

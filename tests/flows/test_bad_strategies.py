@@ -91,7 +91,7 @@ async def _played(
         for cls, source in sources.items():
             await desk.add_strategy(cls, source, {}, ["SPY"], QUANTITY)
         desk.market_control("play")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while desk.market.state != "finished":  # noqa: ASYNC110 - a player tells nobody when it ends
                 await asyncio.sleep(0.01)
         rows = desk.view.strategies()

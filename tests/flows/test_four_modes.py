@@ -58,7 +58,7 @@ async def _on_paper(home: Path, name: str, speed: float) -> Played:
         for placed, cls in day_strategies().items():
             await desk.add_strategy(placed, strategy_source(cls).source, {}, ["SPY"], QUANTITY)
         desk.market_control("play")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while desk.market.state != "finished":  # noqa: ASYNC110 - a player tells nobody when it ends
                 await asyncio.sleep(0.01)
         assert all(truths({**await desk.reconcile(), "replay_hash_equal": True}).values())

@@ -64,7 +64,7 @@ async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
                 next_minute(venue)
                 now_ns = time_ns()
                 feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)  # type: ignore[attr-defined]
-                await until(lambda: len(board.candles) > there, 20)
+                await until(lambda: len(board.candles) > there)
 
             def seen() -> int:
                 return desk.engine.host.strategies[1].bars
@@ -86,10 +86,10 @@ async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
                 await minute()
             assert seen() == 3
             venue.faults.clear()
-            await until(lambda: seen() >= 3 + AWAY - 1, 40)
+            await until(lambda: seen() >= 3 + AWAY - 1)
             before = orders()
             await minute()
-            await until(lambda: seen() >= 3 + AWAY + 1, 20)
+            await until(lambda: seen() >= 3 + AWAY + 1)
             await until(lambda: orders() > before and not desk.engine.orders.active)
         finally:
             await desk.stop()

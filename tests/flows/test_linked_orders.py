@@ -80,7 +80,7 @@ async def on_paper(home: Path, place: list[dict[str, Any]]) -> list[tuple[Any, .
         for what in place:
             await desk.add_strategy(**what)
         desk.market_control("play")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             while desk.market.state != "finished":  # noqa: ASYNC110 - a player tells nobody when it ends
                 await asyncio.sleep(0.01)
         checked = {**await desk.reconcile(), "replay_hash_equal": (await desk.replay_check())["equal"]}

@@ -55,11 +55,11 @@ def test_a_desk_comes_up_at_a_venue_and_goes_down_on_a_signal(
         try:
             with wb.attach("venue") as session:
                 shot = session.wait(
-                    until=lambda shot: bool(shot.session.market_ts_ns and shot.accounts), timeout_s=20
+                    until=lambda shot: bool(shot.session.market_ts_ns and shot.accounts), timeout_s=60
                 )
         finally:
             desk.terminate()
-        _, err = desk.communicate(timeout=30)
+        _, err = desk.communicate(timeout=60)
     assert desk.returncode == 0, err
     assert shot.session.market == "live"
     assert [(row.account, row.venue, row.mode) for row in shot.accounts] == [("paper", "alpaca", "paper")]
@@ -82,7 +82,7 @@ def test_what_is_wrong_with_an_account_is_said_in_one_line(
     path = config(tmp_path, facts, symbols, **changed)
     done = subprocess.run(
         [*COMMAND, "up", "--name", "wrong", "--config", str(path)],
-        env=os.environ, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode > 0
     line = done.stderr.strip().splitlines()[-1]
@@ -96,7 +96,7 @@ def test_a_section_that_is_wrong_as_a_whole_does_not_show_its_values(
     path = config(tmp_path, facts, mode="live")
     done = subprocess.run(
         [*COMMAND, "up", "--name", "wrong", "--config", str(path)],
-        env=os.environ, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ, capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("workbench: brokers.paper: live trading needs the account id")

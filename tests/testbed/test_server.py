@@ -26,7 +26,7 @@ async def called(**settings: Any) -> AsyncIterator[Caller]:
 
 
 async def soon(condition: Any, what: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - any condition
             await asyncio.sleep(0.005)
 
@@ -151,13 +151,19 @@ async def test_bodies_spoiled() -> None:
 
 async def test_delays_hold_the_answer_back() -> None:
     async with called() as call:
-        call.venue.faults.add(Fault(what="delay", where=SUBMIT, seconds=1.0, count=1))
-        slow = asyncio.create_task(call.order(client_order_id="slow"))
-        await soon(lambda: call.venue.faults.listed()[0]["struck"], "the delay")
-        assert (await call.order(client_order_id="quick"))[0] == 200
-        assert not slow.done()
-        assert (await slow)[0] == 200
-        assert [o.client_id for o in call.venue.exchange.orders.values()] == ["quick", "slow"]
+        for seconds, name in ((3_600.0, "an hour"), (0.01, "a moment")):
+            call.venue.faults.add(Fault(what="delay", where=SUBMIT, seconds=seconds, count=1))
+            slow = asyncio.create_task(call.order(client_order_id=name))
+            await soon(lambda: call.venue.faults.listed()[-1]["struck"], "the delay")
+            assert (await call.order(client_order_id=f"while {name} passes"))[0] == 200
+            if name == "an hour":
+                assert not slow.done()
+                slow.cancel()
+                await asyncio.gather(slow, return_exceptions=True)
+            else:
+                assert (await slow)[0] == 200
+        carried_out = [o.client_id for o in call.venue.exchange.orders.values()]
+        assert sorted(carried_out) == ["a moment", "while a moment passes", "while an hour passes"]
 
 
 async def test_clock_skew_is_shown_and_ends_with_its_fault() -> None:
@@ -317,7 +323,7 @@ async def test_what_is_no_http_or_too_much_is_refused_quietly(
         ):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(sent + b"\r\n\r\n")
-            assert b"400" in await asyncio.wait_for(reader.readline(), 5)
+            assert b"400" in await asyncio.wait_for(reader.readline(), 60)
             writer.close()
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")

@@ -69,7 +69,7 @@ async def test_after_a_break_it_subscribes_again(venue: Emulator) -> None:
     await until(lambda: bool(events))
     await venue.console.do("streams", {"cut": True}) if hasattr(venue.console, "do") else cut(venue)
     [stream] = feed.pool.streams
-    await until(lambda: stream.connects >= 2 and stream.state == "live", 20)
+    await until(lambda: stream.connects >= 2 and stream.state == "live")
     events.clear()
     await until(lambda: bool(events))
     await feed.close()

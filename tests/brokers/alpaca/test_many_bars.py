@@ -64,7 +64,7 @@ class Crowd:
 
     async def back(self) -> None:
         self.venue.faults.clear()
-        await until(lambda: self.feed.state == "live", 40)
+        await until(lambda: self.feed.state == "live")
 
     def everything(self, *minutes: int) -> list[tuple[int, int]]:
         return [(minute, iid) for minute in minutes for iid in range(len(SYMBOLS))]
@@ -95,13 +95,13 @@ async def test_all_missed_bars_are_told_after_a_few_questions(crowd: Crowd) -> N
     for _ in range(3):
         crowd.minute()
     await crowd.back()
-    await until(lambda: len(crowd.told) == 4 * len(SYMBOLS), 20)
+    await until(lambda: len(crowd.told) == 4 * len(SYMBOLS))
     assert sorted(crowd.told) == crowd.everything(1, 2, 3, 4)
     assert [minute for minute, _ in crowd.told] == sorted(minute for minute, _ in crowd.told)
     assert crowd.questions == [TOGETHER] * 3
     assert (crowd.stream.backfilled, crowd.stream.unfilled) == (3 * len(SYMBOLS), 0)
     crowd.minute()
-    await until(lambda: len(crowd.told) == 5 * len(SYMBOLS), 20)
+    await until(lambda: len(crowd.told) == 5 * len(SYMBOLS))
     assert sorted(crowd.told[-len(SYMBOLS) :]) == crowd.everything(5)
     assert len(crowd.questions) == 3
 
@@ -114,7 +114,7 @@ async def test_a_minute_that_shows_a_gap_in_all_of_them_is_asked_about_together(
     await until(lambda: not crowd.feed.late_bars[0]._tasks)
     crowd.minute(streamed=False)
     crowd.minute()
-    await until(lambda: len(crowd.told) == 3 * len(SYMBOLS), 20)
+    await until(lambda: len(crowd.told) == 3 * len(SYMBOLS))
     assert sorted(crowd.told) == crowd.everything(1, 2, 3)
     assert crowd.stream.backfilled == len(SYMBOLS)
     assert len(crowd.questions) < len(SYMBOLS) / 10  # how many depends on the frames that are read at once

@@ -93,7 +93,7 @@ async def test_after_a_break_it_subscribes_again(venue: Emulator, what: str) -> 
         else:  # the venue says that it is about to go away
             venue.venue.streams.farewell()  # type: ignore[attr-defined]
         [stream] = watch.feed.pool.streams
-        await until(lambda: stream.connects >= 2 and watch.feed.state == "live", 20)
+        await until(lambda: stream.connects >= 2 and watch.feed.state == "live")
         watch.events.clear()
         await until(lambda: bool(watch.of(Trade)) and bool(watch.of(Quote)))
 
@@ -112,10 +112,10 @@ async def test_a_mute_stream_is_stale_and_then_opened_again(
         fault = venue.faults.add(Fault(what="mute", where="stream:market:*@*"))
         other = venue.faults.add(Fault(what="mute", where="stream:market:*"))
         await until(lambda: watch.feed.state == "stale")
-        await until(lambda: stream.connects > begun, 20)
+        await until(lambda: stream.connects > begun)
         venue.faults.remove(fault)
         venue.faults.remove(other)
-        await until(lambda: watch.feed.state == "live" and not stream.ledger.unconfirmed, 20)
+        await until(lambda: watch.feed.state == "live" and not stream.ledger.unconfirmed)
         watch.events.clear()
         await until(lambda: bool(watch.of(Trade)) and book.is_live)
 
@@ -201,7 +201,7 @@ async def test_law_a_book_kept_from_changes_is_the_venues(still: Emulator, what:
             await until(lambda: not book.is_live)
         await until(lambda: stirred(lambda: what != "drop" or book.gaps > 0))
         begun = board(still).book.version
-        await until(lambda: stirred(lambda: book.is_live and book.last_id > begun), 20)
+        await until(lambda: stirred(lambda: book.is_live and book.last_id > begun))
         await until(lambda: book.is_live and book.last_id == board(still).book.version)
         assert (book.bids, book.asks) == there(still)
         assert book.best is not None
@@ -224,7 +224,7 @@ async def test_while_a_snapshot_cannot_be_had_the_book_is_stale(venue: Emulator)
         assert book is not None
         await until(lambda: watch.feed.pool.meters.retried > 0)
         assert (book.is_live, book.best) == (False, None)
-        await until(lambda: book.is_live, 20)
+        await until(lambda: book.is_live)
 
 
 # -- questions ---------------------------------------------------------------------------------------------------

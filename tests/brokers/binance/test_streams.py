@@ -20,7 +20,7 @@ async def test_while_the_order_connection_is_away_orders_go_over_rest() -> None:
         assert desk.kinds(order) == ["Accepted"]
         await desk.cancel(order)
         desk.venue.faults.clear()
-        await until(lambda: socket.is_live and desk.broker.stream.state == "live", 20)
+        await until(lambda: socket.is_live and desk.broker.stream.state == "live")
         assert desk.kinds(order) == ["Accepted", "Cancelled"]
 
 
@@ -70,7 +70,7 @@ async def test_what_happens_while_the_streams_are_away_is_caught_up(what: str) -
         market = desk.order()
         await desk.submit(market)
         await desk.over(filling, market)
-        await until(lambda: desk.broker.stream.state == "live", 20)
+        await until(lambda: desk.broker.stream.state == "live")
         assert desk.broker.stream.connects > connects
         assert desk.kinds(resting) == ["Accepted"]
         assert desk.filled(filling) == desk.filled(market) == 0.1
@@ -126,7 +126,7 @@ async def test_a_sweep_finds_what_a_mute_stream_does_not_tell_and_doubts_it() ->
         desk.venue.faults.clear()
         desk.broker.stream._seen_s -= 60
         desk.broker._swept(1)
-        await until(lambda: desk.broker.stream.connects == 2 and desk.broker.stream.state == "live", 20)
+        await until(lambda: desk.broker.stream.connects >= 2 and desk.broker.stream.state == "live")
 
 
 async def test_unknown_events_are_counted_and_the_order_is_looked_up() -> None:

@@ -244,6 +244,7 @@ async def test_cancels_go_out_while_the_exchange_refuses_orders() -> None:
     async with trading() as desk:
         resting = desk.away()
         await desk.submit(resting)
+        desk.broker.pool.breakers["orders"]._pause_s = 600.0  # it stays open to the end
         desk.fault("status", POST["alpaca"], status=503)
         for _ in range(6):
             await desk.submit(desk.order())

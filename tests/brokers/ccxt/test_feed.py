@@ -33,7 +33,7 @@ async def minute_on(venue: Emulator, feed: CcxtFeed) -> None:
     venue.console.advance(60.0)
     now_ns = time_ns()
     feed.pool.health.clock.measured(venue.exchange.clock.now_ns(), now_ns, now_ns)
-    await until(lambda: len(board.candles) > there, 20)
+    await until(lambda: len(board.candles) > there)
 
 
 @pytest.fixture(params=BOTH)
@@ -50,7 +50,7 @@ async def test_bars_quotes_and_prints_flow(place: tuple[Emulator, str], events: 
     await feed.connect(came.append)
     assert feed.state == "live"
     for kind in (Bar, Quote, Trade):
-        await until(lambda kind=kind: sum(type(e) is kind for e in came) >= 2, 20)  # type: ignore[misc]
+        await until(lambda kind=kind: sum(type(e) is kind for e in came) >= 2)  # type: ignore[misc]
     assert all(e.ts_ns > 1_600_000_000 * 10**9 for e in came)
     bars = [e for e in came if isinstance(e, Bar)]
     assert all(b.low <= min(b.open, b.close) <= max(b.open, b.close) <= b.high for b in bars)
@@ -79,9 +79,9 @@ async def test_after_a_break_it_watches_again(place: tuple[Emulator, str]) -> No
     await until(lambda: bool(came))
     venue.faults.add(Fault(what="status", where="connect:*", status=503, count=1))
     venue.server.close_links(cut=True)
-    await until(lambda: feed.watches.connects >= 2, 20)
+    await until(lambda: feed.watches.connects >= 2)
     came.clear()
-    await until(lambda: bool(came), 20)
+    await until(lambda: bool(came))
     assert feed.state == "live"
     assert feed.watches.resyncs >= 1
     await feed.close()
@@ -179,13 +179,13 @@ async def test_bars_that_were_missed_while_nothing_could_be_asked_come_first() -
         await feed.connect(came.append)
 
         await minute_on(venue, feed)
-        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
+        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns)
         fault = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
-        await until(lambda: feed.state != "live", 20)
+        await until(lambda: feed.state != "live")
         for _ in range(7):
             await minute_on(venue, feed)
         venue.faults.remove(fault)
-        await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 30)
+        await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns)
         told = [(bar.ts_ns, bar.close) for bar in came]
         assert told == [(c.end_ns, c.close) for c in board.candles if c.end_ns >= told[0][0]]
         assert feed.watches.backfilled >= 4
@@ -203,7 +203,7 @@ async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after
 
         for _ in range(2):
             await minute_on(venue, feed)
-        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns, 20)
+        await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns)
         monkeypatch.setattr(feed.late_bars[0], "_hold_s", 60.0)
         unanswered = venue.faults.add(Fault(what="status", where="rest:GET /api/v3/klines", status=503))
         fault = venue.faults.add(Fault(what="invalid_json", where="stream:market:kline_1m"))
@@ -211,16 +211,16 @@ async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after
         [kept] = feed.client.exchange.ohlcvs["BTC/USDT"].values()
         kept.append([last.end_ns // 1_000_000, last.close, last.close, last.close, last.close, 0.0])
         await minute_on(venue, feed)
-        await until(lambda: feed.watches.garbled > 0, 20)
+        await until(lambda: feed.watches.garbled > 0)
         venue.faults.remove(fault)
-        await until(lambda: feed.state == "live", 20)
+        await until(lambda: feed.state == "live")
         frames = feed.watches.frames
         await minute_on(venue, feed)
-        await until(lambda: feed.watches.frames > frames, 20)
+        await until(lambda: feed.watches.frames > frames)
         venue.faults.remove(unanswered)  # so what is streamed comes first
         for _ in range(2):
             await minute_on(venue, feed)
-            await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns, 20)
+            await until(lambda: came[-1].ts_ns == board.candles[-1].end_ns)
         told = [(bar.ts_ns, bar.high, bar.low, bar.close) for bar in came]
         assert told == [(c.end_ns, c.high, c.low, c.close) for c in board.candles if c.end_ns >= told[0][0]]
         await feed.close()

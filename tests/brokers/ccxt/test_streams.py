@@ -32,7 +32,7 @@ async def test_what_happens_while_the_stream_is_away_is_caught_up(exchange: str)
         market = desk.order()
         await desk.submit(market)
         await desk.over(filling, market)
-        await until(lambda: desk.broker.watches.connects > connects, 20)
+        await until(lambda: desk.broker.watches.connects > connects)
         assert desk.kinds(resting) == ["Accepted"]
         assert desk.filled(filling) == desk.filled(market) == 1
 
@@ -50,7 +50,7 @@ async def test_a_sweep_finds_what_a_mute_stream_does_not_tell_and_doubts_it(exch
         connects = desk.broker.watches.connects
         desk.broker.watches._seen_s -= 60
         desk.broker._swept(1)
-        await until(lambda: desk.broker.watches.connects > connects, 20)
+        await until(lambda: desk.broker.watches.connects > connects)
         late = desk.order()
         await desk.submit(late)
         await desk.over(late)
@@ -110,7 +110,7 @@ async def test_a_connection_that_nobody_reads_any_more_is_opened_again(how: str,
                 link.reject(library_.NetworkError("its reader ended"))
             else:
                 link.reset(library_.ExchangeError("no more") if how == "reset" else {"status": 503})
-        await until(lambda: watches.connects > connects and watches.state == "live", 20)
+        await until(lambda: watches.connects > connects and watches.state == "live")
         desk.print_at(order.limit_px_e8 / SCALE)
         await desk.over(order)
         assert desk.filled(order) == 1
@@ -167,13 +167,13 @@ async def test_law_whatever_breaks_books_end_equal_and_nothing_is_sent_twice(exc
                 desk.broker.cancel(Cancel(1, order.order_id))
             await asyncio.sleep(chance.random() * 0.02)
         desk.venue.faults.clear()
-        await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending, 30)
+        await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending)
         for _ in range(3):
             await desk.broker.sweep(settled_s=0.0)
         for order in orders:
             if order.order_id in desk.broker.tracker.active:
                 await desk.cancel(order)
-        await until(lambda: not desk.broker.tracker.active, 30)
+        await until(lambda: not desk.broker.tracker.active)
         await check_books(desk, orders)
 
 

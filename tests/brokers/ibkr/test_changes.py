@@ -104,7 +104,7 @@ async def test_cancelling_everything_without_an_answer_is_done_one_by_one() -> N
         desk.fault("drop", DELETE, count=1)
         for order in orders:
             desk.broker.cancel(Cancel(1, order.order_id))
-        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders), 20)
+        await until(lambda: all(desk.kinds(order) == ["Accepted", "Cancelled"] for order in orders))
 
 
 # -- amendments ----------------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ async def test_other_people_s_orders_and_positions_are_listed_and_not_reported()
         assert (await desk.broker.account()).open_orders == (mine.order_id,)
         assert (await desk.broker.account()).positions == {1: 5 * SCALE}
         await desk.broker.cancel_all()
-        await until(lambda: desk.kinds(mine) == ["Accepted", "Cancelled"], 20)
+        await until(lambda: desk.kinds(mine) == ["Accepted", "Cancelled"])
 
 
 @pytest.mark.parametrize("meanwhile", ["nothing", "by hand", "no list"])

@@ -39,7 +39,7 @@ async def found_again(desk: Desk, fault: dict[str, Any], where: str, order: Any)
     desk.fault(where=where, count=1, **fault)
     desk.fault("mute", "stream:*")  # the socket shall not help
     await desk.submit(order)
-    await until(lambda: len(desk.kinds(order)) > 1, 20)
+    await until(lambda: len(desk.kinds(order)) > 1)
     assert desk.kinds(order)[:2] == ["OutcomeLost", "Accepted"]
     assert len(desk.at_venue(order)) == 1
     assert desk.broker.pool.snapshot().lost == 1
@@ -134,7 +134,7 @@ async def test_cold_lists_prove_nothing() -> None:
         desk.quirk("cold_trades")
         order = desk.away()
         await desk.submit(order)
-        await until(lambda: len(desk.kinds(order)) > 1, 20)
+        await until(lambda: len(desk.kinds(order)) > 1)
         assert desk.kinds(order) == ["OutcomeLost", "Accepted"]
 
 
@@ -145,7 +145,7 @@ async def test_questions_that_fail_prove_nothing(where: str) -> None:
         failing = desk.fault("status", where, status=503)
         order = desk.away()
         await desk.submit(order)
-        await until(lambda: desk.broker.pool.snapshot().requests.get("orders", 0) >= 6, 20)
+        await until(lambda: desk.broker.pool.snapshot().requests.get("orders", 0) >= 6)
         assert desk.kinds(order) == ["OutcomeLost"]
         desk.venue.faults.remove(failing)
         await desk.over(order)
@@ -318,7 +318,7 @@ async def test_a_reset_in_the_middle_of_a_bracket_is_found_order_by_order() -> N
         entry = desk.order(BUY, kind=LIMIT, limit=round(px * 0.99, 2))
         take = desk.order(-BUY, kind=LIMIT, limit=round(px * 1.02, 2), parent_id=entry.order_id, group=1)
         await desk.submit(entry, take)
-        await until(lambda: all(desk.kinds(order)[-1:] == ["Accepted"] for order in (entry, take)), 20)
+        await until(lambda: all(desk.kinds(order)[-1:] == ["Accepted"] for order in (entry, take)))
         assert len(desk.venue.exchange.orders) == 2
 
 

@@ -88,13 +88,13 @@ def bracket(desk: Desk, chance: random.Random) -> list[Submit]:
 async def settled(desk: Desk, orders: list[Submit]) -> None:
     """Nothing breaks any more: everything is found, cancelled where it rests, and the books are equal."""
     desk.venue.faults.clear()
-    await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending, 30)
+    await until(lambda: not len(desk.broker.inquest) and not desk.broker.pending)
     for _ in range(3):
         await desk.broker.sweep(settled_s=0.0)
     for order in orders:
         if order.order_id in desk.broker.tracker.active:
             await desk.cancel(order)
-    await until(lambda: not desk.broker.tracker.active, 30)
+    await until(lambda: not desk.broker.tracker.active)
     await check_books(desk, orders)
 
 

@@ -109,7 +109,7 @@ async def test_legs_that_are_listed_without_their_ids_are_found_by_their_entry(v
         first.quirk("bare_legs")
         entry, take, loss = bracket(first)
         await first.submit(entry, take, loss)
-        await until(lambda: all(first.kinds(o)[-1:] == ["Accepted"] for o in (entry, take, loss)), 20)
+        await until(lambda: all(first.kinds(o)[-1:] == ["Accepted"] for o in (entry, take, loss)))
         ids = {o.client_id: first.broker.tracker.by_client[o.client_id].venue_id for o in (entry, take, loss)}
         assert len(set(ids.values())) == 3
         assert first.kinds(take) == first.kinds(loss) == ["OutcomeLost", "Accepted"]
@@ -182,7 +182,7 @@ async def test_an_order_that_turns_up_late_is_reported_when_it_does(venue: Emula
         await until(lambda: again.broker.pool.snapshot().requests["orders"] >= 6)
         assert again.kinds(order) in ([], ["OutcomeLost"])
         again.venue.faults.remove(hidden)
-        await until(lambda: again.kinds(order)[-1:] == ["Accepted"], 20)
+        await until(lambda: again.kinds(order)[-1:] == ["Accepted"])
 
 
 async def test_two_gateways_are_kept_apart() -> None:

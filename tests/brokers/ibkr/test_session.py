@@ -47,8 +47,8 @@ async def connected_to(venue: Emulator, **settings: Any) -> None:
 
 async def lost_and_back(desk: Desk, losses: int = 1) -> None:
     session = desk.broker.session
-    await until(lambda: session.losses >= losses and desk.ibkr.session.accounts_asked, 20)
-    await until(lambda: desk.broker.stream.state == "live" and desk.broker.stream.connects >= 2, 20)
+    await until(lambda: session.losses >= losses and desk.ibkr.session.accounts_asked)
+    await until(lambda: desk.broker.stream.state == "live" and desk.broker.stream.connects >= 2)
 
 
 # -- lost ----------------------------------------------------------------------------------------------------------
@@ -83,13 +83,14 @@ async def test_accounts_are_asked_for_again_when_the_gateway_forgot() -> None:
         order = desk.order()
         await desk.submit(order)
         assert desk.kinds(order) in (["Unsent"], ["OutcomeLost"])
-        await until(lambda: desk.ibkr.session.accounts_asked, 20)
+        await until(lambda: desk.ibkr.session.accounts_asked)
         await trades(desk)
 
 
 async def test_a_probe_opens_what_was_lost() -> None:
     async with trading() as desk:
         desk.ibkr.session.brokerage = False
+        desk.broker.pool.health._slow_s = 600.0  # the machine may be slow: not what this is about
         await desk.broker.pool.health.check()
         assert desk.ibkr.session.brokerage
         assert desk.ibkr.session.accounts_asked
@@ -125,7 +126,7 @@ async def test_an_order_under_way_while_the_session_is_lost_is_not_sent_twice() 
         desk.broker.submit(order)
         await until(lambda: bool(desk.at_venue(order)))
         desk.fault("nightly_reset", "*")
-        await until(lambda: desk.kinds(order)[-1:] == ["Accepted"], 20)
+        await until(lambda: desk.kinds(order)[-1:] == ["Accepted"])
         await lost_and_back(desk)
         assert len(desk.at_venue(order)) == 1
 
@@ -144,7 +145,7 @@ async def test_nobody_logged_in_is_told_and_noticed_again_once_somebody_is() -> 
         await health.check()
         await health.check()
         assert health.state in ("healthy", "degraded")
-        await until(lambda: desk.broker.stream.state == "live", 20)
+        await until(lambda: desk.broker.stream.state == "live")
         await trades(desk)
 
 
@@ -166,7 +167,7 @@ async def test_the_back_end_goes_and_comes_back(code: int) -> None:
         assert desk.kinds(order) == ["OutcomeLost"]  # 503 to an order proves nothing
         desk.fill_at_limit(resting)
         desk.venue.faults.remove(link)
-        await until(lambda: desk.ibkr.session.authenticated, 20)
+        await until(lambda: desk.ibkr.session.authenticated)
         await desk.broker.pool.health.check()
         await desk.over(resting, order)
         assert desk.filled(resting) == 10
@@ -190,7 +191,7 @@ async def test_another_program_s_session_is_left_alone() -> None:
         desk.venue.faults.remove(fault)
         await health.check()
         assert health.state in ("healthy", "degraded")
-        await until(lambda: desk.broker.stream.state == "live", 20)
+        await until(lambda: desk.broker.stream.state == "live")
         await trades(desk)
 
 

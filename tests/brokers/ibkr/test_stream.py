@@ -29,7 +29,7 @@ async def test_live_updates_are_only_hints(quirk: str) -> None:
         desk.quirk(quirk)
         if quirk == "sor_refused":
             desk.cut_streams()
-            await until(lambda: desk.broker.updates.oddities["sor refused"] == 1, 20)
+            await until(lambda: desk.broker.updates.oddities["sor refused"] >= 1)
         await trades_once(desk)
         order = desk.away()
         await desk.submit(order)
@@ -90,7 +90,7 @@ async def test_executions_of_the_day_are_told_again_after_a_break_and_counted_on
         desk.fault("status", "connect:ws", status=503, count=2)
         desk.cut_streams()
         desk.fill_at_limit(resting)
-        await until(lambda: desk.broker.stream.state == "live" and desk.broker.stream.connects >= 2, 20)
+        await until(lambda: desk.broker.stream.state == "live" and desk.broker.stream.connects >= 2)
         await desk.over(resting)
         await until(lambda: desk.broker.updates.taken > before + 1)
         assert desk.filled(resting) == 10
@@ -191,7 +191,7 @@ async def test_a_socket_of_an_old_session_is_noticed_by_the_session_s_number() -
         order = desk.order()
         await desk.submit(order)
         await desk.broker.session.probe()
-        await until(lambda: desk.broker.stream.connects == 2 and desk.broker.stream.state == "live", 20)
+        await until(lambda: desk.broker.stream.connects >= 2 and desk.broker.stream.state == "live")
         await desk.over(order)
         assert desk.filled(order) == 10
 
@@ -202,7 +202,7 @@ async def test_a_tic_that_is_not_answered_is_a_reason_to_connect_anew() -> None:
         script: Any = desk.broker.stream._script
         script._tic_s, script._answer_s = script._tic_s - 60, script._tic_s - 61
         assert script.heartbeat() is None
-        await until(lambda: desk.broker.stream.connects == 2, 20)
+        await until(lambda: desk.broker.stream.connects >= 2)
 
 
 async def test_what_the_venue_announces_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import socket
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import cast
@@ -152,7 +153,7 @@ async def counted() -> AsyncIterator[tuple[Http, list[str]]]:
         )
 
     async with http_server(serve) as root:
-        http = Http(root, keepalive_s=5.0)
+        http = Http(root, keepalive_s=600.0)
         yield http, seen
         await http.close()
 
@@ -192,7 +193,7 @@ async def test_a_connection_the_venue_closes_is_not_used_again(counted: tuple[Ht
 async def test_a_connection_that_was_idle_too_long_is_not_used_again(counted: tuple[Http, list[str]]) -> None:
     http, _ = counted
     await http.exchange("GET", "/", {}, b"", CAP)
-    http._free[0].idle_since_s -= 60
+    http._free[0].idle_since_s -= 601
     await http.exchange("GET", "/", {}, b"", CAP)
     assert http.opened == 2
 
@@ -294,7 +295,7 @@ async def test_a_trickle_ends_on_the_wire_too() -> None:
 
     async with raw_server(talk) as root:
         http = Http(root, read_s=1.0, total_s=1.5)
-        with pytest.raises(BrokenOff, match=r"no answer within 1\.5 s"):
+        with pytest.raises(BrokenOff, match="no answer within"):
             await http.exchange("GET", "/trickle", {}, b"", CAP)
         await http.close()
 
@@ -313,7 +314,12 @@ async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
 
 @pytest.mark.parametrize("root", ["http://127.0.0.1:9", "http://name.invalid", "http://localhost:9"])
 async def test_no_connection_means_nothing_was_sent(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    http = Http(URL(root), connect_s=3.0)
+    def nowhere(*asked: object, **more: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    if "invalid" in root:  # whatever the machine's name servers say to that
+        monkeypatch.setattr(socket, "getaddrinfo", nowhere)
+    http = Http(URL(root), connect_s=30.0)
     with pytest.raises(NotSent):
         await http.exchange("POST", "/", {}, b"x", CAP)
     await http.close()

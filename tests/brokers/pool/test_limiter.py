@@ -218,10 +218,15 @@ async def test_who_gives_up_frees_the_place() -> None:
 
 
 async def test_the_timer_lets_pass_without_polling() -> None:
-    gate = Limiter([Rolling("orders", 1, 0.05)])
+    clock = Clock()
+    gate = Limiter([Rolling("orders", 1, 0.05)], clock=clock)
     order = gate.route("order", orders=1)
     assert gate.admit(order, ENTRY)
-    assert 0.05 <= await gate.wait(order, ENTRY) < 5
+    waiting = asyncio.ensure_future(gate.wait(order, ENTRY))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    clock.now_s += 1  # nobody pumps: only its own timer finds out
+    assert await asyncio.wait_for(waiting, 60) == 1
 
 
 async def test_closing_ends_the_waiting() -> None:

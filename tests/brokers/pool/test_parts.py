@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import random
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -315,7 +316,7 @@ def test_links_folders_pipes_and_missing_files_are_refused(tmp_path: Path) -> No
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe", 0o600)
     for name in ("link", "folder", "pipe"):
-        with pytest.raises(Refused, match=f"secrets file '{tmp_path / name}'"):
+        with pytest.raises(Refused, match=re.escape(f"secrets file '{tmp_path / name}'")):
             read_credentials(f"file:{name}", tmp_path)
     with pytest.raises(BadInput, match="does not exist"):
         read_credentials("file:none", tmp_path)
@@ -391,8 +392,7 @@ def test_nothing_shows_a_secret() -> None:
         msgspec.json.encode(keys)
 
 
-def test_the_pool_shows_no_secret_either(tmp_path: Path) -> None:
+def test_the_pool_shows_no_secret_either() -> None:
     pool = small_pool()
     shown: Any = msgspec.to_builtins(pool.snapshot())
     assert "key" not in json.dumps(shown).lower()
-    assert os.environ.get("ALPACA_SECRET") is None

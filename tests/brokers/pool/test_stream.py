@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,7 @@ def back(stream: Stream, connects: int) -> Callable[[], bool]:
 
 async def test_it_greets_subscribes_and_takes_text_and_binary(pool: Pool) -> None:
     venue, script = Sockets(), Talk()
+    begun_s = monotonic()
     async with http_server(venue.serve) as root:
         stream = quick(pool, root, script)
         stream.subscribe(["a", "b", "a"])
@@ -45,7 +47,7 @@ async def test_it_greets_subscribes_and_takes_text_and_binary(pool: Pool) -> Non
         await until(lambda: script.taken == ["a:1", "b:2"])
         row = pool.snapshot().streams[0]
         assert (row.state, row.frames, row.connects, row.channels) == ("live", 2, 1, 2)
-        assert 0 <= row.age_s < 5
+        assert 0 <= row.age_s <= monotonic() - begun_s
         await pool.close()
         assert (stream.state, stream.reason) == ("closed", "closed by us")
 
@@ -120,8 +122,8 @@ async def test_a_gap_catches_up_without_a_new_connection(pool: Pool) -> None:
         await stream.until("live")
         stream._synced_s -= 10  # the last catch-up is a while ago
         await venue.say("gap", "after")
-        await until(lambda: script.catch_ups == 2 and stream.state == "live")
-        assert script.taken == ["gap", "after"]
+        await until(lambda: script.taken == ["gap", "after"] and stream.state == "live")
+        assert script.catch_ups == 2
         assert (stream.gaps, stream.resyncs, stream.connects) == (1, 1, 1)
         await stream.close()
 
@@ -161,7 +163,10 @@ async def test_a_reader_that_fails_does_not_leave_the_stream_mute(pool: Pool, er
         await stream.close()
 
 
-async def test_a_flood_of_bad_frames_does_not_become_a_flood_of_questions(pool: Pool) -> None:
+async def test_a_flood_of_bad_frames_does_not_become_a_flood_of_questions(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.brokers.pool.stream._RESYNC_EVERY_S", 600.0)
     venue, script = Sockets(), Talk()
     async with http_server(venue.serve) as root:
         stream = quick(pool, root, script)
@@ -170,7 +175,8 @@ async def test_a_flood_of_bad_frames_does_not_become_a_flood_of_questions(pool: 
         await venue.say(*["bad"] * 200, "good")
         await until(lambda: script.taken == ["good"])
         assert stream.garbled == 200
-        assert script.catch_ups <= 2
+        assert (script.catch_ups, stream.resyncs) == (1, 0)
+        assert stream._later is not None  # one question, when it may be asked again
         await stream.close()
 
 
@@ -271,7 +277,7 @@ async def test_a_channel_silent_in_session_reconnects_and_off_session_does_not(p
         await asyncio.sleep(0.1)  # several looks: closed hours are silent by right
         assert stream.connects == 1
         open_now = True
-        await until(lambda: stream.connects == 2)
+        await until(lambda: stream.connects >= 2)
         await stream.close()
 
 
@@ -282,7 +288,7 @@ async def test_a_subscription_nobody_confirms_reconnects(pool: Pool) -> None:
         stream.ledger._confirm_s = 0.05
         stream.subscribe(["a"])
         stream.start()
-        await until(lambda: stream.connects == 3)
+        await until(lambda: stream.connects >= 3)
         stream.ledger.confirmed(["a"])
         await stream.close()
 
@@ -323,7 +329,7 @@ async def test_a_doubt_from_outside_reconnects(pool: Pool) -> None:
         stream.start()
         await stream.until("live")
         stream.doubt("a sweep found a fill the stream did not tell")
-        await until(lambda: stream.connects == 2 and stream.state == "live")
+        await until(lambda: stream.connects >= 2 and stream.state == "live")
         await stream.close()
 
 

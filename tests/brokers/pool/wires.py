@@ -40,8 +40,10 @@ async def raw_server(talk: Raw) -> AsyncIterator[URL]:
         tasks.add(task)
         try:
             await talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass
+        except asyncio.CancelledError:
+            writer.transport.abort()
         finally:
             writer.close()
 
@@ -50,8 +52,12 @@ async def raw_server(talk: Raw) -> AsyncIterator[URL]:
         yield URL(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     finally:
         server.close()
-        for task in tasks:
-            task.cancel()
+        await asyncio.sleep(0)  # a connection that was taken just now gets its transport
+        ended = asyncio.ensure_future(server.wait_closed())
+        while not ended.done():
+            for task in tasks:  # more of them with every turn: a handler begins a turn after its connection
+                task.cancel()
+            await asyncio.wait({ended}, timeout=0.01)
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
@@ -173,7 +179,7 @@ class Sockets:
                 await (ws.send_str(frame) if isinstance(frame, str) else ws.send_bytes(frame))
 
 
-async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait for a condition with a deadline."""
     deadline = asyncio.get_running_loop().time() + within_s
     while not condition():
