@@ -58,6 +58,7 @@ async def test_bars_of_a_broken_stream_are_seen_once_in_order_and_trade_nothing(
             feed = live.feeds["here"]
             board = venue.exchange.market.board("BTCUSDT")
             await until(lambda: feed.state == "live")
+            feed.pool.health.probe = None  # type: ignore[attr-defined]  # the clock is set by hand
 
             async def minute() -> None:
                 there = len(board.candles)

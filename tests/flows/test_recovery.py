@@ -282,7 +282,8 @@ def test_an_old_journal_is_refused(left: Path) -> None:
 def test_a_damaged_journal_is_refused(left: Path) -> None:
     _edit(
         left,
-        "UPDATE frames SET payload = CAST(substr(payload, 1, length(payload) - 1) || X'00' AS BLOB) "
+        "UPDATE frames SET payload = CAST(substr(payload, 1, length(payload) - 1) "
+        "|| CASE substr(payload, -1) WHEN X'00' THEN X'01' ELSE X'00' END AS BLOB) "
         "WHERE first_seq = (SELECT max(first_seq) FROM frames)",
     )
     told = serve("--name", "old", home=left.parent.parent)

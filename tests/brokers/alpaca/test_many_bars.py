@@ -75,6 +75,7 @@ async def crowd(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Crowd]:
     async with emulated("alpaca", speed=0, limits=False, market_open="always", symbols=SYMBOLS) as venue:
         made = Crowd(venue)
         await made.feed.connect(made.take)
+        made.feed.pool.health.probe = None  # the clock is set by hand
         made.feed.late_bars[0]._hold_s = 60.0  # a busy machine may take its seconds
         plain = made.feed.client.market
 

@@ -177,6 +177,7 @@ async def test_bars_that_were_missed_while_nothing_could_be_asked_come_first() -
         feed, came = feed_of(venue, "binance", events="poll", poll_s=0.05, channels="bars"), list[Any]()
         board = venue.exchange.market.board("BTCUSDT")
         await feed.connect(came.append)
+        feed.pool.health.probe = None  # the clock is set by hand
 
         await minute_on(venue, feed)
         await until(lambda: bool(came) and came[-1].ts_ns == board.candles[-1].end_ns)
@@ -200,6 +201,7 @@ async def test_the_beginning_of_a_minute_that_ccxt_still_keeps_is_not_told_after
         feed, came = feed_of(venue, "binance", channels="bars"), list[Any]()
         board = venue.exchange.market.board("BTCUSDT")
         await feed.connect(came.append)
+        feed.pool.health.probe = None  # the clock is set by hand
 
         for _ in range(2):
             await minute_on(venue, feed)

@@ -343,13 +343,15 @@ async def test_a_bracket_goes_in_one_request_and_its_exits_one_cancels_the_other
         await until(lambda: desk.filled(take) == 10 and desk.kinds(loss)[-1:] == ["Cancelled"])
 
 
-async def test_the_list_of_orders_is_asked_for_at_its_pace() -> None:
+async def test_the_list_of_orders_is_asked_for_at_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who asks in between gets the last list, and what was told since."""
+    monkeypatch.setattr("workbench.brokers.ibkr.finder._PACE_S", 3_600.0)
     async with trading(settings={"limits": {}}) as desk:
         order, gone = desk.away(), desk.away(0.99)
         await desk.submit(order, gone)
         assert set((await desk.broker.account()).open_orders) == {order.order_id, gone.order_id}
-        asked = desk.broker.pool.snapshot().requests["orders"]
+        asked, limiter = desk.broker.pool.snapshot().requests["orders"], desk.broker.pool.limiter
+        limiter.budgets["orders"].block(limiter.clock() + 3_600.0)  # and the next list is an hour away
         late = desk.away(0.985)
         await desk.submit(late)
         await desk.cancel(gone)

@@ -169,7 +169,10 @@ async def test_a_correction_told_of_an_asked_execution_is_not_booked_again() -> 
         assert (desk.filled(order), desk.broker.fills.corrections) == (4, 1)
 
 
-async def test_a_commission_missing_among_asked_executions_is_paid_later() -> None:
+async def test_a_commission_missing_among_asked_executions_is_paid_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("workbench.brokers.ibkr.broker._PAY_S", 3_600.0)  # the test asks, nobody else
     async with trading(emulator={"fee_per_unit": 0.01}) as desk:
         desk.fault("mute", "stream:*")
         late = desk.fault("mutate", TRADES, unset=["0.commission"])

@@ -174,7 +174,7 @@ async def test_an_order_that_turns_up_late_is_reported_when_it_does(venue: Emula
         order = first.away()
         await first.submit(order)
     async with trading(
-        venue=venue, first_id=50, epoch=8, settings={"absent_after_s": 5.0}, look_first_s=0.05
+        venue=venue, first_id=50, epoch=8, settings={"absent_after_s": 60.0}, look_first_s=0.05
     ) as again:
         hidden = again.fault("mutate", "rest:GET /v1/api/iserver/account/orders", set={"orders": []})
         assert await again.broker.order(order.client_id) is None

@@ -167,7 +167,8 @@ async def test_a_corrected_execution_is_not_booked_twice() -> None:
         assert (len(desk.reports), fills.corrections) == (count, 1)
 
 
-async def test_a_commission_that_is_told_later_is_paid_later() -> None:
+async def test_a_commission_that_is_told_later_is_paid_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.brokers.ibkr.broker._PAY_S", 3_600.0)  # the test asks, nobody else
     async with trading(emulator={"fee_per_unit": 0.01}) as desk:
         desk.fault("mutate", "stream:ws:str", unset=["args.0.commission"])
         desk.fault(
