@@ -36,7 +36,7 @@ class Desk(VenueDesk[BinanceBroker]):
         await until(lambda: not self.broker.pending and self.broker.updates_taken >= user.reports)
 
     def impatient(self) -> None:
-        """An answer over the WebSocket is soon called lost. Only for what is never answered: the rest has all its time."""
+        """From now on an answer over the WebSocket is soon called lost: for what is never answered."""
         socket = self.broker.trading.socket
         if socket is not None:
             socket.answer_s = 0.2

@@ -96,8 +96,17 @@ class Heard:
         """Rows of a topic so far."""
         return [row for m in self.said if m.get("topic") == topic for row in m.get("args", [])]
 
+    def told(self, word: str, value: bool, since: int = 0) -> bool:
+        """Whether a message after the first `since` says so; heartbeats come in between whenever they like."""
+        args = [message.get("args") for message in self.said[since:]]
+        return any(isinstance(each, dict) and each.get(word) is value for each in args)
+
+    def charts(self, conid: int) -> list[dict[str, Any]]:
+        """Charts of a contract so far."""
+        return [m for m in self.said if m.get("topic") == f"smh+{conid}" and "data" in m]
+
     async def until(self, holds: Callable[[], Any]) -> Any:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (found := holds()):  # noqa: ASYNC110 - any condition
                 await asyncio.sleep(0.002)
         return found

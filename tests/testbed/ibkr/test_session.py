@@ -49,7 +49,7 @@ async def test_a_session_left_alone_ends_and_is_opened_again() -> None:
         assert (status, said["error"]) == (400, "Bad Request: no bridge")
         state = (await found("POST", "/iserver/auth/status"))[1]
         assert (state["authenticated"], state["connected"], state["competing"]) == (False, True, False)
-        await heard.until(lambda: heard.said[-1].get("args", {}).get("authenticated") is False)
+        await heard.until(lambda: heard.told("authenticated", False))
         assert (await init(found))["authenticated"] is True
         assert (await found.get("/tickle"))["session"] != before["session"]
         await found.get("/iserver/accounts")
@@ -73,7 +73,7 @@ async def test_a_competing_session_wins_until_it_is_evicted() -> None:
         fault = found.fault("competing")
         state = (await found.get("/tickle"))["iserver"]["authStatus"]
         assert (state["authenticated"], state["competing"]) == (False, True)
-        await heard.until(lambda: heard.said[-1].get("args", {}).get("competing") is True)
+        await heard.until(lambda: heard.told("competing", True))
         lost = await init(found, compete=False)
         assert (lost["authenticated"], lost["competing"]) == (False, True)
         assert (await found("POST", "/iserver/reauthenticate"))[1] == {"message": "triggered"}
@@ -104,9 +104,10 @@ async def test_a_lost_link_and_what_is_subscribed_afterwards() -> None:
             fault = found.fault("link", code=code)
             status, said = await found("GET", "/iserver/accounts")
             assert (status, said) == (503, {"error": "Service Unavailable", "statusCode": 503})
-            await heard.until(lambda: heard.said[-1].get("args", {}).get("connected") is False)
+            await heard.until(lambda: heard.told("connected", False))
+            since = len(heard.said)
             found.venue.faults.remove(fault)
-            await heard.until(lambda: heard.said[-1].get("args", {}).get("connected") is True)
+            await heard.until(lambda since=since: heard.told("connected", True, since))  # type: ignore[misc]
             before = heard.topics().count("smd+265598")
             found.venue.console.move("AAPL", found.px(1.01))
             await heard.settled()
@@ -154,6 +155,9 @@ def test_who_tries_an_endpoint_again_each_second_is_let_through() -> None:
 
 async def test_too_many_requests_and_the_limits_lifted() -> None:
     async with gate(limits=True) as found:
+        clock = found.venue.exchange.clock
+        now_ns = clock.now_ns()
+        clock._wall = lambda: now_ns  # however long eight questions take
         answers = [await found("GET", "/tickle") for _ in range(8)]
         assert answers[0][0] == 200
         assert answers[-1] == (429, {"error": "Too Many Requests", "statusCode": 429})
