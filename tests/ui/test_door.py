@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ class Dashboard:
     def __init__(self, folder: Path, log: Path) -> None:
         said = json.loads((folder / "dashboard.json").read_text())
         self.url, self.token, self.link = said["url"], said["token"], said["link"]
+        self.version = said["version"]
         self.folder, self.log = folder, log
         self.host = self.url.removeprefix("http://").rstrip("/")
 
@@ -67,6 +69,10 @@ async def test_a_wrong_token_does_not_open(
         text = await answer.text()
         assert "is not the dashboard" in text
         assert "<script>" not in text
+
+
+def test_the_address_tells_the_version_that_serves(dashboard: Dashboard) -> None:
+    assert dashboard.version == version("workbench")
 
 
 async def test_the_link_gives_a_signed_strict_cookie_and_no_token_in_the_next_address(

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,8 @@ def serve(name: str, port: int) -> None:
 
 def _announce(folder: Path, token: str, port: int) -> None:
     url = f"http://{HOST}:{port}/"
-    address = DashboardAddress(
-        url, token, os.getpid(), 0, time.time_ns(), "0.1.0", f"{url}login?token={token}"
-    )
+    link = f"{url}login?token={token}"
+    address = DashboardAddress(url, token, os.getpid(), 0, time.time_ns(), version("workbench"), link)
     path = folder / "dashboard.json"
     temporary = folder / f".dashboard-address-{os.getpid()}.tmp"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
