@@ -122,7 +122,9 @@ def test_axes_have_the_decimals_that_tell_small_returns_apart() -> None:
     small = backtest(strategy(CROSS, "AroundMean", period=30), synthetic(1, 2_000, seed=5), quantity=1)
     width = float(np.ptp(small.returns.to_numpy()))
     assert 0 < width < 1e-4
-    form = parts.sessions_picture(small).xaxis[0].formatter.format
+    sessions = parts.sessions_picture(small)
+    form = sessions.xaxis[0].formatter.format
+    assert sessions.yaxis[0].ticker.min_interval == 1  # what is counted has no halves
     assert form == percents(width)
     assert f"{width / 5:.{form.count('0') - 1}%}" != f"{0:.{form.count('0') - 1}%}"
     profits, against = parts.trades_picture(small).children

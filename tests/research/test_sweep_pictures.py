@@ -11,6 +11,7 @@ from tests.research.test_sweep_lanes import market
 from workbench.errors import BadInput, BadValue, UnknownName
 from workbench.research import walk_forward
 from workbench.research.sweep import SweepResult, sweep
+from workbench.research.sweep.pictures import _Scale
 from workbench.strategy import Strategy
 from workbench.ui.display import register
 
@@ -187,3 +188,8 @@ def test_sets_are_cross_validated(result: SweepResult) -> None:
     found = result.cross_validate(groups=4, test_groups=2)
     assert len(found.frame()) == 6
     assert set(found.chosen.tolist()) <= set(range(18))
+
+
+def test_no_mark_is_a_negative_nothing() -> None:
+    scale = _Scale(np.array([-0.00002, -1e-9, 0.00002]), "total_return")
+    assert scale.ticks()[1] == ["-0.002%", "0.000%", "0.002%"]

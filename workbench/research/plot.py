@@ -33,14 +33,16 @@ CANDLES, POINTS, MARKS = 2_000, 2_000, 3_000
 type Ints = npt.NDArray[np.int64]
 type Floats = npt.NDArray[np.float64]
 
-# an instant's number on the axis, told as its time; `ts` holds every `step`-th one (ms)
+# an instant's number on the axis, told as its time; `ts` holds every `step`-th one (ms). Nights take no room, so a mark
+# seldom stands where a day begins: without the hour its date would say that it does
 _TIME = """
 const time = (x) => ts[Math.max(0, Math.min(Math.round(x / step), ts.length - 1))]
 if (tick < 0 || tick > step * ts.length) { return '' }
 const apart = ticks.length > 1 ? time(ticks[1]) - time(ticks[0]) : 0
 const text = new Date(time(tick)).toISOString()
-return apart > 0.8 * 86400e3 ? text.slice(0, 10) : text.slice(11, 16) + '\\n' + text.slice(0, 10)
+return daily || apart > 20 * 86400e3 ? text.slice(0, 10) : text.slice(11, 16) + '\\n' + text.slice(0, 10)
 """
+_DAY_NS = 86_400 * 10**9
 
 
 def result_plot(result: "Result", symbol: str = "") -> Any:
@@ -103,7 +105,10 @@ def time_axis(figure: Any, ts_ns: Ints) -> None:
 
     step = max(1, len(ts_ns) // 4_000)
     figure.xaxis.axis_label = "time (UTC)"
-    figure.xaxis.formatter = CustomJSTickFormatter(args={"ts": ts_ns[::step] / 1e6, "step": step}, code=_TIME)
+    daily = len(ts_ns) > 1 and float(np.median(np.diff(ts_ns))) > 0.8 * _DAY_NS
+    figure.xaxis.formatter = CustomJSTickFormatter(
+        args={"ts": ts_ns[::step] / 1e6, "step": step, "daily": daily}, code=_TIME
+    )
     line = Span(dimension="height", line_dash="dotted", line_width=1, line_color=COLOURS["muted"])
     figure.add_tools(CrosshairTool(overlay=line))
 

@@ -203,9 +203,12 @@ def _empty(x: str, y: str) -> Any:
 
 
 def _histogram(values: Any, label: str, numbers: Callable[[float], str]) -> Any:
-    from bokeh.models import NumeralTickFormatter
+    from bokeh.models import BasicTicker, NumeralTickFormatter
 
     made = _empty(label, "how often")
+    made.yaxis.ticker = made.ygrid.ticker = BasicTicker(
+        min_interval=1, desired_num_ticks=5
+    )  # nothing is half there
     if len(values):
         made.xaxis.formatter = NumeralTickFormatter(format=numbers(float(np.ptp(values))))
         counts, edges = np.histogram(values, bins=min(60, max(5, int(len(values) ** 0.5) * 2)))

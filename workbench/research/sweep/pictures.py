@@ -211,7 +211,7 @@ def _word(value: Any) -> str:
 def _shown(name: str, value: float) -> str:
     form = _FORMATS.get(name, "")
     if form.endswith("%"):
-        return f"{value:.3%}" if abs(value) < 0.001 else f"{value:.2%}"
+        return f"{value:z.3%}" if abs(value) < 0.001 else f"{value:z.2%}"  # z: no "-0.000%"
     if form.startswith("0,0"):
         return f"{value:,.0f}"
     return f"{value:.4g}"
