@@ -69,6 +69,7 @@ def test_what_a_venue_has_not_told_is_not_a_number(snapshot: Snapshot) -> None:
     assert pd.isna(told_of[1]).all()
     assert told["Allowance left"].tolist() == [82.0, 100.0]  # the allowance of which the least is left
     assert told.loc["late", "Why"] == "stream 'iex' is closed"
+    assert list(told.columns)[1:3] == ["State", "Why"]  # in sight however narrow the table is
     assert told["Trip p50 / p99"].tolist() == ["1.9 ms / 8 ms", "1.9 ms / 8 ms"]
 
 

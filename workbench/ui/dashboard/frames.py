@@ -148,23 +148,24 @@ def _alerts(rows: Iterable[AlertRow]) -> pd.DataFrame:
 
 
 def accounts(now: Snapshot) -> pd.DataFrame:
-    """Accounts at venues; what a venue has not told is not a number."""
+    """Accounts at venues; what a venue has not told is not a number. Why one is not well stands beside its state: a
+    line of figures behind it would push it out of sight."""
     nan = float("nan")
     return _frame(
-        {"Account": "str", "Venue": "str", "State": "str", "Cash": "float64", "Equity": "float64",
-         "Positions": "float64", "Open": "int64", "Allowance left": "float64", "Waiting": "int64", "Longest": "str",
-         "Requests": "int64", "Errors": "int64", "429": "int64", "Trip p50 / p99": "str", "Clock": "str",
-         "Moved": "int64", "Why": "str"},
+        {"Account": "str", "Venue": "str", "State": "str", "Why": "str", "Cash": "float64", "Equity": "float64",
+         "Positions": "float64", "Open": "int64", "Moved": "int64", "Allowance left": "float64", "Waiting": "int64",
+         "Longest": "str", "Requests": "int64", "Errors": "int64", "429": "int64", "Trip p50 / p99": "str",
+         "Clock": "str"},
         (
             {"Account": r.account, "Venue": f"{r.venue} {r.mode}", "State": r.state,
+             "Why": "; ".join(filter(None, (r.reason, r.missed))),
              "Cash": r.cash if r.books_ns else nan, "Equity": r.equity if r.books_ns else nan,
-             "Positions": r.positions if r.books_ns else nan, "Open": r.open_orders,
+             "Positions": r.positions if r.books_ns else nan, "Open": r.open_orders, "Moved": r.moved,
              "Allowance left": least_headroom(r)[1] * 100, "Waiting": r.waiting,
              "Longest": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
              "Errors": sum(r.errors.values()), "429": r.limited,
              "Trip p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
-             "Clock": _offset(r.clock_offset_ms), "Moved": r.moved,
-             "Why": "; ".join(filter(None, (r.reason, r.missed)))}
+             "Clock": _offset(r.clock_offset_ms)}
             for r in now.accounts
         ),
     )  # fmt: skip

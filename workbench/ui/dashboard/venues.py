@@ -42,13 +42,13 @@ class VenuesTab:
         }
         for table in self.tables.values():
             table.update(first)
-        wrapped: dict[str, Any] = {"css_classes": ["wb-wrap"], "stylesheets": [look["style"]]}
+        wrapped: dict[str, Any] = {"sizing_mode": "stretch_width", "stylesheets": [look["style"]]}
         charts = pn.Row(*[pn.pane.Bokeh(chart, sizing_mode="stretch_width") for chart in self.charts.views],
-                        sizing_mode="stretch_width", **wrapped)  # fmt: skip
+                        css_classes=["wb-wrap", "wb-charts"], **wrapped)  # fmt: skip
         below = pn.Row(
             card("Streams", self.tables["streams"].view),
             card("Alerts about accounts and books", self.tables["alerts"].view),
-            sizing_mode="stretch_width", **wrapped,
+            css_classes=["wb-wrap", "wb-tables"], **wrapped,
         )  # fmt: skip
         self.view = pn.Column(
             self.bands,

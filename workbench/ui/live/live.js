@@ -40,7 +40,9 @@ function fixed(value, digits) {
 const signed = (value, digits = 2) => (value > 0 && fixed(value, digits) !== fixed(0, digits) ? "+" : "") + fixed(value, digits);
 const tone = (value) => (value > 0.004999 ? "up" : value < -0.004999 ? "down" : "");
 const price = (value) => (value === 0 ? "–" : fixed(value, Math.abs(value) < 10 ? 4 : 2));
-const units = (value) => (Number.isInteger(value) ? fixed(value, 0) : String(fixed(value, 6)).replace(/0+$/, ""));
+// down to the smallest lot there is, 1e-8: fewer digits would show a small holding as none
+export const units = (value) => (Number.isInteger(value) ? fixed(value, 0) : fixed(value, 8).replace(/\.?0+$/, ""));
+export const signedUnits = (value) => (value > 0 && units(value) !== "0" ? "+" : "") + units(value);
 const compact = (value) => (Math.abs(value) >= 1e6 ? fixed(value / 1e6, 2) + " M" : fixed(value, 0));
 function micros(value) {
   if (!Number.isFinite(value)) return "–";
@@ -291,9 +293,9 @@ function directWay(address, ticket) {
 }
 
 // ------------------------------------------------------------------------------------------------------ pieces
-const classOf = (column) => [column.num ? "num" : "", column.wide ? "wide" : "", column.several ? "several" : "", column.folds ? "folds" : ""].join(" ").trim();
+const classOf = (column) => ["num", "wide", "roomy", "several", "folds"].filter((word) => column[word]).concat(column.button ? ["act"] : []).join(" ");
 
-/* A table that reuses its rows. columns: {head, get(row), num, wide (left out where it is narrow), tone(row),
+/* A table that reuses its rows. columns: {head, get(row), num, wide (left out where it is narrow), roomy (left out sooner), tone(row),
  * chip(row), title(row), button, several (shown where orders go to several accounts),
  * folds (its words take the lines they need)} */
 class Table {
@@ -801,7 +803,7 @@ class View {
     };
     return {
       positions: new Table([
-        { head: "Symbol", get: (r) => r.symbol }, { head: "Quantity", num: true, get: (r) => signed(r.quantity, Number.isInteger(r.quantity) ? 0 : 4) },
+        { head: "Symbol", get: (r) => r.symbol }, { head: "Quantity", num: true, get: (r) => signedUnits(r.quantity) },
         { wide: true, head: "Average", num: true, get: (r) => price(r.average_px) }, { head: "Last", num: true, get: (r) => price(r.last_px) },
         { head: "Unrealized", num: true, get: (r) => signed(r.unrealized), tone: (r) => tone(r.unrealized) },
         { wide: true, head: "Realized", num: true, get: (r) => signed(r.realized), tone: (r) => tone(r.realized) },
@@ -822,9 +824,9 @@ class View {
         { head: "Strategy", get: (r) => `${r.name} #${r.strategy_id}`, title: (r) => Object.entries(r.parameters).map(([k, v]) => `${k} = ${v}`).join(", ") + (r.provenance ? `\n${r.provenance}` : "") },
         { wide: true, head: "Symbols", get: (r) => r.symbols.slice(0, 3).join(" ") + (r.symbols.length > 3 ? ` +${r.symbols.length - 3}` : ""), title: (r) => r.symbols.join(" ") },
         { head: "State", get: (r) => r.state, chip: (r) => r.state, title: (r) => r.reason },
-        { wide: true, head: "Position", num: true, get: (r) => signed(r.position, Number.isInteger(r.position) ? 0 : 4) },
+        { wide: true, head: "Position", num: true, get: (r) => signedUnits(r.position) },
         { head: "P&L", num: true, hint: "realized and unrealized, less fees", get: (r) => signed(r.realized + r.unrealized - r.fees), tone: (r) => tone(r.realized + r.unrealized - r.fees) },
-        { wide: true, head: "Orders", num: true, get: (r) => fixed(r.orders, 0) }, { wide: true, head: "Fills", num: true, get: (r) => fixed(r.fills, 0) }, { wide: true, head: "Refused", num: true, get: (r) => fixed(r.refusals, 0), tone: (r) => (r.refusals ? "down" : "") },
+        { wide: true, head: "Orders", num: true, get: (r) => fixed(r.orders, 0) }, { wide: true, roomy: true, head: "Fills", num: true, get: (r) => fixed(r.fills, 0) }, { wide: true, head: "Refused", num: true, get: (r) => fixed(r.refusals, 0), tone: (r) => (r.refusals ? "down" : "") },
         { head: "", button: { press: act, look } },
       ], { label: "strategies", empty: "No strategy is placed: desk.run(MyStrategy(), symbols=[...]) starts one.", keep: 400, tall: true }),
       alerts: new Table([
@@ -1165,8 +1167,8 @@ button:focus-visible, input:focus-visible, .scroll:focus-visible, select:focus-v
 .banner code { font: 12px ui-monospace, "DejaVu Sans Mono", monospace; background: var(--bg); border: 1px solid var(--line); border-radius: 5px; padding: 2px 8px; user-select: all; }
 .banner ul { flex-basis: 100%; margin: 4px 0 0; padding-left: 18px; }
 .figures { display: grid; grid-template-columns: 1.5fr 1.3fr repeat(4, 1fr); gap: 1px; margin: 12px 0; background: var(--line); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
-.figure { background: var(--raised); padding: 8px 12px 9px; min-width: 0; display: grid; grid-template-columns: 1fr auto; align-items: baseline; gap: 0 6px; }
-.figure .label { grid-column: 1 / -1; color: var(--muted); font-size: 11.5px; }
+.figure { background: var(--raised); padding: 8px 12px 9px; min-width: 0; display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline; align-content: flex-start; gap: 0 6px; }
+.figure .label { flex-basis: 100%; color: var(--muted); font-size: 11.5px; }
 .figure .value { font-size: 16px; font-weight: 600; white-space: nowrap; }
 .figure[data-figure="equity"] .value, .figure[data-figure="pnl"] .value { font-size: 20px; letter-spacing: -.01em; }
 .figure .note { color: var(--muted); font-size: 11px; white-space: nowrap; }
@@ -1240,6 +1242,7 @@ tr:last-child td { border-bottom: 0; }
 tbody tr:hover td { background: var(--sunk); }
 th.num, td.num { text-align: right; }
 td.folds { white-space: normal; min-width: 180px; }
+td.act { position: sticky; right: 0; background: var(--raised); } /* where the table scrolls its button stays */
 .small { border: 1px solid var(--line); background: var(--bg); color: var(--text); border-radius: 5px; font: inherit; font-size: 11.5px; padding: 1px 9px; cursor: pointer; min-width: 58px; }
 .small:hover:not(:disabled) { border-color: var(--accent); color: var(--accent); }
 .small:disabled { color: var(--muted); cursor: default; opacity: .7; }
@@ -1269,13 +1272,13 @@ td.folds { white-space: normal; min-width: 180px; }
   th, td { padding: 3px 5px; }
 }
 @container (max-width: 719px) { .upper { grid-template-columns: minmax(0, 1fr); } .stagebox { min-height: 0; } .curve { height: 168px; } }
+@container (max-width: 639px) { .figures { grid-template-columns: repeat(2, 1fr); } .roomy { display: none; } }
 @container (max-width: 479px) {
   .inner { padding: 10px; border-radius: 0; border-width: 0; }
   .who { flex-basis: 100%; }
   header .stop { width: 100%; justify-content: center; order: 4; }
   .when { margin-left: 0; justify-content: flex-start; }
   .age { text-align: left; }
-  .figures { grid-template-columns: repeat(2, 1fr); }
   .figure .value, .figure[data-figure="equity"] .value, .figure[data-figure="pnl"] .value { font-size: 14px; }
   .stage { grid-template-columns: 48px minmax(40px, 1fr) 56px 58px 16px; gap: 6px; }
   .stage > :nth-child(5) { display: none; }
