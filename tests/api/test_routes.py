@@ -1,5 +1,6 @@
 """Routes: what they answer, how they refuse, what every answer carries."""
 
+import errno
 import logging
 import math
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.api.conftest import Serve, Served, eventually
 from tests.api.fake_snapshot import account_row
-from workbench.api.server import ServerLimits, free_socket
+from workbench.api.server import ServerLimits, free_socket, on_port
 from workbench.errors import Refused
 from workbench.model.snapshot import AccountHistoryRow, DifferenceRow
 
@@ -301,3 +302,35 @@ def test_a_busy_port_is_one_line() -> None:
     with pytest.raises(Refused, match=rf"cannot listen on 127.0.0.1:{port} .*in use.*another port"):
         free_socket("127.0.0.1", port)
     taken.close()
+
+
+def test_a_free_port_that_somebody_took_meanwhile_is_left_to_him() -> None:
+    tried: list[int] = []
+
+    def late(port: int) -> int:
+        tried.append(port)
+        if len(tried) == 1:
+            raise OSError(errno.EADDRINUSE, "Address already in use")
+        return port
+
+    assert on_port("127.0.0.1", 0, late) == tried[1]
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize(("number", "tries"), [(errno.EADDRINUSE, 20), (errno.EACCES, 1)])
+def test_a_port_that_cannot_be_had_is_one_line(
+    number: int, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def refused(port: int) -> None:
+        tried.append(port)
+        raise OSError(number, "no")
+
+    with pytest.raises(Refused, match=r"cannot listen on 127.0.0.1:\d+ \(no\): give another port"):
+        on_port("127.0.0.1", 0, refused)
+    assert len(tried) == tries
+    monkeypatch.setattr("workbench.api.server.free_socket", lambda host, _: free_socket(host, 0))
+    with pytest.raises(Refused, match="cannot listen"):
+        on_port("127.0.0.1", 8888, refused)
+    assert len(tried) == tries + 1  # a port that was asked for is not exchanged for another

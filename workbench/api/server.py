@@ -5,6 +5,7 @@ stranger like any other. Nothing here decides about trading.
 """
 
 import asyncio
+import errno
 import inspect
 import logging
 import socket
@@ -24,10 +25,11 @@ from workbench.api.stream import Stream
 from workbench.api.tokens import Grant, Tokens, allows
 from workbench.errors import BadInput, Refused, Retryable, Unauthorised, UnknownName, WorkbenchError
 
-__all__ = ["Server", "ServerLimits", "free_socket"]
+__all__ = ["Server", "ServerLimits", "free_socket", "on_port"]
 
 logger = logging.getLogger(__name__)
 _NOBODY = Grant("", "view")
+_PORTS_TRIED = 20
 _BEGAN_NS = web.RequestKey("began_ns", int)
 
 
@@ -65,6 +67,26 @@ def free_socket(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}): give api.port another port, or 0"
         ) from error
     return bound
+
+
+def on_port[T](host: str, port: int, serve: Callable[[int], T]) -> T:
+    """What `serve(port)` answers, for a server that must know its port before it binds it. Port 0 stands for a free
+    one, and for another one when somebody else took that in between.
+
+    Raises:
+        Refused: the port is taken, or the address is not one of this machine's.
+    """
+    tried = 0
+    while True:
+        with free_socket(host, port) as probe:
+            chosen = int(probe.getsockname()[1])
+        tried += 1
+        try:
+            return serve(chosen)
+        except OSError as error:
+            if port or tried == _PORTS_TRIED or error.errno != errno.EADDRINUSE:
+                text = f"cannot listen on {host}:{chosen} ({error.strerror}): give another port, or 0"
+                raise Refused(text) from error
 
 
 class Server:

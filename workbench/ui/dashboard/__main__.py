@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from workbench.errors import NotRunning, Refused, WorkbenchError
+from workbench.errors import NotRunning, WorkbenchError
 
 __all__ = ["DashboardAddress", "main", "serve"]
 
@@ -43,17 +43,12 @@ def serve(name: str, port: int) -> None:
     Raises:
         Refused: the port is taken.
     """
-    from workbench.api.address import desk_folder, remove_address
-    from workbench.api.server import free_socket
-
-    # the exact names that may open WebSockets carry the port, so it must be known first
-    with free_socket(HOST, port) as probe:
-        port = int(probe.getsockname()[1])
-
     import panel as pn
     from bokeh.settings import settings
     from panel.io.server import get_server
 
+    from workbench.api.address import desk_folder, remove_address
+    from workbench.api.server import on_port
     from workbench.config import home_folder
     from workbench.ui.dashboard.door import Door, load_keys
     from workbench.ui.dashboard.page import Page
@@ -63,14 +58,13 @@ def serve(name: str, port: int) -> None:
 
     folder = desk_folder(name, home_folder())
     keys = load_keys(folder)
-    door = Door(name, keys, port)
     calls = DeskCalls(name)
     watch = Watch(calls)
     settings.resources = "server"
     pn.extension("tabulator", notifications=False)
     allowed: set[str] = set()
 
-    def page() -> Any:
+    def page(door: Door) -> Any:
         """One visitor's page: a line at once, the rest when the desk has answered."""
         dark = (pn.state.session_args or {}).get("theme", [b"light"])[0] == b"dark"
         pn.config.raw_css = [body_style(dark)]
@@ -93,9 +87,11 @@ def serve(name: str, port: int) -> None:
         pn.state.onload(fill)
         return place
 
-    try:
+    def listen(port: int) -> tuple[Any, int]:
+        # the exact names that may open WebSockets carry the port, so it must be known first
+        door = Door(name, keys, port)
         server = get_server(
-            {"/": page},
+            {"/": lambda: page(door)},
             port=port,
             address=HOST,
             title=f"{name} · workbench",
@@ -108,10 +104,9 @@ def serve(name: str, port: int) -> None:
             start=False,
             liveness=False,
         )
-    except OSError as error:
-        raise Refused(
-            f"cannot listen on {HOST}:{port} ({error.strerror}): give another --port, or 0"
-        ) from error
+        return server, port
+
+    server, port = on_port(HOST, port, listen)
     _announce(folder, keys.token, port)
     try:
         server.start()
