@@ -1,6 +1,7 @@
 """The relay in a real Jupyter server: who may use it, what passes, and what never leaves the server."""
 
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
+from tornado.netutil import bind_sockets
 
 from tests.ui.processes import RunningDesk, running, until
 from workbench.ui import LIVE_SCRIPT, desk_key
@@ -247,6 +249,17 @@ def test_the_servers_token_is_in_a_private_file_alone(
     assert config.stat().st_mode & 0o777 == 0o600
     assert launch.url.endswith(f"token={token}")
     assert token not in repr(launch) + " ".join(launch.argv) + json.dumps(launch.env)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a bound port is in Jupyter's way")
+def test_its_port_is_kept_until_jupyter_binds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    lab_launch("kept", tmp_path)
+    port = json.loads((tmp_path / "kept" / "lab-config.json").read_text())["ServerApp"]["port"]
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    for listening in bind_sockets(port, "127.0.0.1"):  # as Jupyter does it
+        listening.close()
 
 
 def test_lab_settings_stay_on_loopback(tmp_path: Path) -> None:

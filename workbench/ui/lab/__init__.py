@@ -4,8 +4,10 @@ The extension (`extensions/workbench-live`) is two hand-written files; `config/`
 news pop-up off. The server's token is in a private file of the desk's folder, never on a command line.
 """
 
+import atexit
 import os
 import secrets
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -83,8 +85,7 @@ def lab_launch(
 
     home = home_folder()
     folder = desk_folder(name, home)
-    with free_socket("127.0.0.1", port) as probe:
-        port = int(probe.getsockname()[1])
+    port = _kept_port(free_socket("127.0.0.1", port))
     token = secrets.token_urlsafe(24)
     config = folder / "lab-config.json"
     _write_private(
@@ -94,6 +95,21 @@ def lab_launch(
     path = f"lab/tree/{quote(notebook)}" if notebook else "lab"
     url = f"http://127.0.0.1:{port}/{path}?token={token}"
     return LabLaunch(lab_command(config), lab_environment(home, ready_file), ready_file, url)
+
+
+def _kept_port(bound: socket.socket) -> int:
+    """The port of `bound`, kept for a child that binds it later.
+
+    On Linux a socket that is bound and does not listen keeps its port from everybody who asks for a free one, and from
+    Jupyter it does not: both allow the address to be used again. It is held while this process lives, for a child that
+    is started anew as well. Elsewhere it would be in Jupyter's way, so there the port is only free at this moment.
+    """
+    port = int(bound.getsockname()[1])
+    if sys.platform == "linux":
+        atexit.register(bound.close)
+    else:
+        bound.close()
+    return port
 
 
 def announce(app: Any) -> None:
