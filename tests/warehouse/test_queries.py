@@ -69,6 +69,23 @@ def test_the_time_cap_interrupts(store: Store, sql: str) -> None:
     assert asked(store, "SELECT 1 AS x") == [{"x": 1}]
 
 
+def test_a_stop_that_came_too_early_is_said_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = Query(store.cursor(), "SELECT sum(sin(a.range * b.range)) FROM range(10000000) a, range(10000000) b",
+                  None, row_cap=10, seconds_cap=0.1)  # fmt: skip
+    said: list[None] = []
+
+    def forgotten_once() -> None:  # as DuckDB forgets it while no query of the cursor runs
+        said.append(None)
+        if len(said) > 1:
+            query._cursor.interrupt()
+
+    monkeypatch.setattr(query, "cancel", forgotten_once)
+    with pytest.raises(Refused, match=r"longer than 0.1 s"):
+        query.open()
+    assert len(said) > 1
+    query.close()
+
+
 def test_time_between_chunks_is_not_the_engines(store: Store) -> None:
     query = Query(store.cursor(), "FROM range(200000)", None, row_cap=10**6, seconds_cap=30.0)
     query.open()
@@ -82,12 +99,21 @@ def test_time_between_chunks_is_not_the_engines(store: Store) -> None:
 def test_cancel_from_another_thread(store: Store) -> None:
     query = Query(store.cursor(), "SELECT sum(sin(a.range * b.range)) FROM range(10000000) a, range(10000000) b",
                   None, row_cap=10, seconds_cap=100.0)  # fmt: skip
-    stopper = threading.Timer(0.2, query.cancel)
+    over = threading.Event()
+
+    def stop() -> None:  # again and again: what comes before the query runs stops nothing
+        while not over.wait(0.05):
+            query.cancel()
+
+    stopper = threading.Thread(target=stop)
     stopper.start()
-    with pytest.raises(Busy, match="interrupted"):
-        query.open()  # an aggregate: everything is computed before the first row
+    try:
+        with pytest.raises(Busy, match="interrupted"):
+            query.open()  # an aggregate: everything is computed before the first row
+    finally:
+        over.set()
+        stopper.join()
     query.close()
-    stopper.join()
 
 
 def test_errors_are_one_line_with_the_nearest_table(store: Store) -> None:

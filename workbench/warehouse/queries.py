@@ -27,6 +27,7 @@ __all__ = ["END_KEY", "End", "Query", "translated"]
 
 END_KEY: Final = b"workbench.end"
 _BATCH_ROWS: Final = 65_536
+_STOP_AGAIN_S: Final = 0.05
 _NO_TABLE: Final = re.compile(r"(?:Table|View) with name \"?([^\"\s]+)\"? does not exist")
 
 type Parameters = list[Any] | dict[str, Any] | None
@@ -111,24 +112,32 @@ class Query:
 
 
 class _Watch:
-    """Time inside the engine, against what is left of the cap; its errors become ours."""
+    """Time inside the engine, against what is left of the cap; its errors become ours.
+
+    Once over, the query is told to stop again and again: an interrupt that comes while nothing runs yet is forgotten.
+    """
 
     def __init__(self, query: Query, left_s: float, cap_s: float) -> None:
-        self._query, self._cap_s = query, cap_s
+        self._query, self._left_s, self._cap_s = query, left_s, cap_s
         self._late = False
-        self._timer = threading.Timer(left_s, self._on_late)
-        self._timer.daemon = True
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="query-watch", daemon=True)
 
-    def _on_late(self) -> None:
+    def _look(self) -> None:
+        if self._over.wait(self._left_s):
+            return
         self._late = True
         self._query.cancel()
+        while not self._over.wait(_STOP_AGAIN_S):
+            self._query.cancel()
 
     def __enter__(self) -> None:
         self._begun = time.monotonic()
-        self._timer.start()
+        self._thread.start()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._timer.cancel()
+        self._over.set()
+        self._thread.join()  # no stop of this step may reach the next one
         self._query.spent_s += time.monotonic() - self._begun
         if error is not None and self._late:
             raise _over_time(self._cap_s) from error
