@@ -20,10 +20,10 @@ def test_a_new_file_is_all_it_takes(tmp_path: Path) -> None:
 
 
 def test_files_are_read_afresh(tmp_path: Path) -> None:
-    file = tmp_path / "one.py"
-    file.write_text(TEXT.format("One", 1))
+    written(tmp_path / "one.py", TEXT.format("One", 1))
     before = find_strategies(tmp_path)["One"]
-    file.write_text(TEXT.format("One", 0))
+    assert "return 1" in strategy_source(before).source
+    written(tmp_path / "one.py", TEXT.format("One", 0))  # not even the size differs
     after = find_strategies(tmp_path)["One"]
     assert code_hash(before) != code_hash(after)
     assert "return 0" in strategy_source(after).source

@@ -126,7 +126,7 @@ def _of_file(path: Path) -> dict[str, type[Strategy]]:
     except (OSError, UnicodeDecodeError) as error:
         raise StrategyError(f"strategy file {path.name} cannot be read: {error}") from error
     resolved = str(path.resolve())
-    linecache.checkcache(resolved)
+    linecache.cache.pop(resolved, None)  # by size and time alone an edit of the same moment would not be seen
     module = types.ModuleType(f"strategies_{hashlib.sha256(resolved.encode()).hexdigest()[:8]}.{path.stem}")
     module.__file__ = resolved
     sys.modules[module.__name__] = module
