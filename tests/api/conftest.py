@@ -15,6 +15,9 @@ from workbench.api.server import Server, ServerLimits, free_socket
 
 type Serve = Callable[..., Awaitable["Served"]]
 
+# a quick stream tick, no delay for failed logins, and no time-out that a machine which stalls would meet
+PATIENT = ServerLimits(failed_login_delay_s=0.0, tick_s=0.01, hello_s=60.0, first_request_s=60.0)
+
 
 class Served:
     """A running server over a fake desk, its full token, and a plain HTTP session."""
@@ -88,7 +91,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
             free_socket("127.0.0.1", 0),
             metrics_text=lambda: b"# HELP workbench_up_seconds up\n",
             on_stop=stopped,
-            limits=limits or ServerLimits(failed_login_delay_s=0.0, tick_s=0.01),
+            limits=limits or PATIENT,
             **more,
         )
         await server.start()

@@ -35,7 +35,7 @@ class Engine:
         self.thread.call(self._begin(), 20)
 
     async def _begin(self) -> None:
-        limits = ServerLimits(failed_login_delay_s=0.0)
+        limits = ServerLimits(failed_login_delay_s=0.0, hello_s=60.0, first_request_s=60.0)
         self.server = Server(
             self.desk,
             free_socket("127.0.0.1", 0),
@@ -43,8 +43,7 @@ class Engine:
             on_stop=lambda: None,
             limits=limits,
         )
-        await self.desk.start()
-        await self.server.start()
+        await self.server.start()  # the market stands still between the test's own steps
         token, _ = self.server.tokens.issue("full")
         write_address(
             self.folder, "engine", Address(self.server.url, token, PID, self.desk.epoch, 0, "0.1.0")
@@ -55,7 +54,6 @@ class Engine:
 
         async def end() -> None:
             await self.server.close()
-            await self.desk.stop()
 
         self.thread.call(end(), 20)
         self.thread.close()
@@ -74,6 +72,7 @@ class Engine:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setenv("LOGNAME", "ada")  # who says what, also where the machine has no name for its user
     return tmp_path
 
 
@@ -219,7 +218,7 @@ def test_accounts_at_venues_and_what_differs(engine: Engine, session: Session) -
 
 def test_kill_arm_market_and_check(engine: Engine, session: Session) -> None:
     assert session.kill("end of day").unconfirmed == []
-    assert session.snapshot().session.kill_reason.startswith("end of day (by notebook of ")
+    assert session.snapshot().session.kill_reason == "end of day (by notebook of ada)"
     session.arm()
     session.market.pause()
     assert session.snapshot().session.market == "paused"
@@ -274,13 +273,15 @@ def test_a_session_survives_an_engine_restart(home: Path) -> None:
 
 
 def test_an_engine_that_hangs_is_an_error_in_time(engine: Engine, home: Path) -> None:
-    with Session("fake", home / "fake", timeout_s=0.2) as session:
+    with Session("fake", home / "fake") as session:
         session.snapshot()
         blocked = threading.Event()
-        engine.thread.loop.call_soon_threadsafe(blocked.wait, 20)
+        engine.thread.loop.call_soon_threadsafe(blocked.wait, 60)
+        session._client._timeout_s = 0.2
         with pytest.raises(Unreachable, match=r"within 0\.2 s"):
             session.snapshot()
         blocked.set()
+        session._client._timeout_s = 10.0
         assert session.snapshot().session.name == "fake"
 
 
