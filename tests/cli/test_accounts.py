@@ -27,7 +27,7 @@ def test_a_recorded_market_has_none(cli: Cli, engine: Engine) -> None:
 
 def test_healthy_accounts_are_a_table(cli: Cli, engine: Engine) -> None:
     engine.desk.accounts = [account_row("paper"), account_row("other", books_ns=0)]
-    engine.desk.changed()
+    engine.on_loop(engine.desk.changed)
     code, out, _ = cli("accounts", "--name", "fake", "--json")
     told = json.loads(out)
     assert code == 0
@@ -44,7 +44,7 @@ def test_what_is_not_well_is_said_and_is_status_1(cli: Cli, engine: Engine) -> N
     engine.desk.accounts = [account_row("paper", state="down", reason="no answer")]
     engine.desk.frozen = {"SPY": "edited by hand"}
     engine.desk.differences = [DifferenceRow("SPY", 0.0, 3.0, 1)]
-    engine.desk.changed()
+    engine.on_loop(engine.desk.changed)
     code, out, _ = cli("accounts", "--name", "fake")
     assert code == 1
     assert "○ paper: alpaca paper, down (no answer)" in out

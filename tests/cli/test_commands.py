@@ -252,7 +252,12 @@ def test_benchmarks_are_listed(cli: Cli) -> None:
     assert {"order-path", "strategies"} <= answered(cli("bench", "--json")).keys()
 
 
-def test_a_desk_is_told_to_do_things(cli: Cli, desk: Session, tmp_path: Path) -> None:
+def test_a_desk_is_told_to_do_things(
+    cli: Cli, desk: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "workbench.api.session.note", lambda text: None
+    )  # said where it takes more than a second
     file = tmp_path / "patient.py"
     file.write_text(PATIENT)
     on = ("--name", "cli", "--json")
@@ -269,7 +274,7 @@ def test_a_desk_is_told_to_do_things(cli: Cli, desk: Session, tmp_path: Path) ->
     answered(cli("resume", str(number), *on))
     before = desk.snapshot().session.progress
     desk.market.play()
-    desk.wait(until=lambda shot: shot.session.progress > before + 0.1)
+    desk.wait(until=lambda shot: shot.session.progress > before + 0.02)
     desk.market.pause()
     orders = answered(cli("orders", "--limit", "3", *on))
     assert len(orders) == 3

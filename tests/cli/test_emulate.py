@@ -15,7 +15,7 @@ COMMAND = (sys.executable, "-m", "workbench.cli", "emulate")
 async def run(*arguments: str) -> tuple[int, str, str]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=pipe, stderr=pipe)
-    out, err = await asyncio.wait_for(process.communicate(), 30)
+    out, err = await asyncio.wait_for(process.communicate(), 100)
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
 
@@ -28,7 +28,7 @@ async def test_one_line_of_json_then_it_serves_until_sigterm(tmp_path: Path) -> 
     process = await asyncio.create_subprocess_exec(*COMMAND, "alpaca", *options, stdout=pipe, stderr=pipe)
     try:
         assert process.stdout is not None
-        facts = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        facts = json.loads(await asyncio.wait_for(process.stdout.readline(), 100))
         assert {"key", "secret", "account", "symbols", "rest", "ws", "ws_root"} <= set(facts)
         assert facts["symbols"] == ["AAPL", "SPY", "BTC/USD"]
         headers = {"APCA-API-KEY-ID": facts["key"], "APCA-API-SECRET-KEY": facts["secret"]}
@@ -39,7 +39,7 @@ async def test_one_line_of_json_then_it_serves_until_sigterm(tmp_path: Path) -> 
                 assert answer.status == 503
             async with session.ws_connect(facts["ws"]):
                 process.send_signal(signal.SIGTERM)
-                rest, _ = await asyncio.wait_for(process.communicate(), 10)
+                rest, _ = await asyncio.wait_for(process.communicate(), 100)
         assert (process.returncode, rest) == (0, b"")
     finally:
         if process.returncode is None:
