@@ -7,6 +7,7 @@ a desk that is up already, for instance the real engine of the quickstart.
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,26 @@ def dashboard(desk: RunningDesk, tmp_path: Path) -> Iterator[str]:
 
 CELLS = {
     "live": "from workbench.ui.widget import LiveView\nLiveView({name!r})",
-    "sleep": "import time\ntime.sleep(20)",
+    # until a file says so, or at last by itself, so that no kernel is left behind
+    "sleep": "import pathlib, time\nfor _ in range(5_000):\n    if pathlib.Path('go-on').exists(): break\n"
+    "    time.sleep(0.05)",
     "die": "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
 }
 
 
 @pytest.fixture
-def lab(desk: RunningDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def jupyter_folders(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Environment of a Jupyter of its own. Its runtime folder has a short path, so that kernels talk over files in it:
+    TCP ports that are looked for now and bound later may be somebody else's by then."""
+    with tempfile.TemporaryDirectory(prefix="wb-") as runtime:
+        names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+        yield {"JUPYTER_RUNTIME_DIR": runtime} | {name: str(tmp_path / name.lower()) for name in names}
+
+
+@pytest.fixture
+def lab(
+    desk: RunningDesk, tmp_path: Path, jupyter_folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """The link to a running JupyterLab whose only notebook shows the desk, blocks, and kills its kernel."""
     root = tmp_path / "notebooks"
     root.mkdir()
@@ -80,12 +94,13 @@ def lab(desk: RunningDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
     (root / "desk.ipynb").write_text(json.dumps(notebook))
     monkeypatch.setenv("WORKBENCH_HOME", str(desk.home))
-    for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    for name, folder in jupyter_folders.items():
+        monkeypatch.setenv(name, folder)
     launch = lab_launch(desk.name, root, notebook="desk.ipynb")
     launch.ready_file.unlink(missing_ok=True)
     with running(launch.argv, tmp_path / "lab.log", launch.ready_file.exists, launch.env, root):
         yield launch.url
+        (root / "go-on").touch()  # a kernel that still blocks could not be ended
 
 
 @pytest.fixture(scope="session")

@@ -59,7 +59,7 @@ def run_cell(page: Page, place: int) -> None:
 
 
 def test_the_view_and_stop_do_not_need_the_kernel(
-    lab: str, page: Page, calls: DeskCalls, shot: Callable[[str], None]
+    lab: str, page: Page, calls: DeskCalls, shot: Callable[[str], None], tmp_path: Path
 ) -> None:
     open_lab(page, lab)
     page.locator(PANEL).wait_for()  # no cell ran
@@ -73,7 +73,7 @@ def test_the_view_and_stop_do_not_need_the_kernel(
     assert page.evaluate(links) == 1  # the cell and the panel share one connection
     shot("lab-live")
 
-    run_cell(page, 1)  # sleeps for 20 s
+    run_cell(page, 1)  # blocks until the file is there
     page.locator("#jp-main-statusbar", has_text="| Busy").wait_for()
     moves(page.locator(CELL))
     moves(page.locator(PANEL))
@@ -86,6 +86,7 @@ def test_the_view_and_stop_do_not_need_the_kernel(
     page.locator(
         "#jp-main-statusbar", has_text="| Busy"
     ).wait_for()  # the cell still blocks: none of it waited
+    (tmp_path / "notebooks" / "go-on").touch()
     page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
 
     run_cell(page, 2)  # kills its kernel
@@ -103,7 +104,7 @@ def test_the_view_and_stop_do_not_need_the_kernel(
     expect(pill).to_be_hidden()  # the views' own STOP is back in reach
 
 
-def test_a_reload_under_a_busy_kernel_brings_the_panel_back(lab: str, page: Page) -> None:
+def test_a_reload_under_a_busy_kernel_brings_the_panel_back(lab: str, page: Page, tmp_path: Path) -> None:
     open_lab(page, lab)
     kernel_ready(page)
     run_cell(page, 1)
@@ -111,6 +112,8 @@ def test_a_reload_under_a_busy_kernel_brings_the_panel_back(lab: str, page: Page
     page.reload()
     page.locator(PANEL).wait_for()
     moves(page.locator(PANEL))
+    (tmp_path / "notebooks" / "go-on").touch()
+    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
 
 
 def test_the_saved_notebook_holds_no_secret_and_a_picture(

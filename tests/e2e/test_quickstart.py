@@ -23,13 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def demo(
+    tmp_path: Path, jupyter_folders: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, Any]]:
     """The running demo's links; ended by SIGTERM, as Ctrl-C ends it, and it must end well."""
     home, notebooks = tmp_path / "home", tmp_path / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks)
     monkeypatch.setenv("WORKBENCH_HOME", str(home))
-    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    private = {name: str(tmp_path / name.lower()) for name in names}
     argv = [sys.executable, "-m", "workbench.cli", "demo", "--json", "--no-browser"]
     with (tmp_path / "demo.log").open("w") as log:
         process = subprocess.Popen(
@@ -37,7 +37,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, **private},
+            env={**os.environ, **jupyter_folders},
             cwd=tmp_path,
         )
         assert process.stdout is not None
@@ -62,7 +62,8 @@ def test_the_quickstart_in_a_browser(demo: dict[str, Any], page: Page) -> None:
     begun(page.locator(".jp-Notebook .jp-CodeCell").first, run_all)
     figure = page.locator("#workbench-live-panel [data-wb=equity]")
     with attach("demo") as desk:
-        until(lambda: len(desk.snapshot().fills) >= 2, "two fills")
+        until(lambda: len(desk.snapshot().fills) >= 6, "six fills, which the notebook waits for", 180)
+        desk.market.speed(120)  # so that the market is not over before everything below was looked at
         moves(figure)
 
         board = page.context.new_page()

@@ -13,7 +13,7 @@ import msgspec
 from workbench.api.address import Address
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 100.0
 
 
 class RunningDesk:
