@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from tests.ui.processes import RunningDesk, until
 from workbench.api.session import Session
@@ -16,14 +18,16 @@ from workbench.ui.display import live_here
 
 
 @pytest.fixture
-def shell(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+def shell(desk: RunningDesk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
+    """An IPython of its own: no profile and no history of the person who runs the tests, or of another test run."""
     import workbench
 
     monkeypatch.setenv("WORKBENCH_HOME", str(desk.home))
     monkeypatch.delenv("JPY_PARENT_PID", raising=False)
     monkeypatch.delenv("VSCODE_PID", raising=False)
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     workbench.load_ipython_extension(made)
     yield made
     made.user_ns.clear()

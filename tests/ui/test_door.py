@@ -1,6 +1,7 @@
 """The dashboard's door, on the real server: the link once, then the cookie; nothing without; exact names only."""
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -90,10 +91,18 @@ async def test_the_link_gives_a_signed_strict_cookie_and_no_token_in_the_next_ad
 
 async def test_a_forged_cookie_does_not_open(http: aiohttp.ClientSession, dashboard: Dashboard) -> None:
     name, value = (await cookie_from(http, dashboard)).split(";")[0].split("=", 1)
-    for forged in ("visitor", value[:-3] + "abc", value.replace("2|", "1|"), ""):
-        headers = {"Cookie": f"{name}={forged}"}
+    good = value.strip('"')
+    signed_otherwise = good[:-1] + ("0" if good[-1] != "0" else "1")
+    for given, status in (
+        (good, 200),
+        ("visitor", 302),
+        (signed_otherwise, 302),
+        (good.replace("2|", "1|"), 302),
+        ("", 302),
+    ):
+        headers = {"Cookie": f'{name}="{given}"'}
         async with http.get(dashboard.url, headers=headers, allow_redirects=False) as answer:
-            assert answer.status == 302
+            assert answer.status == status, given
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:80", ""])
@@ -151,7 +160,8 @@ def test_a_taken_port_is_one_line(dashboard: Dashboard, desk: RunningDesk) -> No
 
     port = dashboard.host.split(":")[1]
     argv = [sys.executable, "-m", "workbench.ui.dashboard", "--name", "other", "--port", port]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    env = {**os.environ, "WORKBENCH_HOME": str(desk.home)}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=100, env=env)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert port in done.stderr
