@@ -25,6 +25,8 @@ def recorded(desk: Desk) -> RecordedMarket:
 async def open_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[OpenDesk]:
     """Start a desk on a day of the sample whose market waits: `desk = await open_desk(limits={...})`."""
     monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+    monkeypatch.setattr("workbench.orchestrator.desk.SNAPSHOT_NS", 0)  # what is looked at is how it is now
+    monkeypatch.setattr("workbench.orchestrator.operations.CONFIRM_S", 60.0)  # a disk may be slow to sync
     running: list[Desk] = []
 
     async def start(name: str = "desk", *, play: bool | None = False, **overrides: Any) -> Desk:

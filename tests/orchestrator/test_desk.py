@@ -282,14 +282,14 @@ async def test_kill_blocks_cancels_and_lasts_until_armed(desk: Desk) -> None:
 
 
 async def test_what_the_venue_does_not_confirm_is_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.orchestrator.operations.CONFIRM_S", 0.05)
     await play_to(desk, 0.1)
     number = await placed(desk, "SPY", "buy", 1, "limit", limit_px=350.0, tif="gtc")
     await eventually(lambda: desk.order(number).state == "working")
-    monkeypatch.setattr(desk.broker, "cancel", lambda _: None)  # the cancel is lost on its way
-    report = await desk.kill("enough", "me")
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.orchestrator.operations.CONFIRM_S", 0.05)
+        patch.setattr(desk.broker, "cancel", lambda _: None)  # the cancel is lost on its way
+        report = await desk.kill("enough", "me")
     assert [(row.order_id, row.state) for row in report.unconfirmed] == [(number, "cancelling")]
-    monkeypatch.undo()
     assert (await desk.kill("again", "me")).unconfirmed == []  # a second kill sweeps again
 
 
@@ -322,8 +322,15 @@ async def test_rows_add_up(desk: Desk) -> None:
     assert all(checked.values())
 
 
-async def test_a_snapshot_is_kept_for_a_moment(desk: Desk) -> None:
+async def test_a_snapshot_is_kept_for_a_moment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.orchestrator.desk.SNAPSHOT_NS", 3_600 * 10**9)
+    kept = desk.snapshot()
+    assert desk.snapshot() is kept
+    await desk.arm("me")  # whoever asked for something sees what came of it
+    assert desk.snapshot() is not kept
     assert desk.snapshot() is desk.snapshot()
+    monkeypatch.setattr("workbench.orchestrator.desk.SNAPSHOT_NS", 0)
+    assert desk.snapshot() is not desk.snapshot()
 
 
 async def test_a_market_that_fails_is_told_and_the_desk_goes_on(

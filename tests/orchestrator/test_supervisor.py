@@ -41,7 +41,7 @@ while True: time.sleep(0.05)
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - the condition is a process's state
             await asyncio.sleep(0.005)
 
@@ -79,6 +79,9 @@ class Rig:
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     monkeypatch.setattr(room, "RESTART_S", 0.01)
     monkeypatch.setattr(room, "RESTART_LONGEST_S", 0.02)
+    # what a slow machine needs longer for is no other outcome
+    monkeypatch.setattr(room, "RESTART_WINDOW_S", 3_600.0)
+    monkeypatch.setattr(room, "STOP_S", 60.0)
     made = Rig(tmp_path)
     yield made
     for supervisor in made.supervisors:
@@ -95,7 +98,7 @@ def alive(pid: int) -> bool:
 
 async def test_they_start_in_order_and_stop_in_reverse(rig: Rig) -> None:
     supervisor = rig(first=STAYS, second=STAYS)
-    await supervisor.start(30)
+    await supervisor.start(100)
     assert [c.state for c in supervisor.children] == ["running", "running"]
     assert all(c.ready_s > 0 for c in supervisor.children)
     pids = [c.pid for c in supervisor.children]
@@ -108,16 +111,16 @@ async def test_they_start_in_order_and_stop_in_reverse(rig: Rig) -> None:
 
 async def test_a_killed_child_comes_back_and_the_others_stay(rig: Rig) -> None:
     supervisor = rig(first=STAYS, second=STAYS)
-    await supervisor.start(30)
+    await supervisor.start(100)
     first, second = supervisor.children
     pids = first.pid, second.pid
     os.kill(first.pid, signal.SIGKILL)
-    await eventually(lambda: rig.noted().count("first started") == 2)
+    await eventually(lambda: rig.of("first").count("running") == 2)
+    assert rig.noted().count("first started") == 2
     assert (first.restarts, second.restarts) == (1, 0)
     assert first.pid != pids[0]
     assert second.pid == pids[1]
     assert "died (SIGKILL), restarting" in rig.of("first")
-    await eventually(lambda: first.state == "running")
     await supervisor.stop()
     assert rig.noted()[-2:] == ["second stopped", "first stopped"]
 
@@ -125,7 +128,7 @@ async def test_a_killed_child_comes_back_and_the_others_stay(rig: Rig) -> None:
 async def test_a_refusal_stops_the_rest_and_tells_the_last_line(rig: Rig) -> None:
     supervisor = rig(first=STAYS, second=REFUSES, third=STAYS)
     with pytest.raises(Refused, match=r"second ended: port 80 is busy: take another \(log: .*second\.out\)"):
-        await supervisor.start(30)
+        await supervisor.start(100)
     assert rig.noted() == ["first started", "first stopped"]
     assert rig.of("third") == []
     assert supervisor.children[1].restarts == 0  # asking again would get the same answer
@@ -136,7 +139,7 @@ async def test_an_old_log_is_not_told_as_the_reason(rig: Rig) -> None:
     supervisor = rig(first="raise SystemExit(1)")
     supervisor.children[0].log.write_text("all was well yesterday\n")
     with pytest.raises(Refused, match="first ended: it said nothing"):
-        await supervisor.start(30)
+        await supervisor.start(100)
 
 
 async def test_one_that_is_never_ready_is_refused(rig: Rig) -> None:
@@ -148,7 +151,7 @@ async def test_one_that_is_never_ready_is_refused(rig: Rig) -> None:
 
 async def test_an_orderly_exit_is_no_death(rig: Rig) -> None:
     supervisor = rig(first=LEAVES, second=STAYS)
-    await supervisor.start(30)
+    await supervisor.start(100)
     (rig.folder / "leave").touch()
     await eventually(lambda: supervisor.children[0].state == "stopped")
     assert supervisor.children[0].restarts == 0
@@ -157,7 +160,7 @@ async def test_an_orderly_exit_is_no_death(rig: Rig) -> None:
 
 async def test_one_that_dies_again_and_again_is_given_up(rig: Rig) -> None:
     supervisor = rig(second=STAYS, first=CRASHES)
-    await supervisor.start(30)
+    await supervisor.start(100)
     crashing = supervisor.children[1]
     (rig.folder / "leave").touch()
     await eventually(lambda: crashing.state == "failed")
@@ -171,7 +174,7 @@ async def test_one_that_dies_again_and_again_is_given_up(rig: Rig) -> None:
 async def test_a_deaf_child_is_killed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "STOP_S", 0.1)
     supervisor = rig(first=DEAF)
-    await supervisor.start(30)
+    await supervisor.start(100)
     pid = supervisor.children[0].pid
     await supervisor.stop()
     assert not alive(pid)
