@@ -145,7 +145,7 @@ async def test_a_real_prometheus_scrapes_it(promtool: str, make_snapshot: Make, 
         assert found == "2"
     finally:
         server.terminate()
-        await asyncio.wait_for(server.wait(), 20)
+        await asyncio.wait_for(server.wait(), 60)
         log.close()
         await runner.cleanup()
 
@@ -155,7 +155,7 @@ async def _listening(log: Path, server: Process) -> int:
     deadline = time.monotonic() + 60
     while not (
         said := re.search(
-            r'"Listening on" address=127\.0\.0\.1:(\d+)', await asyncio.to_thread(log.read_text)
+            r'"Listening on" address=127\.0\.0\.1:(\d+)\s', await asyncio.to_thread(log.read_text)
         )
     ):
         assert server.returncode is None, "prometheus ended early"
