@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import nbformat
-import papermill
 import pytest
+
+from workbench.research.notebooks import execute
 
 SOURCE = """
 import sys
@@ -67,9 +68,7 @@ def test_nothing_is_told_where_nobody_watches(program: str) -> None:
 def test_a_notebook_shows_it_and_keeps_nothing(program: str, tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(program)])  # type: ignore[no-untyped-call]
     nbformat.write(notebook, tmp_path / "in.ipynb")  # type: ignore[no-untyped-call]
-    papermill.execute_notebook(
-        tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False, kernel_name="python3"
-    )
+    execute(tmp_path / "in.ipynb", tmp_path / "out.ipynb", {}, progress=False)
     [cell] = nbformat.read(tmp_path / "out.ipynb", 4).cells  # type: ignore[no-untyped-call]
     told = [output for output in cell.outputs if output.output_type == "display_data"]
     assert len(told) == 1
