@@ -71,7 +71,7 @@ def fake_desk(home: Path, name: str = "default", strategies: int = 3) -> Iterato
     """The in-memory desk with moving numbers, served by the real API server in a process of its own."""
     folder = home / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", "tests.api.fake_desk", "--home", str(home), "--name", name]
+    argv = [sys.executable, "-m", "tests.api.fake_server", "--home", str(home), "--name", name]
     argv += ["--port", "0", "--strategies", str(strategies)]
     with running(argv, home / f"{name}.log", (folder / "engine.json").exists) as process:
         yield RunningDesk(name, home, process)
