@@ -195,3 +195,10 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
+
+
+@pytest.fixture
+def desk(bench: Bench) -> Bench:
+    """A desk that has seen a price of 100."""
+    bench.bar(100.0)
+    return bench
