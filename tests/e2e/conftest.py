@@ -103,9 +103,9 @@ def lab(
         (root / "go-on").touch()  # a kernel that still blocks could not be ended
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One browser for all tests."""
+    """One browser for a file's tests. Its loop runs until it is stopped: no asynchronous test could run meanwhile."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
         yield started
