@@ -278,3 +278,50 @@ def test_unknown_limits_name_the_nearest() -> None:
         Limits().changed([("max_order_quantity", 5)])
     with pytest.raises(BadValue, match="1 or more"):
         Limits().changed([("breaches_to_halt", 0)])
+
+
+def stop_limit(side: int, stop: float, limit: float) -> tuple[int, float, float]:
+    return side, stop, limit
+
+
+@pytest.mark.parametrize(
+    ("resting", "new", "passes"),
+    [
+        # a purchase above a protective stop has filled before the stop is met
+        (stop_limit(-1, 98, 97.5), (1, 0, 99), True),
+        (stop_limit(-1, 98, 97.5), (1, 0, 98), True),
+        (stop_limit(-1, 98, 97.5), (1, 0, 97.9), False),  # the stop would sell into it
+        (stop_limit(-1, 98, 97.5), (1, 0, 97.4), True),
+        ((1, 0, 99), stop_limit(-1, 98, 97.5), True),
+        ((1, 0, 97.9), stop_limit(-1, 98, 97.5), False),
+        # two stops around the price, either first
+        (stop_limit(1, 102, 103), stop_limit(-1, 97, 95), True),
+        (stop_limit(-1, 97, 95), stop_limit(1, 102, 103), True),
+        # a buy that will rest far below its stop is met by the sale that waits there
+        (stop_limit(1, 102, 100.5), stop_limit(-1, 97, 95), True),
+        (stop_limit(1, 102, 96), stop_limit(-1, 97, 95), False),
+        # the price is at or past the stop: it may be in the book by now
+        (stop_limit(-1, 100, 99), (1, 0, 100), False),
+        (stop_limit(1, 100, 101), (-1, 0, 100), False),
+        (stop_limit(1, 103, 104), (-1, 0, 102), True),
+        (stop_limit(1, 103, 104), (-1, 0, 103.5), False),
+    ],
+)
+def test_a_stop_limit_order_meets_ours_only_where_both_can_rest(
+    desk: Bench, resting: tuple[int, float, float], new: tuple[int, float, float], passes: bool
+) -> None:
+    for side, stop, limit in (resting, new):
+        send = desk.buy if side > 0 else desk.sell
+        kind = STOP_LIMIT if stop else LIMIT
+        send(1, kind=kind, limit_px_e8=to_e8(limit), stop_px_e8=to_e8(stop))
+    assert [refusal.code for refusal in desk.refusals()] == ([] if passes else ["SELF_CROSS"])
+
+
+def test_a_stop_limit_order_that_has_filled_in_part_is_in_the_book(desk: Bench) -> None:
+    desk.sell(2, kind=STOP_LIMIT, limit_px_e8=to_e8(97.5), stop_px_e8=to_e8(98))
+    number = desk.last_order.order_id
+    desk.buy(1, kind=LIMIT, limit_px_e8=to_e8(99))
+    assert not desk.refusals()
+    desk.do(Filled(desk.ts_ns, number, "part", to_e8(97.9), to_e8(1)))
+    desk.buy(2, kind=LIMIT, limit_px_e8=to_e8(99))
+    assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"]

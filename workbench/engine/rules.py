@@ -17,7 +17,9 @@ from workbench.model.orders import BUY, MARKET, SELL, STOP_LIMIT, TRAILING
 from workbench.model.scale import SCALE, from_e8
 
 if TYPE_CHECKING:
+    from workbench.engine.exposure import Line
     from workbench.engine.risk import Risk
+    from workbench.model.orders import Order
 
 __all__ = ["first_no", "first_no_to_amend", "plainly_fine"]
 
@@ -196,8 +198,44 @@ def self_cross(intent: Intent, risk: "Risk") -> Verdict | None:
         meets = bool(own) and limit_px <= own
     if not meets:
         return None
+    own = _met(intent, line, risk.orders.active)
+    if not own:
+        return None
     text = f"limit {from_e8(limit_px):g} would trade with our own resting order at {from_e8(own):g}"
     return "SELF_CROSS", text, (("limit", from_e8(limit_px)), ("own", from_e8(own)))
+
+
+def _met(intent: Intent, line: "Line", active: "dict[int, Order]") -> int:
+    """The nearest of our own limits that a limit order would trade with, or 0.
+
+    A stop-limit order stands in no book before its stop is met, and what stands at its stop or nearer to the market has
+    filled by then: a purchase above a protective stop, or two stops around the price, never meet.
+    """
+    side, limit_px = intent.side, intent.limit_px_e8
+    mine = _waits_at(side, intent.kind, limit_px, intent.stop_px_e8, line.mark_e8)
+    met = 0
+    for number, px in (line.asks if side == BUY else line.bids).items():
+        if side * (limit_px - px) < 0:
+            continue
+        order = active[number]
+        stop_px = 0 if order.filled_e8 else order.stop_px_e8
+        theirs = _waits_at(-side, order.kind, px, stop_px, line.mark_e8)
+        apart = not mine or side * (px - mine) <= 0
+        if theirs:
+            apart = apart and side * (limit_px - theirs) >= 0
+        if (mine or theirs) and apart:
+            continue
+        met = px if not met or side * (px - met) < 0 else met
+    return met
+
+
+def _waits_at(side: int, kind: int, limit_px_e8: int, stop_px_e8: int, mark_e8: int) -> int:
+    """The stop that a stop-limit order surely still waits for, or 0: the last price is short of both its prices."""
+    if kind != STOP_LIMIT or not stop_px_e8 or not mark_e8:
+        return 0
+    if side == BUY:
+        return stop_px_e8 if mark_e8 < min(stop_px_e8, limit_px_e8) else 0
+    return stop_px_e8 if mark_e8 > max(stop_px_e8, limit_px_e8) else 0
 
 
 def daily_loss(intent: Intent, risk: "Risk") -> Verdict | None:
