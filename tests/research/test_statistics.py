@@ -10,6 +10,7 @@ import pytest
 from tests.research.same import market
 from tests.research.test_backtest import CROSS, HOLD, recording, strategy, walk
 from workbench.config import SimSettings
+from workbench.errors import BadValue
 from workbench.feeds import Recording, Session, Sessions, synthetic
 from workbench.kernels import returns as of
 from workbench.model import Instrument
@@ -116,6 +117,15 @@ def test_risk_free_rate_and_year_can_be_chosen(busy: Result) -> None:
     assert other["sharpe"] == pytest.approx(expected)
     assert other["volatility"] == pytest.approx(of.volatility(returns, 365))
     assert busy.stats["sharpe"] != other["sharpe"]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"periods": 0}, {"periods": -252}, {"periods": math.nan}, {"risk_free": math.inf}]
+)
+def test_a_year_that_cannot_be_is_refused(busy: Result, asked: dict[str, float]) -> None:
+    [(field, value)] = asked.items()
+    with pytest.raises(BadValue, match=rf"^{field} = {value}: give "):
+        busy.statistics(**asked)
 
 
 def test_the_benchmark_is_holding_everything_in_equal_parts() -> None:

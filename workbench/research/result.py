@@ -1,5 +1,6 @@
 """What a backtest found: orders, fills, round trips, equity and the figures made of them, each when it is asked for."""
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from workbench.errors import BadValue
 from workbench.kernels.returns import drawdown
 from workbench.model.orders import SIDE_NAMES, STATE_NAMES, TIF_NAMES, TYPE_NAMES
 from workbench.research.run import Run
@@ -252,7 +254,15 @@ class Result:
         return self.statistics()
 
     def statistics(self, *, risk_free: float = 0.0, periods: float | None = None) -> dict[str, float]:
-        """The figures with another risk-free rate (a year's) or another number of sessions a year."""
+        """The figures with another risk-free rate (a year's) or another number of sessions a year.
+
+        Raises:
+            BadValue: the rate is not finite, or the number not finite and above 0.
+        """
+        if not math.isfinite(risk_free):
+            raise BadValue("risk_free", risk_free, "give a year's rate, like 0.04")
+        if periods is not None and not 0.0 < periods < math.inf:
+            raise BadValue("periods", periods, "give how many sessions a year has, like 252")
         return statistics(self.run, self.round_trips, self._exposure, risk_free=risk_free, periods=periods)
 
     # -- pictures --------------------------------------------------------------------------------------------------
