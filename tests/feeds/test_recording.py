@@ -132,6 +132,17 @@ def test_select_refuses_what_is_not_there() -> None:
         day.select(end_ns=5)
 
 
+def test_a_symbol_without_a_row_in_the_span_is_named() -> None:
+    listed_late = bars(("A", "LATE"), [(1, 0, 10.0), (2, 0, 11.0), (3, 0, 12.0), (3, 1, 5.0), (4, 1, 6.0)])
+    market = Recording.merged("two", listed_late)
+    told = (
+        r"symbols = 'LATE': data 'two' has no row of it from 1970-01-01 00:01:00 to 1970-01-01 00:02:00 UTC"
+    )
+    with pytest.raises(BadValue, match=told):
+        market.select(["LATE"], end_ns=2 * MINUTE)
+    assert len(market.select(["LATE"], end_ns=3 * MINUTE)) == 1
+
+
 def test_no_rows_are_no_recording() -> None:
     with pytest.raises(BadInput, match="data 'empty' has no rows"):
         Recording.merged("empty", bars(("A",), [(1, 0, 1.0)]).take(np.array([], np.intp)))

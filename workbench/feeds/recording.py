@@ -235,7 +235,7 @@ class Recording:
         """The rows of some symbols (numbered in the order given) with start_ns <= ts_ns <= end_ns.
 
         Raises:
-            UnknownName: a symbol that is not here. BadValue: the span holds no row.
+            UnknownName: a symbol that is not here. BadValue: the span holds no row, or none of these symbols.
         """
         chosen = list(dict.fromkeys(self.symbols if symbols is None else symbols))
         for symbol in chosen:
@@ -257,6 +257,9 @@ class Recording:
         renumbered[[self.symbols.index(symbol) for symbol in chosen]] = np.arange(len(chosen), dtype=np.int32)
         iid = renumbered[self.iid[low:high]]
         rows = np.flatnonzero(iid >= 0)
+        if not len(rows):
+            span = f"from {_utc(int(self.ts_ns[low]))} to {_utc(int(self.ts_ns[high - 1]))} UTC"
+            raise BadValue("symbols", ", ".join(chosen), f"data '{self.name}' has no row of it {span}")
         iid, ts = iid[rows], self.ts_ns[low:high][rows]
         kind, values = self.kind[low:high][rows], self.values[low:high][rows]
         sort = in_order(ts, iid, kind)
