@@ -14,7 +14,7 @@ from workbench.testbed import emulated
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path(__file__).resolve().parent
-LONGEST_S = 90
+LONGEST_S = 110
 
 
 def find_clients() -> list[tuple[str, str]]:

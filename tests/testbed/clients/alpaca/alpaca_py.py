@@ -56,7 +56,7 @@ def main() -> None:
     keys = (facts["key"], facts["secret"])
     client: Any = TradingClient(*keys, url_override=facts["rest"])
     _account(session, client)
-    events, stream = _trade_stream(session, facts, keys)
+    events, stream = _trade_stream(session, client, facts, keys)
     _orders(session, client, events)
     _complex_orders(session, client)
     _crypto(session, client)
@@ -79,7 +79,7 @@ def _account(session: Session, client: Any) -> None:
         clock: Any = client.get_clock()
         expect(clock.is_open, "the market is closed")
         expect(clock.next_open > clock.timestamp and clock.next_close > clock.timestamp, f"clock {clock}")
-        expect(abs(clock.timestamp - datetime.now(UTC)) < timedelta(seconds=5), "the clock is off")
+        expect(abs(clock.timestamp - datetime.now(UTC)) < timedelta(minutes=1), "the clock is off")
     with session.step("calendar"):
         days: Any = client.get_calendar(GetCalendarRequest(start=date(2026, 11, 23), end=date(2026, 11, 27)))
         expect([str(day.date) for day in days][:2] == ["2026-11-23", "2026-11-24"], f"calendar {days}")
@@ -100,7 +100,7 @@ def _account(session: Session, client: Any) -> None:
 
 
 def _trade_stream(
-    session: Session, facts: dict[str, Any], keys: tuple[str, str]
+    session: Session, client: Any, facts: dict[str, Any], keys: tuple[str, str]
 ) -> tuple[list[Any], TradingStream]:
     events: list[Any] = []
     stream = TradingStream(*keys, url_override=facts["ws"])
@@ -112,7 +112,7 @@ def _trade_stream(
     threading.Thread(target=stream.run, daemon=True).start()
     with session.step("trade stream opens"):
         until(lambda: stream._running, "the trade stream")
-        time.sleep(0.2)  # its own `listen` has no answer it would wait for
+        until(lambda: _told_of_an_order(client, events), "an event")  # its `listen` has no answer to wait for
     return events, stream
 
 
@@ -385,7 +385,7 @@ def _data_streams(session: Session, facts: dict[str, Any], keys: tuple[str, str]
         for kind, symbol in (("Trade", "AAPL"), ("Quote", "AAPL"), ("Quote", "SPY")):
             until(partial(have, kind, symbol), f"{kind} of {symbol}")
         quote = next(item for item in seen if type(item).__name__ == "Quote")
-        expect(abs(quote.timestamp - datetime.now(UTC)) < timedelta(seconds=30), f"stamp {quote.timestamp}")
+        expect(abs(quote.timestamp - datetime.now(UTC)) < timedelta(minutes=1), f"stamp {quote.timestamp}")
     with session.step("crypto stream: quotes and books"):
         until(lambda: have("Quote", "BTC/USD") and have("Orderbook", "BTC/USD"), "quote and book")
     with session.step("unsubscribe"):
@@ -427,6 +427,18 @@ def _authenticate(stream: Any) -> None:
             await stream.close()
 
     asyncio.run(connect())
+
+
+def _told_of_an_order(client: Any, events: list[Any]) -> bool:
+    """Whether the trade stream tells of orders by now: one far away is placed and taken back."""
+    order: Any = client.submit_order(
+        LimitOrderRequest(symbol="SPY", qty=1, side=BUY, time_in_force=DAY, limit_price=100)
+    )
+    client.cancel_order_by_id(order.id)
+    end_s = time.monotonic() + 1
+    while not events and time.monotonic() < end_s:
+        time.sleep(0.02)
+    return bool(events)
 
 
 def _name(event: Any) -> str:

@@ -1,16 +1,21 @@
 """python-binance against an emulated Binance: a whole trading session, blocking client, WebSocket API and streams."""
 
 import asyncio
+import contextlib
 import time
 from functools import partial
 from typing import Any
 
 from binance import AsyncClient, BinanceSocketManager, Client  # type: ignore[import-untyped]
-from binance.exceptions import BinanceAPIException  # type: ignore[import-untyped]
+from binance.exceptions import (  # type: ignore[import-untyped]
+    BinanceAPIException,
+    BinanceWebsocketUnableToConnect,
+)
 
 from tests.testbed.clients.session import Session, expect, refused
 
 PAIR = "BTCUSDT"
+MOST_S = 60.0
 
 
 def pointed(base: type[Any], facts: dict[str, Any]) -> type[Any]:
@@ -41,7 +46,7 @@ def main() -> None:
 def _account(session: Session, client: Any) -> None:
     with session.step("ping and time"):
         expect(client.ping() == {}, "ping")
-        expect(abs(client.get_server_time()["serverTime"] - time.time() * 1_000) < 5_000, "the clock is off")
+        expect(abs(client.get_server_time()["serverTime"] - time.time() * 1_000) < 60_000, "the clock is off")
     with session.step("exchange info"):
         info = client.get_exchange_info()
         expect({"BTCUSDT", "ETHUSDT"} <= {one["symbol"] for one in info["symbols"]}, "symbols")
@@ -299,13 +304,16 @@ def _other_keys(session: Session, facts: dict[str, Any]) -> None:
 
 async def _streams(session: Session, facts: dict[str, Any]) -> None:
     client: Any = await pointed(AsyncClient, facts).create(facts["key"], facts["secret"])
-    client.ws_api.TIMEOUT = 1  # so long its reader takes to notice that it was closed
+    client.ws_api.TIMEOUT = 30
     manager = type("Manager", (BinanceSocketManager,), {"STREAM_URL": facts["ws"] + "/"})(client)
     try:
         await _market_streams(session, manager)
         await _user_stream(session, client, manager)
         await _ws_api(session, client)
     finally:
+        client.ws_api.TIMEOUT = 1  # so long its reader takes to notice that it was closed, from its next message on
+        with contextlib.suppress(BinanceWebsocketUnableToConnect):
+            await client.ws_ping()
         await client.close_connection()
 
 
@@ -321,22 +329,22 @@ async def _market_streams(session: Session, manager: Any) -> None:
     for event, socket in sockets.items():
         with session.step(f"stream: {event}"):
             async with socket as stream:
-                seen = await asyncio.wait_for(stream.recv(), 10)
+                seen = await asyncio.wait_for(stream.recv(), MOST_S)
                 expect(seen["e"] == event and seen["s"] == PAIR, f"message {seen}")
     with session.step("stream: best prices"):
         async with manager.symbol_book_ticker_socket(PAIR) as stream:
-            seen = await asyncio.wait_for(stream.recv(), 10)
+            seen = await asyncio.wait_for(stream.recv(), MOST_S)
             expect(float(seen["b"]) < float(seen["a"]), f"message {seen}")
     with session.step("stream: several at once"):
         async with manager.multiplex_socket(["btcusdt@trade", "ethusdt@trade"]) as stream:
             names = set()
             for _ in range(20):
-                seen = await asyncio.wait_for(stream.recv(), 10)
+                seen = await asyncio.wait_for(stream.recv(), MOST_S)
                 names.add(seen["stream"])
             expect(names == {"btcusdt@trade", "ethusdt@trade"}, f"streams {names}")
     with session.step("stream: partial book"):
         async with manager.depth_socket(PAIR, depth="5") as stream:
-            seen = await asyncio.wait_for(stream.recv(), 10)
+            seen = await asyncio.wait_for(stream.recv(), MOST_S)
             expect(len(seen["bids"]) == 5 and seen["lastUpdateId"] > 0, f"message {seen}")
 
 
@@ -346,7 +354,7 @@ async def _user_stream(session: Session, client: Any, manager: Any) -> None:
             order = await client.order_market_buy(symbol=PAIR, quantity="0.002")
             kinds: list[str] = []
             while "TRADE" not in kinds or "outboundAccountPosition" not in kinds[-1:]:
-                event = await asyncio.wait_for(stream.recv(), 10)
+                event = await asyncio.wait_for(stream.recv(), MOST_S)
                 kinds.append(event.get("x") or event["e"])
                 if event.get("x") == "TRADE":
                     expect(event["i"] == order["orderId"] and event["l"] == "0.00200000", f"{event}")
@@ -359,7 +367,7 @@ async def _user_stream(session: Session, client: Any, manager: Any) -> None:
             )
             await client.cancel_order(symbol=PAIR, orderId=order["orderId"])
             while True:
-                event = await asyncio.wait_for(stream.recv(), 10)
+                event = await asyncio.wait_for(stream.recv(), MOST_S)
                 if event.get("x") == "CANCELED":
                     break
             expect(event["C"] == "seen-1" and event["c"] != "seen-1", f"event {event}")
@@ -405,17 +413,18 @@ def _bad_key_and_limit(session: Session, client: Any, facts: dict[str, Any]) -> 
 
         def many() -> None:
             low = _px(client, 0.9)
-            for _ in range(250):  # more than two windows hold
-                placed = client.order_limit_buy(symbol=PAIR, quantity="0.001", price=low)
-                client.cancel_order(symbol=PAIR, orderId=placed["orderId"])
+            for n in range(250):  # more than two windows hold
+                client.order_limit_buy(symbol=PAIR, quantity="0.001", price=low)
+                if n % 150 == 149:  # as many as may be open
+                    client.cancel_all_open_orders(symbol=PAIR)
 
         error: Any = refused(many, BinanceAPIException, "-1015", "Too many new orders")
         expect(error.status_code == 429 and int(error.response.headers["Retry-After"]) > 0, f"{error}")
     with session.step("rate limit"):
 
         def heavy() -> None:
-            for _ in range(700):
-                client.get_exchange_info()
+            for _ in range(100):  # more than two windows hold
+                client.get_order_book(symbol=PAIR, limit=5_000)
 
         error = refused(heavy, BinanceAPIException, "-1003", "Too much request weight used")
         expect(error.status_code == 429, f"status {error.status_code}")

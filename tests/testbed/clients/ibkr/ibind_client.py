@@ -13,7 +13,7 @@ os.environ |= {
     "IBIND_LOG_TO_FILE": "False",
     "IBIND_LOG_TO_CONSOLE": "False",
     # its reader may miss that its own thread has closed the socket, and looks again after this long
-    "IBIND_WS_PING_INTERVAL": "1",
+    "IBIND_WS_PING_INTERVAL": "5",
 }
 
 from ibind import (  # type: ignore[import-untyped]
@@ -108,7 +108,7 @@ def patient(call: Callable[[], Any]) -> Any:
             time.sleep(1.0)
             return None
 
-    return until(attempt, "a paced call was answered", 20.0)[0]
+    return until(attempt, "a paced call was answered", 60.0)[0]
 
 
 def session_steps(session: Session, desk: Desk) -> None:
