@@ -3,15 +3,14 @@
 import asyncio
 import gzip
 import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
 from yarl import URL
 
-from tests.brokers.pool.wires import Plain, http_server, raw_server, request_of, small_pool, until
-from workbench.brokers.pool import CANCEL, DATA, ENTRY, Breaker, Pool, Rest, Rolling, Route, Slots
+from tests.brokers.pool.wires import http_server, raw_server, request_of, rest_of, small_pool, until
+from workbench.brokers.pool import CANCEL, DATA, ENTRY, Breaker, Pool, Rolling, Slots
 from workbench.errors import (
     Busy,
     KeysRefused,
@@ -24,18 +23,6 @@ from workbench.errors import (
     VenueGarbled,
     VenueRefused,
 )
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    made = small_pool()
-    made.open()
-    yield made
-    await made.close()
-
-
-def rest_of(pool: Pool, root: URL, **more: Any) -> tuple[Rest, Route]:
-    return pool.rest(root, Plain(), **more), pool.limiter.route("call", all=1, in_flight=1)
 
 
 async def test_a_question_and_an_order(pool: Pool) -> None:
@@ -279,60 +266,6 @@ async def test_an_error_in_an_answer_that_says_200(pool: Pool) -> None:
         rest, route = rest_of(pool, root)
         with pytest.raises(VenueGarbled, match="in disguise"):
             await rest.ask(route, "/x", tries=1)
-
-
-async def test_a_certificate_nobody_vouches_for_is_refused(pool: Pool) -> None:
-    from tests.brokers.pool.certificates import tls_server
-
-    async with tls_server() as (root, fingerprint):
-        rest, route = rest_of(pool, root)
-        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
-            await rest.send("POST", route, "/x")
-        from workbench.brokers.pool import tls_for
-
-        pinned, _ = rest_of(pool, root, tls=tls_for("test", root, fingerprint))
-        assert (await pinned.ask(route, "/x")).body == b"over TLS"
-        wrong, _ = rest_of(pool, root, tls=tls_for("test", root, "00" * 32))
-        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
-            await wrong.ask(route, "/x", tries=1)
-        open_eyed, _ = rest_of(pool, root, tls=tls_for("test", root, loopback_unverified=True))
-        assert (await open_eyed.ask(route, "/x")).status == 200
-
-
-@pytest.mark.parametrize(
-    "server",
-    [
-        {"days": (-10, -1)},  # expired
-        {"days": (1, 10)},  # not valid yet
-        {"ip": "127.0.0.9"},  # of another host
-        {"authority": "another"},  # of an authority nobody asked for
-    ],
-    ids=lambda server: "-".join(map(str, server.values())),
-)
-async def test_certificates_are_checked_in_every_respect(pool: Pool, server: dict[str, Any]) -> None:
-    from tests.brokers.pool.certificates import Authority, tls_server
-
-    trusted = Authority()
-    async with tls_server(trusted) as (root, _):
-        rest, route = rest_of(pool, root, tls=trusted.trusting())
-        assert (await rest.ask(route, "/x")).body == b"over TLS"
-    shown = dict(server)
-    signer = Authority(shown.pop("authority")) if "authority" in shown else trusted
-    async with tls_server(signer, **shown) as (root, _):
-        rest, route = rest_of(pool, root, tls=trusted.trusting(), breaker="other")
-        with pytest.raises(UnsafeVenue, match="cannot be trusted"):
-            await rest.send("POST", route, "/x")
-        assert pool.meters.requests["call"] == 2
-
-
-async def test_a_plain_server_behind_https_is_refused(pool: Pool) -> None:
-    async def serve(request: web.Request) -> web.Response:
-        return web.Response()
-
-    async with http_server(serve) as root:
-        rest, route = rest_of(pool, root.with_scheme("https"))
-        with pytest.raises((UnsafeVenue, VenueDown)):
-            await rest.send("POST", route, "/x")
 
 
 async def test_the_breaker_spares_a_venue_that_fails_and_lets_cancels_through(pool: Pool) -> None:

@@ -1,7 +1,7 @@
 """A stream against a server that misbehaves: breaks, silence, refusals, and the join of snapshot and frames."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
@@ -9,17 +9,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.brokers.pool.wires import Sockets, Talk, http_server, small_pool, until
+from tests.brokers.pool.wires import Sockets, Talk, http_server, until
 from workbench.brokers.pool import Backoff, Pool, Stream
 from workbench.errors import KeysRefused, Refused, VenueDown, VenueGarbled
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    made = small_pool()
-    made.open()
-    yield made
-    await made.close()
 
 
 def quick(pool: Pool, root: URL, script: Talk, **more: Any) -> Stream:

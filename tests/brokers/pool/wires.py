@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 from aiohttp import WSMsgType, web
 from yarl import URL
 
-from workbench.brokers.pool import Answer, Budget, Frame, Pool, Rolling, Slots, Wire
+from workbench.brokers.pool import Answer, Budget, Frame, Pool, Rest, Rolling, Route, Slots, Wire
 from workbench.errors import KeysRefused, RateLimited, VenueError, VenueGarbled, VenueRefused, WorkbenchError
 
 type Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -99,6 +100,11 @@ class Plain:
 
 def small_pool(*budgets: Budget) -> Pool:
     return Pool("test", budgets or (Rolling("all", 10_000, 60.0), Slots("in_flight", 100)))
+
+
+def rest_of(pool: Pool, root: URL, **more: Any) -> tuple[Rest, Route]:
+    """A way to ask `root`, and a route of one request."""
+    return pool.rest(root, Plain(), **more), pool.limiter.route("call", all=1, in_flight=1)
 
 
 class Talk:
