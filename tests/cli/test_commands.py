@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -358,3 +359,18 @@ def test_costs_and_limits_reach_the_backtest(cli: Cli) -> None:
     assert refused["refusals"] > 0
     free = answered(cli("backtest", "RsiReversion", *DAY, "-q", "90000", "--no-limits", "--json"))
     assert (free["refusals"], free["fills"]) == (0, plain["fills"])
+
+
+def test_a_dashboard_that_runs_is_told_and_not_started_again(desk: Session, cli: Cli, home: Path) -> None:
+    with socket.socket() as port:
+        port.bind(("127.0.0.1", 0))  # taken, and nobody listens
+        url = f"http://127.0.0.1:{port.getsockname()[1]}/"
+        address = {"url": url, "link": f"{url}login?token=t", "pid": os.getpid(), "token": "t"}
+        (home / "cli" / "dashboard.json").write_text(json.dumps(address))
+        assert "dashboard is not running" in cli("status", "--name", "cli")[1]
+        port.listen()
+        assert f"dashboard {address['link']}" in cli("status", "--name", "cli")[1]
+        told = (0, f"dashboard: {address['link']}\nit runs already\n", "")
+        assert cli("dashboard", "--name", "cli") == told
+        assert answered(cli("dashboard", "--name", "cli", "--json")) == address
+    (home / "cli" / "dashboard.json").unlink()

@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 import typer
@@ -262,7 +264,7 @@ def register(app: typer.Typer) -> None:
                 f"  strategies {len(shot.strategies)}  positions {len(shot.positions)}  journal {h.journal_seq:,}",
                 f"  loop lag p99 {h.loop_lag_p99_ms:.3f} ms  memory {h.rss_mb:.0f} MB",
                 f"  broker {h.broker} {h.broker_state}",
-                f"  dashboard {read_address(name, 'dashboard').get('link', 'is not running')}",
+                f"  dashboard {_running_dashboard(name).get('link', 'is not running')}",
                 *(f"  {account_line(row)}" for row in shot.accounts),
                 *(f"  FROZEN {symbol}: {why}" for symbol, why in sorted(s.frozen.items())),
                 *([f"  KILLED: {s.kill_reason}"] if s.kill_reason else []),
@@ -286,7 +288,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def dashboard(name: DeskName = "default", as_json: AsJson = False) -> None:
-        """The Panel dashboard of a desk that runs already."""
+        """The Panel dashboard of a desk that runs already; where it is up, its link."""
+        there = _running_dashboard(name)
+        if there:  # a second one would take its place in the address book, and leave none there when it ends
+            emit(there, as_json, [f"dashboard: {there['link']}", "it runs already"])
+            return
         child = desk_children(name, None, None, None, False, None)[2]
 
         def ready(_: object) -> None:
@@ -298,6 +304,19 @@ def register(app: typer.Typer) -> None:
             )
 
         asyncio.run(supervise([child], f"{name}-dashboard", ready))
+
+
+def _running_dashboard(name: str) -> dict[str, Any]:
+    """The address of the desk's dashboard; empty when none answers, as after a power cut, which leaves the file."""
+    address = read_address(name, "dashboard")
+    at = urlsplit(str(address.get("url", "")))
+    if not at.hostname or not at.port:
+        return {}
+    try:
+        socket.create_connection((at.hostname, at.port), timeout=2.0).close()
+    except OSError:
+        return {}
+    return address
 
 
 def _pid_in(path: Path) -> int:

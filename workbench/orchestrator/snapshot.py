@@ -24,7 +24,6 @@ class Health:
         self.syncs = Histogram()
         self._process = psutil.Process()
         self._process.cpu_percent()
-        self._read_s = 0.0
         self._cpu, self._rss_mb = 0.0, 0.0
         self._syncs_seen = 0
         self.lag_p99_ms, self.lag_max_ms = 0.0, 0.0

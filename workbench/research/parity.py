@@ -30,8 +30,9 @@ class ParityReport(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         word = "equal" if self.equal else "DIFFERENT"
+        agree = "1 decision agrees" if self.same == 1 else f"{self.same} decisions agree"
         return (
-            f"<Parity {word}: {self.same} decisions agree, {len(self.only_live)} only live, "
+            f"<Parity {word}: {agree}, {len(self.only_live)} only live, "
             f"{len(self.only_backtest)} only in the backtest, largest price gap {self.largest_px_gap:g}>"
         )
 

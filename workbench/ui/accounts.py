@@ -17,6 +17,7 @@ __all__ = [
     "differences_html",
     "least_headroom",
     "light_of",
+    "offset_text",
     "streams_text",
 ]
 
@@ -75,28 +76,44 @@ def account_line(row: VenueAccountRow) -> str:
     why = f": {row.reason}" if row.reason and row.state != "healthy" else ""
     missed = f"; {row.missed}" if row.missed else ""
     return (
-        f"{row.account:<10} {row.venue} {row.mode}, {row.state}{why}; {row.open_orders} open orders, {limits}{waits}, "
+        f"{row.account:<10} {row.venue} {row.mode}, {row.state}{why}; {_many(row.open_orders, 'open order')}, "
+        f"{limits}{waits}, "
         f"{sum(row.errors.values()):,} errors, {row.limited:,} limited; {streams_text(row.streams) or 'no stream'}"
         f"{missed}"
     )
+
+
+def offset_text(ms: float) -> str:
+    """By how much a venue's clock is ahead, in milliseconds.
+
+    >>> offset_text(1234.5), offset_text(-0.4), offset_text(-0.01)
+    ('+1,234.5 ms', '−0.4 ms', '0.0 ms')
+    """
+    return f"{round(ms, 1):+,.1f} ms".replace("-", "−") if round(ms, 1) else "0.0 ms"
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def account_text(row: VenueAccountRow) -> list[str]:
     """An account in a few lines that fit a narrow terminal."""
     name, left = least_headroom(row)
     holds = (
-        f"cash {row.cash:,.2f}  equity {row.equity:,.2f}  {row.positions} positions  " if row.books_ns else ""
+        f"cash {row.cash:,.2f}  equity {row.equity:,.2f}  {_many(row.positions, 'position')}  "
+        if row.books_ns
+        else ""
     )
     moved = f", {row.moved:,} orders came here instead of elsewhere" if row.moved else ""
     shut = [f"requests '{kind}' are left alone" for kind, state in row.breakers.items() if state != "closed"]
     errors = ", ".join(f"{n:,} {kind}" for kind, n in sorted(row.errors.items())) or "no errors"
     lines = [
         f"{LIGHTS[light_of(row)][0]} {row.account}: {row.venue} {row.mode}, {row.state} ({row.reason})",
-        f"{holds}{row.open_orders} open orders{moved}",
+        f"{holds}{_many(row.open_orders, 'open order')}{moved}",
         f"{name or 'no allowance'} {left:.0%} left, {row.waiting} waiting (longest {_span(row.longest_wait_us)}), "
         f"{row.requests:,} requests, {row.limited:,} limited",
         f"{errors}; round trip p50 {_span(row.wire_p50_us)}, p99 {_span(row.wire_p99_us)}, "
-        f"clock {row.clock_offset_ms:+.1f} ms",
+        f"clock {offset_text(row.clock_offset_ms)}",
         *shut,
         *([row.missed] if row.missed else []),
         streams_text(row.streams) or "no stream",
@@ -162,7 +179,7 @@ def _cells(row: VenueAccountRow) -> list[str]:
         f"{sum(row.errors.values()):,}",
         f"{row.limited:,}",
         f"{_span(row.wire_p50_us)} / {_span(row.wire_p99_us)}",
-        f"{row.clock_offset_ms:+,.1f} ms".replace("-", "−"),
+        offset_text(row.clock_offset_ms),
         escape(streams_text(row.streams)),
     ]
 

@@ -111,7 +111,7 @@ def table_html(
 def account_html(row: AccountRow) -> str:
     """The desk's account as a table, amounts in its currency."""
     return table_html(
-        ["Account", "Currency", "Cash", "Equity", "Realized", "Unrealized", "Fees", "Exposure", "net"],
+        ["Account", "Currency", "Cash", "Equity", "Realized", "Unrealized", "Fees", "Exposure", "Net"],
         [
             [
                 row.account,

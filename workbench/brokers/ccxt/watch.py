@@ -47,7 +47,6 @@ class Watches:
         self.ledger = Ledger()
         self.frames = self.connects = self.resyncs = self.gaps = self.garbled = 0
         self.backfilled = self.unfilled = 0
-        self.polled = False  # nothing is streamed: no connection will tell
         self.on_connected: Callable[[], None] | None = None
         self.on_resumed: Callable[[], None] | None = None  # data comes again, without another connection
         self.on_unreadable: Callable[[], None] | None = None

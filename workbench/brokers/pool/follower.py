@@ -43,7 +43,6 @@ class Follower(VenueHooks):
         self.inquest = Inquest(
             self.tracker, self._look, after_s=absent_after_s, times=absent_times, first_s=look_first_s
         )
-        self.sweeps = self.sweep_finds = 0
         self._sweep_s, self._look_first_s = sweep_s, look_first_s
         self._closed = False
         self._regular: list[asyncio.Task[None]] = []
@@ -103,7 +102,6 @@ class Follower(VenueHooks):
     async def sweep(self, settled_s: float = _SETTLED_S) -> int:
         """Compare our open orders that are older than `settled_s` with the venue's, once; returns how many had news the
         stream had not told."""
-        self.sweeps += 1
         listed = {evidence.client_id: evidence for evidence in await self._list_open()}
         finds, now_s = 0, monotonic()
         for tracked in list(self.tracker.active.values()):
@@ -121,7 +119,6 @@ class Follower(VenueHooks):
             evidence = await self._find(client_id)
             if evidence is not None and client_id not in self.tracker.by_client:
                 self.tracker.adopt(evidence)
-        self.sweep_finds += finds
         return finds
 
     def _every(self, seconds: float, ask: Callable[[], Awaitable[object]]) -> None:

@@ -49,7 +49,6 @@ class _Bar(Meter):
         self._title = title
         self._progress: Any = None
         self._task: Any = None
-        self._from = 0
 
     def show(self, done: int, total: int) -> None:
         if self._progress is None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.model.snapshot import AlertRow, Snapshot
-from workbench.ui.accounts import least_headroom
+from workbench.ui.accounts import least_headroom, offset_text
 from workbench.ui.static import micros
 
 __all__ = [
@@ -165,14 +165,10 @@ def accounts(now: Snapshot) -> pd.DataFrame:
              "Longest": micros(r.longest_wait_us) if r.longest_wait_us else "–", "Requests": r.requests,
              "Errors": sum(r.errors.values()), "429": r.limited,
              "Trip p50 / p99": f"{micros(r.wire_p50_us)} / {micros(r.wire_p99_us)}" if r.wire_p50_us else "–",
-             "Clock": _offset(r.clock_offset_ms)}
+             "Clock": offset_text(r.clock_offset_ms)}
             for r in now.accounts
         ),
     )  # fmt: skip
-
-
-def _offset(ms: float) -> str:
-    return f"{round(ms, 1):+.1f} ms".replace("-", "\u2212") if round(ms, 1) else "0.0 ms"
 
 
 def streams(now: Snapshot) -> pd.DataFrame:
