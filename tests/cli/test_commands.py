@@ -1,6 +1,7 @@
 """What commands do and answer: one JSON document for machines, text for people, and the exit status."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from tests.cli.conftest import Cli
 from workbench.api.session import Session
+from workbench.cli import main
 from workbench.cli.desk import pairs
 from workbench.cli.output import table, writable
 from workbench.cli.processes import desk_children, supervise
@@ -374,3 +376,15 @@ def test_a_dashboard_that_runs_is_told_and_not_started_again(desk: Session, cli:
         assert cli("dashboard", "--name", "cli") == told
         assert answered(cli("dashboard", "--name", "cli", "--json")) == address
     (home / "cli" / "dashboard.json").unlink()
+
+
+def test_a_terminal_of_few_letters_is_answered_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    monkeypatch.setattr(sys, "argv", ["workbench", "backtest", "RsiReversion", *DAY])
+    with pytest.raises(SystemExit) as left:
+        main()
+    sys.stdout.flush()
+    assert left.value.code == 0
+    assert b"max_drawdown" in written.getvalue()
+    assert b"?" in written.getvalue()

@@ -4,6 +4,7 @@ Every command takes `--json` for machines. Exit status: 0 done, 1 it ran and say
 line that says what to do. Heavy imports happen inside the command that needs them, so `--help` is quick.
 """
 
+import io
 import sys
 from importlib import import_module
 from typing import Any
@@ -41,6 +42,10 @@ def _gather() -> None:
 def main() -> None:
     """Entry point of the `workbench` command."""
     _gather()
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # an old terminal may have no minus sign: a mark for it, no traceback
+        sys.stdout.reconfigure(errors="replace")
     try:
         answer = app(prog_name="workbench", standalone_mode=False)
     except _USAGE as error:
