@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.brokers.pool import read_credentials
 from workbench.config import Settings, load_settings
 from workbench.errors import BadInput, BadValue, UnknownName
 
@@ -42,3 +43,21 @@ def test_what_is_wrong_is_named(tmp_path: Path, line: str, error: type[Exception
         load(tmp_path, f'[brokers.paper]\nvenue = "alpaca"\n{line}\n')
     assert says in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
+
+
+def test_a_key_ring_that_does_not_answer_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keyring
+    from keyring.errors import NoKeyringError
+
+    def nobody(service: str, name: str) -> str:
+        raise NoKeyringError("No recommended backend was available.\nInstall one.")
+
+    monkeypatch.setattr(keyring, "get_password", nobody)
+    with pytest.raises(BadInput) as caught:
+        read_credentials("keyring:alpaca", tmp_path)
+    assert str(caught.value) == (
+        "the key ring cannot be asked for service 'alpaca' (NoKeyringError): "
+        "unlock or install one, or name a secrets file"
+    )

@@ -271,3 +271,20 @@ async def test_news_of_an_amendment_that_comes_late_does_not_bring_it_back() -> 
         taken(late)
         assert desk.broker.tracker.by_client[order.client_id].venue_id == holds
         assert desk.kinds(order) == kinds
+
+
+async def test_a_replacement_by_somebody_else_that_cannot_be_read_is_found_by_the_next_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with trading() as desk:
+        order = desk.away()
+        await desk.submit(order)
+        tracked = desk.broker.tracker.by_order[order.order_id]
+        fault = desk.fault("invalid_json", "rest:GET /v2/orders*")
+        await desk.broker.client.replace(tracked.venue_id, {"qty": "12"})
+        await until(lambda: "could not be asked about" in caplog.text)
+        desk.venue.faults.remove(fault)
+        await desk.broker.sweep(settled_s=0.0)
+        assert desk.kinds(order) == ["Accepted", "Amended"]
+        assert (tracked.qty_e8, tracked.active) == (12 * SCALE, True)
+        assert [record for record in caplog.records if record.levelname == "ERROR"] == []

@@ -295,6 +295,14 @@ def test_a_penalty_box_is_left_after_ever_longer_pauses() -> None:
     assert pauses == [1.0, 5.0, 60.0, 600.0, 600.0]
 
 
+def test_a_pause_that_is_named_is_kept_when_it_is_longer() -> None:
+    dialect = IbkrDialect()
+    for said, pause_s in (("7", 7.0), ("2", 5.0)):
+        error = dialect.judge(Answer(429, {"Retry-After": said}, b"", 0, 0))
+        assert isinstance(error, RateLimited)
+        assert error.retry_after_s == pause_s
+
+
 @pytest.mark.parametrize("status", [404, 500])
 async def test_a_chart_of_nothing_is_one_whatever_its_status(status: int) -> None:
     async with trading() as desk:

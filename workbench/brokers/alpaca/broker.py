@@ -14,7 +14,7 @@ import msgspec
 from workbench.brokers.alpaca.cash import CashMoves
 from workbench.brokers.alpaca.client import AlpacaClient
 from workbench.brokers.alpaca.config import addresses_of, budgets, check_keys, check_options
-from workbench.brokers.alpaca.finder import ENDS, Finder, note_of
+from workbench.brokers.alpaca.finder import ENDS, Finder, note_of, superseded
 from workbench.brokers.alpaca.parse import (
     AccountBody,
     OrderBody,
@@ -33,7 +33,7 @@ from workbench.brokers.pool.linked import linked
 from workbench.brokers.pool.tracker import Evidence, Tracked, order_id_of
 from workbench.brokers.pool.venue_broker import VenueBroker
 from workbench.config import BrokerSettings
-from workbench.errors import Refused, VenueGarbled, VenueRefused
+from workbench.errors import Refused, VenueGarbled, VenueRefused, WorkbenchError
 from workbench.model.effects import Amend, Submit
 from workbench.model.instrument import Instrument
 from workbench.model.orders import LIMIT, STOP
@@ -332,7 +332,7 @@ class AlpacaBroker(VenueBroker):
             tracker.fill(tracked, execution, tracked.venue_id or body.id)
         elif event == "replaced":
             new = note.chain.get(body.replaced_by or "")
-            if new is not None and not self._superseded(tracked, new):
+            if new is not None and not superseded(tracked, new):
                 self._amended(tracked, new, ts_ns)
             elif new is None:
                 self._run(self._learn_change(tracked))
@@ -375,19 +375,13 @@ class AlpacaBroker(VenueBroker):
             note.wanted = None
             self.tracker.tell(AmendRefused(ts_ns, tracked.order_id, "REFUSED", text))
 
-    @staticmethod
-    def _superseded(tracked: Tracked, new: OrderBody) -> bool:
-        """Whether an order of the chain is what holds, or was replaced since: told again after a look, or late."""
-        chain = note_of(tracked).chain
-        known: str | None = tracked.venue_id
-        while known is not None and known != new.id:
-            body = chain.get(known)
-            known = body.replaces if body is not None else None
-        return known is not None
-
     async def _learn_change(self, tracked: Tracked) -> None:
         """Somebody else, or a lost answer of ours, has replaced the order."""
-        chain = await self.finder.chain(tracked, DATA)
+        try:
+            chain = await self.finder.chain(tracked, DATA)
+        except WorkbenchError as error:  # a sweep will find it
+            logger.warning("%s: could not be asked about (%s)", tracked.client_id, error)
+            return
         if chain and chain[-1].id != tracked.venue_id:
             self._amended(tracked, chain[-1], chain[-1].at_ns)
         await self._learn(tracked)

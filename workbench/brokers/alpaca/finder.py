@@ -16,7 +16,7 @@ from workbench.model.effects import Amend
 from workbench.model.orders import CANCELLED, EXPIRED, LIMIT, REJECTED
 from workbench.model.reports import Accepted
 
-__all__ = ["ENDS", "Finder", "Note", "note_of"]
+__all__ = ["ENDS", "Finder", "Note", "note_of", "superseded"]
 
 ENDS = {"canceled": CANCELLED, "expired": EXPIRED, "rejected": REJECTED}
 
@@ -40,6 +40,19 @@ def note_of(tracked: Tracked) -> Note:
     if not isinstance(tracked.note, Note):
         tracked.note = Note()
     return tracked.note
+
+
+def superseded(tracked: Tracked, body: OrderBody) -> bool:
+    """Whether an order of the chain is what holds, or was replaced since: told again after a look, or late."""
+    chain, known = note_of(tracked).chain, tracked.venue_id
+    for _ in range(len(chain) + 1):  # what a venue says may go round in circles
+        if known == body.id:
+            return True
+        newer = chain.get(known)
+        if newer is None or newer.replaces is None:
+            break
+        known = newer.replaces
+    return False
 
 
 class Finder:

@@ -26,6 +26,7 @@ from workbench.brokers.ibkr.parse import (
 )
 from workbench.brokers.ibkr.words import REGISTERED, VENUE
 from workbench.brokers.pool import CANCEL, DATA, ENTRY, HISTORY, Answer, Pool, decode, encode
+from workbench.brokers.pool.rest import retry_after_s
 from workbench.errors import (
     KeysRefused,
     OutcomeUnknown,
@@ -88,7 +89,8 @@ class IbkrDialect:
             return KeysRefused(VENUE, text or "not logged in", _LOGIN, status=status, code="NO_LOGIN")
         if status == 429:
             limited = RateLimited(VENUE, text, "the pool waits", status=status)
-            limited.retry_after_s = self._pause_s()
+            # it is not known to name a pause; when it does, that one is kept as well
+            limited.retry_after_s = max(self._pause_s(), retry_after_s(answer.headers, 0.0))
             return limited
         bridge, accounts = "no bridge" in text, "accounts first" in text
         if bridge or accounts:

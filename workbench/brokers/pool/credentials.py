@@ -152,11 +152,16 @@ def _from_file(path: Path) -> Mapping[str, str]:
 def _from_keyring(service: str) -> Mapping[str, str]:
     try:
         import keyring
+        from keyring.errors import KeyringError
     except ImportError as error:
         raise Refused(
             "the key ring needs the extra 'keyring': `pip install -e '.[keyring]'` in the project's folder"
         ) from error
-    found = {field: keyring.get_password(service, field) for field in ("key", "secret")}
+    try:
+        found = {field: keyring.get_password(service, field) for field in ("key", "secret")}
+    except KeyringError as error:
+        text = f"the key ring cannot be asked for service '{service}' ({type(error).__name__})"
+        raise BadInput(f"{text}: unlock or install one, or name a secrets file") from error
     missing = [field for field, value in found.items() if not value]
     if missing:
         raise BadInput(
