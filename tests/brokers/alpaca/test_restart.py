@@ -9,7 +9,7 @@ from tests.brokers.pool.wires import until
 from workbench.brokers.router import Router
 from workbench.model.effects import Cancel
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, WORKING
-from workbench.model.reports import Amended, Report, Unsent
+from workbench.model.reports import Accepted, Amended, Report, Unsent
 from workbench.model.scale import SCALE
 from workbench.testbed import Emulator, emulated
 
@@ -59,6 +59,25 @@ async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulato
         await until(lambda: second.filled(entry) == 10)  # type: ignore[arg-type]
         venue.exchange.print_at(board, take.limit_px_e8 / SCALE, 1e6)  # type: ignore[attr-defined]
         await until(lambda: second.filled(take) == 10 and second.kinds(loss)[-1:] == ["Cancelled"])  # type: ignore[arg-type]
+
+
+async def test_an_amended_leg_comes_back_with_what_holds_now(venue: Emulator) -> None:
+    async with trading(venue=venue) as first:
+        entry, take, loss = bracket(first)
+        await first.submit(entry, take, loss)  # type: ignore[arg-type]
+        limit = round(first.px * 1.03, 2)
+        assert await first.amend(take, 10, limit) == "Amended"  # type: ignore[arg-type]
+        accepted = first.of(take)[0]  # type: ignore[arg-type]
+        assert isinstance(accepted, Accepted)
+    async with trading(venue=venue, first_id=10, epoch=8) as second:
+        known = await second.broker.order(take.client_id)  # type: ignore[attr-defined]
+        assert known is not None
+        [amended] = [r for r in known.reports if isinstance(r, Amended)]
+        assert (amended.qty_e8, amended.limit_px_e8) == (10 * SCALE, round(limit * SCALE))
+        assert isinstance(known.reports[0], Accepted)
+        assert known.reports[0].venue_id == accepted.venue_id
+        second.broker.cancel(Cancel(1, take.order_id))  # type: ignore[attr-defined]
+        await until(lambda: second.kinds(take) == ["Cancelled"])  # type: ignore[arg-type]
 
 
 async def test_legs_that_end_while_the_stream_is_away_are_learnt_after_a_restart(venue: Emulator) -> None:

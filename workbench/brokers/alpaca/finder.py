@@ -180,8 +180,19 @@ class Finder:
             if head is None or len(legs) < max(back, 1) or (back < 0 and head.order_class != "oco"):
                 continue
             ordered = sorted(legs, key=lambda body: leg_kind(body) != LIMIT)
-            return ordered[back - 1] if back > 0 else ordered[0]
+            return await self._first(ordered[back - 1] if back > 0 else ordered[0])
         return None
+
+    async def _first(self, body: OrderBody) -> OrderBody:
+        """The order that others have replaced: a bracket names its legs as they are now."""
+        seen = {body.id}
+        while body.replaces is not None and body.replaces not in seen:
+            older = await self._client.order(body.replaces)
+            if older is None:
+                break
+            seen.add(body.replaces)
+            body = older
+        return body
 
     async def list_open(self, lane: int = DATA) -> list[Evidence]:
         """Our open orders; others are counted."""
