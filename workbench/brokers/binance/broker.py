@@ -128,7 +128,8 @@ class BinanceBroker(VenueBroker):
         await self._learn_fees(account)
         self.finder = Finder(client, self.tracker, self.rules, Rates(client, self.rules.quote))
         self.events = Events(self.finder, self.tracker, self.rules, self._run, self._learn, self.oddities)
-        requests = Requests(keys, signer, client.dialect, self.options.recv_window_ms)
+        window_ms = self.options.recv_window_ms
+        requests = Requests(keys, signer, client.dialect, window_ms, client.clock_again)
         self.trading = Trading(client, self._order_socket(requests, keys.key))
         self.changes = Changes(self.finder, self.tracker, self.rules, self.trading, self.events)
         self._script = script = UserEvents(requests, self.events.told, self._caught_up)

@@ -23,7 +23,7 @@ from workbench.brokers.binance.bodies import (
 )
 from workbench.brokers.binance.config import Addresses, Options, Routes
 from workbench.brokers.binance.parse import Params
-from workbench.brokers.binance.refusals import TooManyOrders, error_of
+from workbench.brokers.binance.refusals import ClockOff, TooManyOrders, error_of
 from workbench.brokers.binance.signer import Signer
 from workbench.brokers.binance.words import VENUE, ts_ns_of
 from workbench.brokers.pool import (
@@ -173,6 +173,16 @@ class BinanceClient:
         self.dialect = BinanceDialect(keys, signer, pool, options)
         self.limits = self.dialect.limits
         self.rest = pool.rest(addresses.rest, self.dialect, breaker="rest", body_cap=16_000_000)
+        self.rest.before_again = self._before_again
+
+    async def clock_again(self) -> None:
+        """Ask what time it is there: a request was refused because of the time on it."""
+        await self.pool.health.check()
+        self.limits.aligned()
+
+    async def _before_again(self, error: WorkbenchError) -> None:
+        if isinstance(error, ClockOff):
+            await self.clock_again()
 
     # -- orders ----------------------------------------------------------------------------------------------------
 

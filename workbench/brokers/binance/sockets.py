@@ -18,7 +18,7 @@ import msgspec
 from workbench.brokers.binance.bodies import ErrorBody, Event, LimitBody
 from workbench.brokers.binance.client import BinanceDialect
 from workbench.brokers.binance.parse import Params
-from workbench.brokers.binance.refusals import error_of
+from workbench.brokers.binance.refusals import ClockOff, error_of
 from workbench.brokers.binance.signer import Signer
 from workbench.brokers.binance.words import VENUE
 from workbench.brokers.pool import (
@@ -64,8 +64,15 @@ class Requests:
     """Makes requests; their parameters are signed sorted by name, not percent-encoded. Once a session is logged on,
     neither key nor signature is needed."""
 
-    def __init__(self, keys: Credentials, signer: Signer, dialect: BinanceDialect, window_ms: int) -> None:
-        self._key, self._signer = keys.key, signer
+    def __init__(
+        self,
+        keys: Credentials,
+        signer: Signer,
+        dialect: BinanceDialect,
+        window_ms: int,
+        clock_again: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._key, self._signer, self.clock_again = keys.key, signer, clock_again
         self._window = {"recvWindow": window_ms} if window_ms != 5_000 else {}
         self.can_log_on = signer.kind == "Ed25519"
         self.now_ms = dialect.now_ms
@@ -93,11 +100,21 @@ def _error(answer: WsAnswer, now_ms: int) -> WorkbenchError | None:
 
 
 async def _asked(wire: Wire, requests: Requests, number: int, method: str) -> None:
-    """Ask for something while logging in, when nothing else is under way.
+    """Ask for something while logging in, when nothing else is under way; once more when the time on it was wrong.
 
     Raises:
         what the venue's answer stands for.
     """
+    try:
+        await _asked_once(wire, requests, number, method)
+    except ClockOff:
+        if requests.clock_again is None:
+            raise
+        await requests.clock_again()
+        await _asked_once(wire, requests, number, method)
+
+
+async def _asked_once(wire: Wire, requests: Requests, number: int, method: str) -> None:
     await wire.send(requests.frame(number, method, {}))
     while True:
         answer = _read(await wire.next())

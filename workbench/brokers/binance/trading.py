@@ -100,8 +100,7 @@ class Trading:
         try:
             return await self._once(way, route, params, lane, called, most_wait_s)
         except ClockOff:
-            await self.client.pool.health.check()
-            self.client.limits.aligned()
+            await self.client.clock_again()
             return await self._once(way, route, params, lane, called, most_wait_s)
 
     async def _once(

@@ -7,7 +7,7 @@ Lives here: one request's way out and back. Not here: signing, and what an answe
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -93,6 +93,8 @@ class Rest:
         self._body_cap, self._tries = body_cap, tries
         self._path = root.raw_path.rstrip("/")
         self._http: Http | None = None
+        # what to do about an error before a question is asked again (a clock to set, say)
+        self.before_again: Callable[[WorkbenchError], Awaitable[None]] | None = None
 
     async def ask(
         self,
@@ -121,6 +123,8 @@ class Rest:
                 if left == 1 or type(error) is WorkbenchError:
                     raise
                 self._meters.retried += 1
+                if self.before_again is not None:
+                    await self.before_again(error)
                 if not isinstance(
                     error, RateLimited
                 ):  # else the limiter holds it back as long as it was asked to
