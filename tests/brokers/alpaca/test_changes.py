@@ -43,6 +43,19 @@ async def test_a_cancel_that_was_taken_and_never_confirmed_is_looked_up() -> Non
         assert desk.kinds(order) == ["Accepted", "Cancelled"]
 
 
+async def test_a_refusal_that_cannot_be_read_is_no_proof_against_the_first_order() -> None:
+    """It arrives twice, and the answer to the second time breaks off before it says why."""
+    async with trading() as desk:
+        desk.fault("twice", POST, count=1)
+        desk.fault("invalid_json", POST, count=1)
+        desk.fault("mute", "stream:*")
+        order = desk.away()
+        await desk.submit(order)
+        await until(lambda: len(desk.kinds(order)) > 1)
+        assert desk.kinds(order) == ["OutcomeLost", "Accepted"]
+        assert len(desk.at_venue(order)) == 1
+
+
 async def test_cancels_go_out_while_the_venue_refuses_orders() -> None:
     async with trading() as desk:
         resting = desk.away()

@@ -10,7 +10,7 @@ import msgspec
 
 from workbench.errors import VenueGarbled
 
-__all__ = ["DEEPEST", "decode", "decode_msgpack", "encode", "shorten"]
+__all__ = ["DEEPEST", "broken_off", "decode", "decode_msgpack", "encode", "shorten"]
 
 DEEPEST: Final = 32
 """Deepest nesting of an answer; real ones stay below ten."""
@@ -28,6 +28,21 @@ def shorten(body: bytes, most: int = 120) -> str:
     """
     text = body[: 4 * most].decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in text)[:most].strip()
+
+
+def broken_off(body: bytes) -> bool:
+    """Whether a body begins as a JSON object and is none: what it would have said is not known.
+
+    >>> broken_off(b'{"code": 40010001, "mess'), broken_off(b'{"code": 1}'), broken_off(b"<html>")
+    (True, False, False)
+    """
+    if body[:1] != b"{":
+        return False
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return True
+    return False
 
 
 def _too_deep(body: bytes, deepest: int) -> bool:

@@ -19,7 +19,7 @@ from workbench.brokers.pool.breaker import Breaker
 from workbench.brokers.pool.connection import BrokenOff, TooLarge
 from workbench.brokers.pool.http import Http, NotSent, Untrusted
 from workbench.brokers.pool.lanes import CANCEL, DATA, ENTRY
-from workbench.brokers.pool.payload import shorten
+from workbench.brokers.pool.payload import broken_off, shorten
 from workbench.brokers.pool.sessions import Tls
 from workbench.errors import (
     KeysRefused,
@@ -257,6 +257,10 @@ class Rest:
     def _judged(self, answer: Answer, harmless: bool) -> WorkbenchError | None:
         status = answer.status
         error = self._dialect.judge(answer)
+        if type(error) is VenueRefused and broken_off(answer.body):
+            # of an id used twice, say: that would be no proof against the first order
+            text = "it says no, and why cannot be read"
+            error = VenueError(self._venue, text, "look whether it was done", status=status)
         if error is not None:
             if isinstance(error, Refused | Retryable | OutcomeUnknown):
                 return error
