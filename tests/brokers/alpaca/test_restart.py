@@ -7,7 +7,7 @@ import pytest
 from tests.brokers.alpaca.desk import Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.router import Router
-from workbench.model.effects import Cancel
+from workbench.model.effects import Cancel, Submit
 from workbench.model.orders import BUY, GTC, LIMIT, SELL, STOP, WORKING
 from workbench.model.reports import Accepted, Amended, Report, Unsent
 from workbench.model.scale import SCALE
@@ -59,6 +59,44 @@ async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulato
         await until(lambda: second.filled(entry) == 10)  # type: ignore[arg-type]
         venue.exchange.print_at(board, take.limit_px_e8 / SCALE, 1e6)  # type: ignore[attr-defined]
         await until(lambda: second.filled(take) == 10 and second.kinds(loss)[-1:] == ["Cancelled"])  # type: ignore[arg-type]
+
+
+def pair(desk: Desk, *, stop_first: bool) -> list[Submit]:
+    """A limit order above the market and a stop below it, of which one cancels the other."""
+    group, made = 9, list[Submit]()
+    for is_stop in (stop_first, not stop_first):
+        prices = {"stop": round(desk.px * 0.95, 2)} if is_stop else {"limit": round(desk.px * 1.02, 2)}
+        made.append(desk.order(SELL, kind=STOP if is_stop else LIMIT, tif=GTC, group=group, **prices))
+    return made
+
+
+@pytest.mark.parametrize("stop_first", [False, True])
+async def test_the_stop_of_a_pair_is_not_taken_for_another_order(venue: Emulator, stop_first: bool) -> None:
+    """The orders beside a pair never arrived: they are not its stop, whatever numbers they have."""
+    async with trading(venue=venue) as first:
+        before = first.order()
+        both = pair(first, stop_first=stop_first)
+        behind = first.order()
+        await first.submit(*both)
+        ids = {o.client_id: first.broker.tracker.by_client[o.client_id].venue_id for o in both}
+    async with trading(venue=venue, first_id=10, epoch=8) as second:
+        for order in (before, behind):
+            assert await second.broker.order(order.client_id) is None
+        for client_id, venue_id in ids.items():
+            known = await second.broker.order(client_id)
+            assert known is not None
+            assert (known.client_id, known.venue_id) == (client_id, venue_id)
+        assert sorted((await second.broker.account()).open_orders) == sorted(o.order_id for o in both)
+
+
+async def test_a_lost_pair_whose_stop_comes_first_is_found_with_both() -> None:
+    async with trading() as desk:
+        desk.fault("lost_reply", "rest:POST /v2/orders", count=1, seconds=0.02)
+        desk.fault("mute", "stream:*")
+        both = pair(desk, stop_first=True)
+        await desk.submit(*both)
+        await until(lambda: all(desk.kinds(order) == ["OutcomeLost", "Accepted"] for order in both))
+        assert len(desk.venue.exchange.orders) == 2
 
 
 async def test_an_amended_leg_comes_back_with_what_holds_now(venue: Emulator) -> None:

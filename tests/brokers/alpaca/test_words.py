@@ -127,7 +127,7 @@ def test_a_pair_is_led_by_its_limit_order() -> None:
     body = order_body([loss, take], "SPY")
     assert (body["order_class"], body["client_order_id"], body["type"], body["side"]) == (
         "oco",
-        "wb-7-6",
+        "wb-7-6.0",
         "limit",
         "sell",
     )

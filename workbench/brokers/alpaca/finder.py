@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from workbench.brokers.alpaca.client import AlpacaClient
-from workbench.brokers.alpaca.parse import OrderBody, evidence_of, leg_kind
+from workbench.brokers.alpaca.parse import BEHIND, OrderBody, evidence_of, leg_kind
 from workbench.brokers.alpaca.words import ts_ns_of
 from workbench.brokers.pool import CANCEL, DATA
 from workbench.brokers.pool.tracker import Evidence, Tracked, Tracker, order_id_of
@@ -81,7 +81,7 @@ class Finder:
                         t
                         for t in self._tracker.active.values()
                         if not t.venue_id
-                        and note_of(t).head == body.client_order_id
+                        and note_of(t).head == body.client_order_id.partition(".")[0]
                         and note_of(t).leg == leg_kind(leg)
                     ),
                     None,
@@ -96,7 +96,7 @@ class Finder:
         if note.head:
             head = self._tracker.by_client.get(note.head)
             if not tracked.venue_id:
-                body = await self._client.order_by_client_id(note.head, lane=lane)
+                body = await self._named(note.head, lane)
                 if body is not None:
                     if head is not None:
                         self.placed_as(head, body)
@@ -111,8 +111,17 @@ class Finder:
         elif note.chain:
             first = await self._client.order(next(iter(note.chain)), lane=lane)
         else:
-            first = await self._client.order_by_client_id(tracked.client_id, lane=lane)
+            order = tracked.order
+            pair = order is None or bool(order.group and not order.parent_id)
+            first = await self._named(tracked.client_id, lane, pair=pair)
         return await self._forward(first, lane)
+
+    async def _named(self, client_id: str, lane: int, *, pair: bool = True) -> OrderBody | None:
+        """An order by our id; the limit order of a pair may have a mark behind it."""
+        body = await self._client.order_by_client_id(client_id, lane=lane)
+        if body is None and pair:
+            body = await self._client.order_by_client_id(client_id + BEHIND, lane=lane)
+        return body
 
     async def _forward(self, first: OrderBody | None, lane: int) -> list[OrderBody]:
         chain: list[OrderBody] = []
@@ -154,13 +163,14 @@ class Finder:
                 stranger = await self._client.order(fill.order_id, lane=lane)
                 if stranger is not None:
                     flat[stranger.id] = stranger
-        found = next((body for body in flat.values() if body.client_order_id == client_id), None)
+        names = (client_id, client_id + BEHIND)
+        found = next((body for body in flat.values() if body.client_order_id in names), None)
         if found is None:
             return None
         return await self._evidence(await self._forward(found, lane), client_id, lane)
 
     async def find(self, client_id: str) -> Evidence | None:
-        first = await self._client.order_by_client_id(client_id)
+        first = await self._named(client_id, DATA)
         if first is not None:
             return await self._evidence(await self._forward(first, DATA), client_id, DATA)
         leg = await self._leg(client_id)
@@ -169,19 +179,20 @@ class Finder:
         )
 
     async def _leg(self, client_id: str) -> OrderBody | None:
-        """The leg an order of ours is at the venue: the entry has the number before it or the one before that; the exit
-        with a profit comes first. (Of a pair the limit order has the id itself.)"""
+        """The leg an order of ours is at the venue: the entry has the number before it or the one before that, and the
+        exit with a profit comes first; the limit order of a pair has the number before it, or the one behind it and a
+        mark that says so."""
         start, _, number = client_id.rpartition("-")
         if not number.isdigit():
             return None
-        for back in (1, 2, -1):
+        for back in (1, 2):
             head = await self._client.order_by_client_id(f"{start}-{int(number) - back}")
             legs = (head.legs or []) if head is not None else []
-            if head is None or len(legs) < max(back, 1) or (back < 0 and head.order_class != "oco"):
-                continue
-            ordered = sorted(legs, key=lambda body: leg_kind(body) != LIMIT)
-            return await self._first(ordered[back - 1] if back > 0 else ordered[0])
-        return None
+            if len(legs) >= back:
+                ordered = sorted(legs, key=lambda body: leg_kind(body) != LIMIT)
+                return await self._first(ordered[back - 1])
+        head = await self._client.order_by_client_id(f"{start}-{int(number) + 1}{BEHIND}")
+        return await self._first(head.legs[0]) if head is not None and head.legs else None
 
     async def _first(self, body: OrderBody) -> OrderBody:
         """The order that others have replaced: a bracket names its legs as they are now."""

@@ -35,6 +35,7 @@ from workbench.model.orders import (
 )
 
 __all__ = [
+    "BEHIND",
     "AccountBody",
     "AskedBody",
     "AssetBody",
@@ -220,6 +221,11 @@ def _order_class(batch: Sequence[Submit]) -> str:
     return "oco"
 
 
+BEHIND = ".0"
+"""The end of the id of a pair's limit order when its stop has the number before it, not the one behind: the stop has no
+id there, and could not be told from another order otherwise."""
+
+
 def order_body(batch: Sequence[Submit], symbol: str, *, crypto: bool = False) -> dict[str, Any]:
     """The body for one order, or for the orders of a bracket (entry first) or of a pair.
 
@@ -227,16 +233,17 @@ def order_body(batch: Sequence[Submit], symbol: str, *, crypto: bool = False) ->
     '367.48'
     """
     head = batch[0]
-    order_class = _order_class(batch)
+    order_class, named = _order_class(batch), head.client_id
     if order_class == "oco":
         head = next(order for order in batch if order.kind == LIMIT)
+        named = head.client_id + (BEHIND if head is not batch[0] else "")
     body: dict[str, Any] = {
         "symbol": symbol,
         "qty": number_text(head.qty_e8),
         "side": SIDES[head.side],
         "type": KINDS[head.kind],
         "time_in_force": _CRYPTO_DAY if crypto and head.kind == MARKET and head.tif == 0 else TIFS[head.tif],
-        "client_order_id": head.client_id,
+        "client_order_id": named,
     }
     kind = head.kind
     if kind in (LIMIT, STOP_LIMIT):
