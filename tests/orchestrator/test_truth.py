@@ -12,6 +12,7 @@ from workbench.brokers import BrokerAccount, BrokerOrder
 from workbench.engine import Engine
 from workbench.model import (
     Accepted,
+    Amend,
     Amended,
     AmendOrder,
     AmendRefused,
@@ -117,12 +118,14 @@ def _known(reports: tuple[Report, ...], state: int, filled: float = 0.0) -> Brok
     return BrokerOrder("wb-1-1", 1, "v", state, TEN, to_e8(filled), reports)
 
 
-async def _settled(known: BrokerOrder | None, engine: Engine | None = None) -> tuple[Engine, Asked]:
+async def _settled(
+    known: BrokerOrder | None, engine: Engine | None = None, broker: Asked | None = None
+) -> tuple[Engine, Asked]:
     """An engine with one order under way, after asking a broker that answers `known`."""
     if engine is None:
         engine = engine_with_flip()
         engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
-    broker = Asked({"wb-1-1": known} if known else {})
+    broker = broker or Asked({"wb-1-1": known} if known else {})
     wire: Any = broker
     driver = Driver(engine, HeldLog(), wire, asyncio.get_running_loop(), lambda *_: None, lambda _: None)
     clock = SessionClock(lambda: engine.now_ns)
@@ -171,6 +174,26 @@ async def test_a_change_under_way_ends_by_what_the_broker_shows(
     assert (order.state, order.qty_e8) == (state, to_e8(left))
     assert not engine.orders.amending
     assert engine.exposure.lines[0].buys_e8 == to_e8(left)
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_a_change_that_only_its_terms_show_is_asked_about_where_that_can_be(holds: bool) -> None:
+    class Shows(Asked):
+        async def took_hold(self, amend: Amend) -> bool:
+            if holds:
+                told = amend.qty_e8, amend.limit_px_e8, amend.stop_px_e8
+                engine.handle(Amended(62 * S, amend.order_id, *told))
+            return holds
+
+    engine = engine_with_flip()
+    engine.handle(Bar(60 * S, 0, 100.0, 100.0, 100.0, 100.0, 1.0))
+    engine.handle(Accepted(61 * S, 1, "v"))
+    assert engine.handle(AmendOrder(61 * S, 1, to_e8(6)))
+    engine.handle(StartSession(61 * S, 2, "again", "paper", ""))
+    known = _known((Accepted(61 * S, 1, "v"),), WORKING)
+    await _settled(known, engine, Shows({"wb-1-1": known}))
+    assert engine.orders.by_id[1].qty_e8 == to_e8(6 if holds else 10)
+    assert not engine.orders.amending
 
 
 def test_a_split_is_no_difference() -> None:

@@ -203,6 +203,13 @@ class Router:
                 raise failed
         return None
 
+    async def took_hold(self, amend: Amend) -> bool:
+        """Whether an amendment of an earlier connection holds, as far as the order's account can tell; it is reported
+        then."""
+        broker = self.accounts.get(self._homes.of(amend.order_id))
+        ask = getattr(broker, "took_hold", None)
+        return ask is not None and bool(await ask(amend))
+
     def find_out(self, client_id: str, qty_e8: int) -> bool:
         """Have every account that can go on looking for an order; it is absent when all of them say so."""
         looking = {

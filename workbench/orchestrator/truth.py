@@ -62,7 +62,8 @@ async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clo
 
     An order the broker has never heard of did not reach it: it ends as not sent, and is never sent again by itself. A
     broker that answers from copies which may lag goes on looking (`find_out`); the order stays unknown till it tells.
-    An amendment that neither the reports nor the quantity there show did not arrive, and counts as refused.
+    An amendment that neither the reports nor the quantity there show did not arrive, and counts as refused, unless the
+    broker can be asked for its prices (`took_hold`) and shows them.
     Returns how many orders were asked about.
     """
     asked = 0
@@ -79,7 +80,8 @@ async def settle_with_broker(engine: Engine, broker: Broker, driver: Driver, clo
             driver.post(report)
         await driver.idle()
         amend = engine.orders.amending.get(order.order_id)
-        if amend is not None:
+        took_hold = getattr(broker, "took_hold", None)
+        if amend is not None and not (took_hold is not None and await took_hold(amend)):
             driver.post(_evidence(amend, order, known, clock.now_ns()))
     await driver.idle()
     return asked

@@ -3,14 +3,16 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
 from tests.brokers.ibkr.desk import Desk, trading
 from tests.brokers.pool.wires import until
 from workbench.brokers.contract import BrokerOrder
-from workbench.model.effects import Cancel, Submit
+from workbench.brokers.router import Router
+from workbench.model.effects import Amend, Cancel, Submit
 from workbench.model.orders import BUY, CANCELLED, FILLED, LIMIT, PARTIAL, SELL, STOP, WORKING
-from workbench.model.reports import Filled, Unsent
-from workbench.model.scale import SCALE
+from workbench.model.reports import Amended, Filled, Unsent
+from workbench.model.scale import SCALE, to_e8
 from workbench.testbed import Emulator, emulated
 
 DAY_S = 86_400.0
@@ -85,6 +87,28 @@ async def test_an_amended_order_comes_back_and_can_be_amended_again(venue: Emula
             assert (there.qty_e8, there.limit_px_e8) == (qty * SCALE, round(limit * SCALE))
         await again.cancel(order)
         assert again.kinds(order)[-1] == "Cancelled"
+
+
+async def test_a_change_of_the_price_alone_that_nobody_was_told_of_is_found(venue: Emulator) -> None:
+    """Its answer died with the connection, and neither the order's number nor its quantity shows it."""
+    async with trading(venue=venue) as first:
+        order = first.away()
+        await first.submit(order)
+        limit = round(first.px * 0.985, 2)
+        assert await first.amend(order, 10, limit) == "Amended"
+    wanted = Amend(order.ts_ns, order.order_id, 10 * SCALE, to_e8(limit), 0)
+    async with trading(venue=venue, first_id=50, epoch=8) as again:
+        router = Router({"ibkr": again.broker}, lambda order: ["ibkr"])
+        known = await router.order(order.client_id)
+        assert known is not None
+        assert not any(isinstance(report, Amended) for report in known.reports)
+        assert not await router.took_hold(replace(wanted, limit_px_e8=to_e8(limit - 1)))
+        assert not await router.took_hold(replace(wanted, order_id=99))
+        assert again.of(order) == []
+        assert await router.took_hold(wanted)
+        [told] = again.of(order)
+        assert isinstance(told, Amended)
+        assert (told.qty_e8, told.limit_px_e8) == (10 * SCALE, to_e8(limit))
 
 
 async def test_the_legs_of_a_bracket_come_back_each_by_its_own_id(venue: Emulator) -> None:

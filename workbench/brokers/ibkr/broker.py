@@ -342,6 +342,12 @@ class IbkrBroker(VenueBroker):
     def _amended(self, tracked: Tracked, number: str, wanted: Amend) -> None:
         self.tracker.amended(tracked, number, time_ns(), wanted.qty_e8, wanted.limit_px_e8, wanted.stop_px_e8)
 
+    async def took_hold(self, amend: Amend) -> bool:
+        """Whether an amendment that an earlier connection asked for holds; it is reported then. Neither the number of
+        an order nor its quantity need show that it was changed."""
+        tracked = self.tracker.by_order.get(amend.order_id)
+        return tracked is not None and tracked.active and bool(await self._changed_to(tracked, amend))
+
     async def _changed_to(self, tracked: Tracked, wanted: Amend) -> bool | None:
         body = await self.client.status(self.finder.number_of(tracked))
         note = note_of(tracked)
