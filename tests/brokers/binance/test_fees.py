@@ -138,7 +138,7 @@ async def test_a_bracket_sells_what_its_entry_leaves() -> None:
         take = desk.order(SELL, kind=LIMIT, limit=round(px * 1.02, 2), **more)
         loss = desk.order(SELL, kind=STOP, stop=round(px * 0.95, 2), **more)
         await desk.submit(entry, take, loss)
-        assert desk.kinds(take) == desk.kinds(loss) == ["Accepted", "Amended"]
+        await until(lambda: desk.kinds(take) == desk.kinds(loss) == ["Accepted", "Amended"])
         desk.print_at(from_e8(entry.limit_px_e8))
         await until(lambda: desk.filled(entry) == 0.999)
         desk.print_at(from_e8(take.limit_px_e8))

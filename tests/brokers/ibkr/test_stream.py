@@ -83,6 +83,9 @@ async def test_messages_twice_and_turned_round_make_the_same_reports() -> None:
 
 async def test_executions_of_the_day_are_told_again_after_a_break_and_counted_once() -> None:
     async with trading() as desk:
+        clock = desk.venue.exchange.clock
+        now_ns = clock.now_ns()
+        clock._wall = lambda: now_ns  # its day does not end meanwhile
         await trades_once(desk)
         before = desk.broker.updates.taken
         resting = desk.away(0.999)
