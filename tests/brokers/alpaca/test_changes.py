@@ -279,6 +279,7 @@ async def test_news_of_an_amendment_that_comes_late_does_not_bring_it_back() -> 
         desk.broker._script._told = kept
         for share in (0.91, 0.92):
             assert await desk.amend(order, 10, round(desk.px * share, 2)) == "Amended"
+        await until(lambda: sum(update.event == "replaced" for update in told) == 2)
         [late, *_] = [update for update in told if update.event == "replaced"]
         holds, kinds = desk.broker.tracker.by_client[order.client_id].venue_id, desk.kinds(order)
         taken(late)

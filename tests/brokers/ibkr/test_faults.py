@@ -195,7 +195,7 @@ async def test_a_bracket_that_is_there_already_is_asked_about() -> None:
         take = desk.order(SELL, kind=LIMIT, limit=round(desk.px * 1.01, 2), parent_id=entry.order_id, group=1)
         loss = desk.order(SELL, kind=STOP, stop=round(desk.px * 0.97, 2), parent_id=entry.order_id, group=1)
         await desk.submit(entry, take, loss)
-        await until(lambda: all(len(desk.kinds(order)) > 1 for order in (entry, take, loss)), 20)
+        await until(lambda: all(len(desk.kinds(order)) > 1 for order in (entry, take, loss)))
         for order in (entry, take, loss):
             assert desk.kinds(order) == ["OutcomeLost", "Accepted"]
             assert len(desk.at_venue(order)) == 1
