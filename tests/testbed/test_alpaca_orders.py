@@ -254,6 +254,19 @@ async def test_a_pair_and_its_stop() -> None:
         assert (await call("GET", "/v2/positions"))[1] == []
 
 
+async def test_a_pair_has_its_limit_in_take_profit_alone() -> None:
+    """As Alpaca documents it: a limit order of the class, no price beside the exits."""
+    async with called() as call:
+        await call.order(qty="10")
+        pair = {"side": "sell", "type": "limit", "qty": "10", "time_in_force": "gtc", "order_class": "oco"}
+        status, taken = await call.order(**pair, **EXITS)
+        assert (status, taken["limit_price"]) == (200, EXITS["take_profit"]["limit_price"])
+        assert [leg["type"] for leg in taken["legs"]] == ["stop"]
+        assert (await call("DELETE", "/v2/orders"))[0] == 207
+        for exits in ({}, {"stop_loss": EXITS["stop_loss"]}, {**EXITS, "take_profit": "900"}):
+            assert (await call.order(**pair, **exits))[0] == 422
+
+
 async def test_an_entry_with_one_exit() -> None:
     async with called() as call:
         _, entry = await call.order(order_class="oto", qty="4", stop_loss={"stop_price": "100"})

@@ -70,6 +70,8 @@ def ticket_of(said: dict[str, Any], exchange: Exchange) -> Ticket:
     if order_class == "mleg":
         raise refused_value("mleg orders are only supported for options")
     qty_e8, value_e8 = _amount(said, board, side)
+    if order_class == "oco" and kind == LIMIT and said.get("limit_price") is None:  # it is take_profit's
+        said = {**said, "limit_price": _exit(said, "take_profit").get("limit_price")}
     limit_e8, stop_e8 = _prices(said, listing, kind)
     trail_e8, rate_e8 = _trail(said, kind)
     if listing.always_open:
