@@ -130,6 +130,19 @@ async def test_keys() -> None:
         assert (await call("GET", "/v1beta3/crypto/us/latest/bars?symbols=BTC/USD", **wrong))[0] == 200
 
 
+async def test_every_answer_has_an_id_of_its_own() -> None:
+    async with called() as call:
+        seen: set[str] = set()
+        for path, status in (("/v2/clock", 200), ("/v2/orders/none", 404), ("/v2/clock", 200)):
+            async with call.session.get(call.venue.facts["rest"] + path, headers=call.headers) as answer:
+                assert answer.status == status
+                seen.add(answer.headers["X-Request-ID"])
+        async with call.session.get(call.venue.facts["rest"] + "/v2/clock") as answer:
+            assert answer.status == 401
+            seen.add(answer.headers["X-Request-ID"])
+        assert len(seen) == 4
+
+
 async def test_limits_are_told_and_held_and_lifted() -> None:
     async with called() as call:
         clock = call.venue.exchange.clock

@@ -267,6 +267,28 @@ async def test_a_pair_has_its_limit_in_take_profit_alone() -> None:
             assert (await call.order(**pair, **exits))[0] == 422
 
 
+async def test_every_order_says_what_it_means_for_the_position() -> None:
+    async with called() as call:
+
+        async def intent(**body: Any) -> str:
+            status, order = await call.order(**body)
+            assert status == 200, order
+            await call("GET", f"/v2/orders/{order['id']}")
+            return str(order["position_intent"])
+
+        assert await intent(qty="3") == "buy_to_open"
+        assert await intent(qty="2") == "buy_to_open"
+        assert await intent(qty="5", side="sell") == "sell_to_close"
+        assert await intent(qty="2", side="sell") == "sell_to_open"
+        assert await intent(qty="2") == "buy_to_close"
+        assert await intent(qty="2", position_intent="buy_to_open") == "buy_to_open"
+        _, closing = await call("DELETE", "/v2/positions/AAPL")
+        assert closing["position_intent"] == "sell_to_close"
+        _, entry = await call.order(order_class="bracket", **EXITS)
+        told = [entry["position_intent"], *(leg["position_intent"] for leg in entry["legs"])]
+        assert told == ["buy_to_open", "sell_to_close", "sell_to_close"]
+
+
 async def test_an_entry_with_one_exit() -> None:
     async with called() as call:
         _, entry = await call.order(order_class="oto", qty="4", stop_loss={"stop_price": "100"})

@@ -10,7 +10,7 @@ from workbench.model.scale import SCALE
 from workbench.testbed.alpaca.bodies import order_body, position_body, share_e8
 from workbench.testbed.alpaca.refusals import Refusal, malformed, not_found
 from workbench.testbed.alpaca.rules import check_means
-from workbench.testbed.alpaca.tickets import board_of
+from workbench.testbed.alpaca.tickets import board_of, intent_of
 from workbench.testbed.alpaca.words import asset_id, number
 from workbench.testbed.call import Answer, Call, Route
 from workbench.testbed.exchange import Exchange
@@ -85,7 +85,11 @@ class Positions:
             MARKET,
             GTC if listing.always_open else DAY,
             client_id=exchange.new_id(),
-            extra={"order_class": "", "extended_hours": False},
+            extra={
+                "order_class": "",
+                "extended_hours": False,
+                "position_intent": intent_of(side, closing=True),
+            },
         )
         check_means(ticket, exchange)
         return exchange.place(ticket)

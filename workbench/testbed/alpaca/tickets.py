@@ -28,7 +28,7 @@ from workbench.testbed.listing import Listing
 from workbench.testbed.market import Board
 from workbench.testbed.orders import Ticket
 
-__all__ = ["Legs", "board_of", "check_px", "legs_of", "ticket_of"]
+__all__ = ["Legs", "board_of", "check_px", "intent_of", "legs_of", "ticket_of"]
 
 _LONGEST_ID: Final = 128
 _CLASSES: Final = ("", "simple", "bracket", "oco", "oto", "mleg")
@@ -86,9 +86,13 @@ def ticket_of(said: dict[str, Any], exchange: Exchange) -> Ticket:
         raise malformed("invalid position_intent")
     if kind == STOP and not listing.always_open:
         _stop_side(side, stop_e8, board)
-    extra = {"order_class": "" if order_class == "simple" else order_class, "extended_hours": extended}
-    if intent is not None:
-        extra["position_intent"] = intent
+    if intent is None:
+        intent = intent_of(side, closing=order_class == "oco" or side * exchange.position_e8(listing.iid) < 0)
+    extra = {
+        "order_class": "" if order_class == "simple" else order_class,
+        "extended_hours": extended,
+        "position_intent": intent,
+    }
     client_id = said.get("client_order_id")
     return Ticket(
         listing,
@@ -104,6 +108,15 @@ def ticket_of(said: dict[str, Any], exchange: Exchange) -> Ticket:
         value_e8,
         extra,
     )
+
+
+def intent_of(side: int, *, closing: bool) -> str:
+    """Alpaca's word for what an order does to the position.
+
+    >>> intent_of(BUY, closing=False), intent_of(-BUY, closing=True)
+    ('buy_to_open', 'sell_to_close')
+    """
+    return f"{'buy' if side == BUY else 'sell'}_to_{'close' if closing else 'open'}"
 
 
 def _word(given: object, known: dict[str, int], name: str) -> int:
@@ -291,5 +304,9 @@ def _leg(entry: Ticket, exchange: Exchange, side: int, kind: int, limit_e8: int,
         limit_e8,
         stop_e8,
         client_id=exchange.new_id(),
-        extra={"order_class": entry.extra["order_class"], "extended_hours": False},
+        extra={
+            "order_class": entry.extra["order_class"],
+            "extended_hours": False,
+            "position_intent": intent_of(side, closing=True),
+        },
     )

@@ -7,6 +7,7 @@ watchlists.py, sessions.py, data.py, rankings.py, absent.py), the streams (trade
 import hmac
 from collections.abc import Awaitable, Iterable
 from inspect import iscoroutinefunction
+from random import Random
 from typing import Final
 
 from workbench.testbed.alpaca.absent import absent_routes
@@ -70,6 +71,7 @@ class AlpacaVenue:
         self.news = DataStream(exchange, self.key, self.secret, "news")
         self.options = DataStream(exchange, self.key, self.secret, "options")
         self._keys = (self.key.encode(), self.secret.encode())
+        self._request_ids = Random(f"{settings.seed}-requests")
 
     def routes(self) -> Iterable[Route]:
         routes = [route for part in self._parts for route in part.routes()] + absent_routes()
@@ -90,13 +92,14 @@ class AlpacaVenue:
             yield Socket(f"/v1beta1/{feed}", "options", self.options.serve)
 
     def guard(self, call: Call) -> Answer | None:
-        """The rate limit counts first, then the keys; both sides of the house have their own."""
+        """The rate limit counts first, then the keys; both sides have their own. Every answer has an id."""
+        call.headers = {"X-Request-ID": f"{self._request_ids.getrandbits(128):032x}"}
         data = call.request.rel_url.raw_path.startswith(_DATA)
         window = self.windows["data" if data else "trading"]
         now_s = self.exchange.clock.shown_ns() / 1e9
         if window.limit:
             within = window.take(now_s)
-            call.headers = {
+            call.headers |= {
                 "X-RateLimit-Limit": str(window.limit),
                 "X-RateLimit-Remaining": str(window.remaining(now_s)),
                 "X-RateLimit-Reset": str(int(window.reset_s(now_s))),
