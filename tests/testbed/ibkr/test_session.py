@@ -60,6 +60,15 @@ async def test_a_session_left_alone_ends_and_is_opened_again() -> None:
         assert (await found.get("/tickle"))["iserver"]["authStatus"]["authenticated"] is True
 
 
+async def test_a_session_waits_for_its_first_client() -> None:
+    async with emulated("ibkr", speed=0) as venue, aiohttp.ClientSession() as session:
+        found = Gate(venue, session)
+        venue.console.advance(4_000)
+        assert (await found("GET", "/iserver/accounts"))[0] == 200
+        venue.console.advance(361)
+        assert (await found("GET", "/iserver/accounts"))[0] == 400
+
+
 async def test_tickles_keep_a_session() -> None:
     async with gate() as found:
         for _ in range(5):

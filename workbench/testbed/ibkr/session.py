@@ -39,7 +39,8 @@ class Session:
         self.suppressed: set[str] = set()
         self.started: set[int] = set()  # contracts whose snapshot was asked for
         self._seed, self._given = seed, 0
-        self.login_ns = self.last_ns = clock.now_ns()
+        self.login_ns = clock.now_ns()
+        self.last_ns = 0  # nobody asked yet: an emulator that waits for its first client stays logged in
         self.number = self._next_number()
 
     def _next_number(self) -> str:
@@ -54,7 +55,7 @@ class Session:
         """A request came: a session that was left alone too long is over by now."""
         if self.logged_in and now_ns - self.login_ns > _LOGIN_NS:
             self.logout()
-        elif self.brokerage and now_ns - self.last_ns > _IDLE_NS:
+        elif self.brokerage and self.last_ns and now_ns - self.last_ns > _IDLE_NS:
             self.drop()
         self.last_ns = now_ns
 
