@@ -254,6 +254,19 @@ async def test_a_pair_and_its_stop() -> None:
         assert (await call("GET", "/v2/positions"))[1] == []
 
 
+async def test_cancelling_all_takes_both_of_a_pair_and_refuses_none() -> None:
+    async with called() as call:
+        await call.order(qty="10")
+        pair = {"side": "sell", "type": "limit", "qty": "10", "time_in_force": "gtc", "order_class": "oco"}
+        await call.order(**pair, **EXITS)
+        told: list[str] = []
+        call.venue.exchange.sinks.append(lambda event: told.append(event.kind))
+        status, asked = await call("DELETE", "/v2/orders")
+        assert (status, [row["status"] for row in asked]) == (207, [200, 200])
+        call.venue.exchange.settle()
+        assert told == ["cancelled", "cancelled"]
+
+
 async def test_a_pair_has_its_limit_in_take_profit_alone() -> None:
     """As Alpaca documents it: a limit order of the class, no price beside the exits."""
     async with called() as call:

@@ -336,7 +336,8 @@ class Exchange(Books):
 
     def _take_out(self, order: VenueOrder) -> None:
         if not order.is_open:
-            self._tell("cancel_refused", order)
+            if order.state != "cancelled":  # what was asked for has happened: its pair took it along
+                self._tell("cancel_refused", order)
             return
         refused = self.faults.order("order:cancel", "reject")
         if refused is not None:
