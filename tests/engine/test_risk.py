@@ -10,8 +10,12 @@ from tests.engine.conftest import MINUTE, SECOND, T0, Bench
 from workbench.engine import Limits
 from workbench.errors import BadValue, UnknownName
 from workbench.model import (
+    Accepted,
     AddInstrument,
+    AmendOrder,
+    AmendRefused,
     Bar,
+    Cancelled,
     Filled,
     PauseStrategy,
     PlaceOrder,
@@ -22,7 +26,7 @@ from workbench.model import (
     Trade,
     to_e8,
 )
-from workbench.model.orders import LIMIT, MARKET, STOP, STOP_LIMIT
+from workbench.model.orders import CLS, LIMIT, MARKET, OPG, STOP, STOP_LIMIT
 
 
 def limits(bench: Bench, **pairs: float) -> None:
@@ -289,7 +293,10 @@ def stop_limit(side: int, stop: float, limit: float) -> tuple[int, float, float]
     [
         # a purchase above a protective stop has filled before the stop is met
         (stop_limit(-1, 98, 97.5), (1, 0, 99), True),
-        (stop_limit(-1, 98, 97.5), (1, 0, 98), True),
+        (stop_limit(-1, 98, 97.5), (1, 0, 98.01), True),
+        # a trade at 98 meets the stop, and need not have reached our place in the queue
+        (stop_limit(-1, 98, 97.5), (1, 0, 98), False),
+        ((1, 0, 98), stop_limit(-1, 98, 97.5), False),
         (stop_limit(-1, 98, 97.5), (1, 0, 97.9), False),  # the stop would sell into it
         (stop_limit(-1, 98, 97.5), (1, 0, 97.4), True),
         ((1, 0, 99), stop_limit(-1, 98, 97.5), True),
@@ -324,4 +331,40 @@ def test_a_stop_limit_order_that_has_filled_in_part_is_in_the_book(desk: Bench) 
     assert not desk.refusals()
     desk.do(Filled(desk.ts_ns, number, "part", to_e8(97.9), to_e8(1)))
     desk.buy(2, kind=LIMIT, limit_px_e8=to_e8(99))
+    assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"]
+
+
+@pytest.mark.parametrize("tif", [OPG, CLS])
+def test_an_order_for_an_auction_has_not_filled_when_a_stop_is_met(desk: Bench, tif: int) -> None:
+    stop_px_e8, limit_px_e8 = to_e8(98), to_e8(97.5)
+    desk.sell(1, kind=STOP_LIMIT, limit_px_e8=limit_px_e8, stop_px_e8=stop_px_e8)
+    desk.do(PlaceOrder(desk.ts_ns, 0, 1, LIMIT, tif, to_e8(1), to_e8(99)))
+    assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"]
+    desk.do(Cancelled(desk.ts_ns, desk.last_order.order_id))
+    desk.do(PlaceOrder(desk.ts_ns, 0, 1, LIMIT, tif, to_e8(1), to_e8(99)))
+    desk.sell(1, kind=STOP_LIMIT, limit_px_e8=limit_px_e8, stop_px_e8=stop_px_e8)
+    assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"] * 2
+
+
+def test_while_a_stop_is_being_moved_either_may_be_met(desk: Bench) -> None:
+    desk.sell(1, kind=STOP_LIMIT, limit_px_e8=to_e8(97.5), stop_px_e8=to_e8(98))
+    number = desk.last_order.order_id
+    desk.do(Accepted(desk.ts_ns, number, "v"))
+    desk.do(AmendOrder(desk.ts_ns, number, 0, 0, to_e8(99.5)))
+    desk.buy(1, kind=LIMIT, limit_px_e8=to_e8(98.5))  # the new stop would sell into it
+    assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"]
+    desk.do(AmendRefused(desk.ts_ns, number, "NO", "no"))
+    desk.buy(2, kind=LIMIT, limit_px_e8=to_e8(98.5))
+    assert len(desk.refusals()) == 1
+
+
+def test_a_stop_limit_order_whose_stop_was_met_is_amended_like_one_in_the_book(desk: Bench) -> None:
+    desk.bar(99.0)
+    desk.buy(1, kind=STOP_LIMIT, limit_px_e8=to_e8(99.5), stop_px_e8=to_e8(102))
+    number = desk.last_order.order_id
+    desk.do(Accepted(desk.ts_ns, number, "v"))
+    desk.do(Trade(desk.ts_ns, 0, 102.5, 1.0))  # the stop is met, and the limit is left to wait
+    desk.do(Trade(desk.ts_ns, 0, 100.0, 1.0))
+    desk.sell(1, kind=LIMIT, limit_px_e8=to_e8(101))
+    desk.do(AmendOrder(desk.ts_ns, number, 0, to_e8(101.5), 0))
     assert [refusal.code for refusal in desk.refusals()] == ["SELF_CROSS"]

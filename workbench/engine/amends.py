@@ -8,10 +8,10 @@ filled in part): the same report, which nobody asked for.
 
 from typing import TYPE_CHECKING
 
-from workbench.engine.rules import first_no_to_amend
+from workbench.engine.rules import first_no_to_amend, waits_at
 from workbench.engine.seats import Intent, Seat
 from workbench.model.effects import Amend, Refusal
-from workbench.model.orders import BUY, Order
+from workbench.model.orders import BUY, STOP_LIMIT, Order
 from workbench.model.scale import from_e8
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def _intent(
     intent.sized = False
     intent.linked = order.group != 0
     intent.closing = by_operator
+    if order.kind == STOP_LIMIT:
+        stop_px = 0 if order.filled_e8 else order.stop_px_e8
+        intent.stands = not waits_at(side, order.kind, order.limit_px_e8, stop_px, line.mark_e8)
     intent.why = order.why
     intent.more_e8 = engine.claims.growth(order, after[0])
     intent.worst_e8 = 0

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from workbench.engine.grid import grid
 from workbench.engine.seats import Intent, Seat, Verdict
-from workbench.model.orders import BUY, MARKET, SELL, STOP_LIMIT, TRAILING
+from workbench.model.orders import BUY, CLS, MARKET, OPG, SELL, STOP_LIMIT, TRAILING
 from workbench.model.scale import SCALE, from_e8
 
 if TYPE_CHECKING:
     from workbench.engine.exposure import Line
+    from workbench.engine.orders import OrderTable
     from workbench.engine.risk import Risk
-    from workbench.model.orders import Order
 
-__all__ = ["first_no", "first_no_to_amend", "plainly_fine"]
+__all__ = ["first_no", "first_no_to_amend", "plainly_fine", "waits_at"]
 
 _E16: Final = SCALE * SCALE
 _DAY_NS: Final = 86_400_000_000_000
+_AUCTIONS: Final = (OPG, CLS)
 
 
 def killed(intent: Intent, risk: "Risk") -> Verdict | None:
@@ -198,38 +199,42 @@ def self_cross(intent: Intent, risk: "Risk") -> Verdict | None:
         meets = bool(own) and limit_px <= own
     if not meets:
         return None
-    own = _met(intent, line, risk.orders.active)
+    own = _met(intent, line, risk.orders)
     if not own:
         return None
     text = f"limit {from_e8(limit_px):g} would trade with our own resting order at {from_e8(own):g}"
     return "SELF_CROSS", text, (("limit", from_e8(limit_px)), ("own", from_e8(own)))
 
 
-def _met(intent: Intent, line: "Line", active: "dict[int, Order]") -> int:
+def _met(intent: Intent, line: "Line", orders: "OrderTable") -> int:
     """The nearest of our own limits that a limit order would trade with, or 0.
 
-    A stop-limit order stands in no book before its stop is met, and what stands at its stop or nearer to the market has
-    filled by then: a purchase above a protective stop, or two stops around the price, never meet.
+    A stop-limit order stands in no book before its stop is met, and what stands nearer to the market than its stop has
+    filled by then: a purchase above a protective stop, or two stops around the price, never meet. At the stop itself
+    others may stand before us; of an amendment under way either version may hold; and an order for an auction waits for
+    that, whatever the price does before.
     """
     side, limit_px = intent.side, intent.limit_px_e8
-    mine = _waits_at(side, intent.kind, limit_px, intent.stop_px_e8, line.mark_e8)
+    mine = 0
+    if not intent.stands:
+        mine = waits_at(side, intent.kind, limit_px, intent.stop_px_e8, line.mark_e8)
     met = 0
     for number, px in (line.asks if side == BUY else line.bids).items():
         if side * (limit_px - px) < 0:
             continue
-        order = active[number]
+        order = orders.active[number]
         stop_px = 0 if order.filled_e8 else order.stop_px_e8
-        theirs = _waits_at(-side, order.kind, px, stop_px, line.mark_e8)
-        apart = not mine or side * (px - mine) <= 0
+        theirs = waits_at(-side, order.kind, px, stop_px, line.mark_e8)
+        apart = not mine or (side * (px - mine) < 0 and order.tif not in _AUCTIONS)
         if theirs:
-            apart = apart and side * (limit_px - theirs) >= 0
-        if (mine or theirs) and apart:
+            apart = apart and side * (limit_px - theirs) > 0 and intent.tif not in _AUCTIONS
+        if (mine or theirs) and apart and number not in orders.amending:
             continue
         met = px if not met or side * (px - met) < 0 else met
     return met
 
 
-def _waits_at(side: int, kind: int, limit_px_e8: int, stop_px_e8: int, mark_e8: int) -> int:
+def waits_at(side: int, kind: int, limit_px_e8: int, stop_px_e8: int, mark_e8: int) -> int:
     """The stop that a stop-limit order surely still waits for, or 0: the last price is short of both its prices."""
     if kind != STOP_LIMIT or not stop_px_e8 or not mark_e8:
         return 0

@@ -177,7 +177,8 @@ class Intent:
     the account's position on the order's side when this and all open orders on that side fill; at most 0, it can
     only make the position smaller. `more_e8` is how much of its quantity comes on top of what is open already: all of a
     plain order, less in a group or an amendment, nothing of an exit that waits for its entry. `linked`: it is part of a
-    bracket or a group. `closing`: a person closes what a paused strategy holds."""
+    bracket or a group. `closing`: a person closes what a paused strategy holds. `stands`: it changes a stop-limit order
+    that may be in the book by now, its stop met."""
 
     __slots__ = (
         "closing",
@@ -192,6 +193,7 @@ class Intent:
         "seat",
         "side",
         "sized",
+        "stands",
         "stop_px_e8",
         "tif",
         "trail_e8",
@@ -220,6 +222,7 @@ class Intent:
         self.trail_rate_e8 = 0
         self.linked = False
         self.closing = False
+        self.stands = False
 
     @property
     def told_px_e8(self) -> int:
