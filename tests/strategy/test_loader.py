@@ -93,6 +93,40 @@ def test_two_folders_may_have_helpers_of_one_name(tmp_path: Path) -> None:
         assert f"v > {ord(name)}" in sources[name]
 
 
+@pytest.mark.usefixtures("bytecode")
+@pytest.mark.parametrize("package", [True, False], ids=["package", "folder"])
+def test_an_edited_helper_in_a_subfolder_is_read_afresh_too(tmp_path: Path, package: bool) -> None:
+    inner = f"inner_b5_{package}".lower()
+    for name, number in (("a", 1), ("a", 2), ("b", 3), ("a", 4)):
+        folder = tmp_path / name
+        (folder / inner).mkdir(parents=True, exist_ok=True)
+        if package:
+            (folder / inner / "__init__.py").write_text("")
+        written(folder / inner / "tuned.py", f"K = {number}\ndef tuned(v):\n    return v > {number}\n")
+        imports = f"from {inner} import tuned as whole\nfrom {inner}.tuned import tuned\nSEEN = whole.K\n"
+        text = TEXT.format("One", "1.0 if tuned(x.close) else 0.0")
+        (folder / "one.py").write_text(f"{imports}{text}")
+        found = find_strategies(folder)["One"]
+        assert vars(sys.modules[found.__module__])["SEEN"] == number
+        assert f"v > {number}" in strategy_source(found).source
+
+
+def test_an_installed_package_is_not_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed, folder = tmp_path / "lib" / "site-packages", tmp_path / "strategies"
+    for made in (installed, folder):
+        made.mkdir(parents=True)
+    monkeypatch.syspath_prepend(installed)
+    (installed / "bought_b6.py").write_text("K = 1.0\n")
+    (folder / "_mine_b6.py").write_text("K = 1.0\n")
+    (folder / "one.py").write_text("import bought_b6, _mine_b6\n" + TEXT.format("One", "1.0"))
+    find_strategies(folder)
+    bought, mine = sys.modules["bought_b6"], sys.modules["_mine_b6"]
+    (folder / "_mine_b6.py").write_text("K = 2.0\n")
+    find_strategies(folder)
+    assert sys.modules["_mine_b6"] is not mine
+    assert sys.modules["bought_b6"] is bought
+
+
 def test_no_module_of_the_package_or_of_a_library_is_ever_imported_anew() -> None:
     before = dict(loader._HELPERS)
     loader._remember({"workbench.kernels.sma", "workbench.strategy.loader", "numpy", "pathlib", "sys"})

@@ -17,6 +17,8 @@ _LOADED: dict[tuple[str, str], type[Strategy]] = {}
 _ROOM = "workbench_strategy_"
 _HELPERS: dict[str, tuple[Path, str]] = {}
 """Modules of the user's own that came with strategy files: the file each was made from, and the hash of its text."""
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+"""Folders of installed packages, a person's own among them: these are not edited, and some cannot be imported twice."""
 
 
 def load_strategy(source: str, name: str) -> type[Strategy]:
@@ -87,29 +89,43 @@ def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
 
 
 def _remember(names: set[str]) -> None:
-    """Note which of these new modules are the user's own files."""
+    """Note which of these new modules are the user's own files, and no installed package's wherever that stands."""
     for name in names:
         module = sys.modules[name]
         file = getattr(module, "__file__", None)
         ours = name.partition(".")[0] == "workbench" or getattr(module, "__spec__", None) is None
         if file and file.endswith(".py") and not ours and not is_library(module):
             path = Path(file).resolve()
-            _HELPERS[name] = (path, _text_hash(path))
+            if _INSTALLED.isdisjoint(path.parts):
+                _HELPERS[name] = (path, _text_hash(path))
 
 
 def _forget_edited(folder: Path) -> None:
     """Let strategy files import their helpers anew when one was edited, or has a namesake in this folder. All of them:
     one may hold another's functions."""
     for name, (file, text) in _HELPERS.items():
-        namesake = folder / f"{name}.py"
-        if _text_hash(file) != text or (namesake != file and namesake.is_file()):
+        if _text_hash(file) != text or _has_namesake(folder, name, file):
             break
     else:
         return
     for name in _HELPERS:
-        linecache.cache.pop(str(getattr(sys.modules.pop(name, None), "__file__", "")), None)
+        module = sys.modules.pop(name, None)
+        linecache.cache.pop(str(getattr(module, "__file__", "")), None)
+        package, _, last = name.rpartition(".")
+        held = getattr(sys.modules.get(package), "__dict__", {})
+        if module is not None and held.get(last) is module:
+            del held[last]  # or `from package import helper` would answer the old one
     _HELPERS.clear()
     importlib.invalidate_caches()
+
+
+def _has_namesake(folder: Path, name: str, file: Path) -> bool:
+    """Whether a strategy file of this folder that imports `name` means another file than `file`."""
+    place = folder.joinpath(*name.split("."))
+    for there in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+        if there.is_file():
+            return there.resolve() != file
+    return False
 
 
 def _text_hash(file: Path) -> str:
