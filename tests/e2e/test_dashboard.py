@@ -11,7 +11,7 @@ from tests.e2e.conftest import moves, press_stop
 from tests.ui.processes import RunningDesk, until
 from workbench.ui.desk_calls import DeskCalls
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 type Shot = Callable[[str], None]
 

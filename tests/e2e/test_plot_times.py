@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from workbench.research.plot import time_axis
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 MINUTE_NS, DAY_NS = 60 * 10**9, 86_400 * 10**9
 ASK = """([code, args, ticks]) => {

@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 
 from workbench.ui import LIVE_SCRIPT
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 ASK = """async ([script, values]) => {
     const { units, signedUnits } = await import(script)

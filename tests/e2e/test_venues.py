@@ -15,7 +15,7 @@ from tests.e2e.venue_desk import console, venue_desk
 from tests.ui.processes import RunningDesk, running, until
 from workbench.ui.desk_calls import DeskCalls
 
-pytestmark = [pytest.mark.e2e, pytest.mark.chromium, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.chromium]
 
 type Shot = Callable[[str], None]
 
