@@ -178,6 +178,28 @@ async def test_an_order_that_turns_up_late_is_followed(venue: Emulator) -> None:
         await until(lambda: second.kinds(order) == ["Accepted"])
 
 
+async def test_what_was_replaced_is_followed_from_an_execution_that_is_told_first(venue: Emulator) -> None:
+    """The order is not found after the restart, and the first news of it is an execution of what replaced it."""
+    board = venue.exchange.market.board("SPY")
+    async with trading(venue=venue) as first:
+        order = first.away(0.9)
+        await first.submit(order)
+        venue.exchange.print_at(board, order.limit_px_e8 / SCALE, 4)
+        await until(lambda: first.filled(order) == 4)
+        limit = round(first.px * 0.91, 2)
+        assert await first.amend(order, 12, limit) == "Amended"
+    async with trading(venue=venue, first_id=10, epoch=8) as second:
+        tracker = second.broker.tracker
+        for known in (tracker.by_client, tracker.by_order, tracker.by_venue, tracker.active):
+            known.clear()  # as if the open orders had not shown it
+        tracker.seek(order.client_id, order.qty_e8)
+        venue.exchange.print_at(board, limit, 1e6)
+        await until(lambda: second.filled(order) == 4)
+        await second.broker.sweep(settled_s=0.0)
+        assert second.filled(order) == 8
+        assert not tracker.active
+
+
 async def test_an_order_is_absent_when_every_account_says_so(venue: Emulator) -> None:
     async with (
         emulated("alpaca", speed=0, limits=False, seed=2) as other,

@@ -108,6 +108,8 @@ class Finder:
             tracked.order is None and tracked.venue_id
         ):  # an earlier connection's: a leg has no client id there
             first = await self._client.order(_first_id(tracked), lane=lane)
+            if first is not None:  # its newest order's execution may have been the first news of it
+                first = await self._first(first)
         elif note.chain:
             first = await self._client.order(next(iter(note.chain)), lane=lane)
         else:
