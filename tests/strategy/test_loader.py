@@ -127,6 +127,24 @@ def test_an_installed_package_is_not_imported_anew(tmp_path: Path, monkeypatch: 
     assert sys.modules["bought_b6"] is bought
 
 
+def test_another_thread_may_find_strategies_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "_mine_b7.py").write_text("K = 1.0\n")
+    (tmp_path / "one.py").write_text("import _mine_b7\n" + TEXT.format("One", "1.0"))
+    find_strategies(tmp_path)
+    of_file = loader._text_hash
+
+    def while_others_import(file: Path) -> str:
+        monkeypatch.setitem(loader._HELPERS, f"other_b7_{len(loader._HELPERS)}", (file, of_file(file)))
+        return of_file(file)
+
+    monkeypatch.setattr(loader, "_text_hash", while_others_import)
+    assert list(find_strategies(tmp_path)) == ["One"]
+    loader._remember({"gone_b7"})  # the other one let it go already
+    assert "gone_b7" not in loader._HELPERS
+
+
 def test_no_module_of_the_package_or_of_a_library_is_ever_imported_anew() -> None:
     before = dict(loader._HELPERS)
     loader._remember({"workbench.kernels.sma", "workbench.strategy.loader", "numpy", "pathlib", "sys"})

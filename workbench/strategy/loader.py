@@ -91,7 +91,7 @@ def find_strategies(folder: Path | str) -> dict[str, type[Strategy]]:
 def _remember(names: set[str]) -> None:
     """Note which of these new modules are the user's own files, and no installed package's wherever that stands."""
     for name in names:
-        module = sys.modules[name]
+        module = sys.modules.get(name)
         file = getattr(module, "__file__", None)
         ours = name.partition(".")[0] == "workbench" or getattr(module, "__spec__", None) is None
         if file and file.endswith(".py") and not ours and not is_library(module):
@@ -103,19 +103,20 @@ def _remember(names: set[str]) -> None:
 def _forget_edited(folder: Path) -> None:
     """Let strategy files import their helpers anew when one was edited, or has a namesake in this folder. All of them:
     one may hold another's functions."""
-    for name, (file, text) in _HELPERS.items():
+    helpers = dict(_HELPERS)  # another thread may find strategies at the same time
+    for name, (file, text) in helpers.items():
         if _text_hash(file) != text or _has_namesake(folder, name, file):
             break
     else:
         return
-    for name in _HELPERS:
+    for name in helpers:
+        _HELPERS.pop(name, None)
         module = sys.modules.pop(name, None)
         linecache.cache.pop(str(getattr(module, "__file__", "")), None)
         package, _, last = name.rpartition(".")
         held = getattr(sys.modules.get(package), "__dict__", {})
         if module is not None and held.get(last) is module:
             del held[last]  # or `from package import helper` would answer the old one
-    _HELPERS.clear()
     importlib.invalidate_caches()
 
 
