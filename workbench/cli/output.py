@@ -1,5 +1,6 @@
 """How commands answer: one JSON document for machines, a table or a few lines for people."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +23,12 @@ DeskName = Annotated[str, typer.Option("--name", "-n", autocompletion=desk_names
 def emit(value: Any, as_json: bool, lines: Iterable[str] = ()) -> None:
     """Print `value` as JSON, or `lines` for a person."""
     if as_json:
-        sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+        text = msgspec.json.encode(value).decode()
+        try:
+            text.encode(sys.stdout.encoding or "utf-8")
+        except UnicodeEncodeError:  # where the terminal has too few letters JSON can write them by number
+            text = json.dumps(json.loads(text), separators=(",", ":"))
+        sys.stdout.write(text + "\n")
     else:
         for line in lines:
             print(line)
