@@ -68,8 +68,8 @@ async def next_op(socket: aiohttp.ClientWebSocketResponse, *ops: str) -> dict[st
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait until `condition()` is true; fails after 20 s."""
-    async with asyncio.timeout(20):
+    """Wait until `condition()` is true; fails after 100 s."""
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - the condition is the other side's state, which sets no event
             await asyncio.sleep(0.005)
 

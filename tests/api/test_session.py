@@ -32,7 +32,7 @@ class Engine:
         self.thread = LoopThread("fake-engine")
         self.desk = FakeDesk(self.folder)
         self.desk.epoch = epoch
-        self.thread.call(self._begin(), 20)
+        self.thread.call(self._begin(), 60)
 
     async def _begin(self) -> None:
         limits = ServerLimits(failed_login_delay_s=0.0, hello_s=60.0, first_request_s=60.0)
@@ -55,7 +55,7 @@ class Engine:
         async def end() -> None:
             await self.server.close()
 
-        self.thread.call(end(), 20)
+        self.thread.call(end(), 60)
         self.thread.close()
 
     def on_loop(self, step: object) -> None:
@@ -236,7 +236,7 @@ def test_kill_arm_market_and_check(engine: Engine, session: Session) -> None:
         session.wait()
     engine.on_loop(lambda: setattr(engine.desk, "market", "finished"))
     engine.on_loop(engine.desk.changed)
-    assert session.wait(finished=True, timeout_s=20).session.market == "finished"
+    assert session.wait(finished=True, timeout_s=60).session.market == "finished"
 
 
 async def test_plain_and_awaited_calls_work_inside_a_running_loop(session: Session) -> None:
@@ -320,7 +320,7 @@ def test_a_forgotten_session_ends_its_thread(engine: Engine) -> None:
     thread = session._thread._thread
     del session
     gc.collect()
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 100
     while thread.is_alive() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert not thread.is_alive()

@@ -92,12 +92,12 @@ async def test_after_a_failed_sync_nobody_hears_durable_and_nothing_is_taken(pat
     journal.append(Sent(1, 1))
     first = loop.create_future()
     journal.commit(first.set_result)
-    await asyncio.wait_for(first, 20)
+    await asyncio.wait_for(first, 100)
     failpoints.arm("journal.pre_sync:eio@1")
     for i in range(2, 5):
         journal.append(Sent(1, i))
         journal.commit(heard.append)
-    error = await asyncio.wait_for(failed, 20)
+    error = await asyncio.wait_for(failed, 100)
     assert re.search(
         r"stopped after seq 1: the disk refused a sync .OSError: .*Input/output error.*nothing more",
         str(error),

@@ -29,7 +29,7 @@ class Turns(Strategy):
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110 - the condition is the desk's state, which sets no event
             await asyncio.sleep(0.001)
 
