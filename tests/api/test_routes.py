@@ -299,7 +299,9 @@ def test_a_busy_port_is_one_line() -> None:
     taken = free_socket("127.0.0.1", 0)
     taken.listen()
     port = taken.getsockname()[1]
-    with pytest.raises(Refused, match=rf"cannot listen on 127.0.0.1:{port} .*in use.*another port"):
+    with pytest.raises(
+        Refused, match=rf"cannot listen on 127.0.0.1:{port} .*in use.*give api.port another port"
+    ):
         free_socket("127.0.0.1", port)
     taken.close()
 
@@ -313,7 +315,7 @@ def test_a_free_port_that_somebody_took_meanwhile_is_left_to_him() -> None:
             raise OSError(errno.EADDRINUSE, "Address already in use")
         return port
 
-    assert on_port("127.0.0.1", 0, late) == tried[1]
+    assert on_port("127.0.0.1", 0, "--port", late) == tried[1]
     assert len(tried) == 2
 
 
@@ -327,10 +329,10 @@ def test_a_port_that_cannot_be_had_is_one_line(
         tried.append(port)
         raise OSError(number, "no")
 
-    with pytest.raises(Refused, match=r"cannot listen on 127.0.0.1:\d+ \(no\): give another port"):
-        on_port("127.0.0.1", 0, refused)
+    with pytest.raises(Refused, match=r"cannot listen on 127.0.0.1:\d+ \(no\): give --port another port"):
+        on_port("127.0.0.1", 0, "--port", refused)
     assert len(tried) == tries
-    monkeypatch.setattr("workbench.api.server.free_socket", lambda host, _: free_socket(host, 0))
+    monkeypatch.setattr("workbench.api.server.free_socket", lambda host, *_: free_socket(host, 0))
     with pytest.raises(Refused, match="cannot listen"):
-        on_port("127.0.0.1", 8888, refused)
+        on_port("127.0.0.1", 8888, "--port", refused)
     assert len(tried) == tries + 1  # a port that was asked for is not exchanged for another

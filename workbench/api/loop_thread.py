@@ -50,9 +50,8 @@ class LoopThread:
                     waiting(waited_s + 1.0)
             return future.result(timeout_s)
         except concurrent.futures.TimeoutError as error:
-            if future.done():  # the work's own time-out, or an answer in the last moment
+            if not future.cancel():  # the work's own time-out, or an answer in the last moment
                 return future.result()
-            future.cancel()
             raise Unreachable(
                 f"no answer within {timeout_s:g} s: the engine is busy or stopped, try again"
             ) from error

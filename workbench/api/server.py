@@ -50,8 +50,8 @@ class ServerLimits(msgspec.Struct, frozen=True):
     stream_high_water: int = 1 << 20
 
 
-def free_socket(host: str, port: int) -> socket.socket:
-    """A bound TCP socket; port 0 takes a free one.
+def free_socket(host: str, port: int, setting: str = "api.port") -> socket.socket:
+    """A bound TCP socket; port 0 takes a free one. `setting` is what the port was asked for by.
 
     Raises:
         Refused: the port is taken, or the address is not one of this machine's.
@@ -64,12 +64,12 @@ def free_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise Refused(
-            f"cannot listen on {host}:{port} ({error.strerror}): give api.port another port, or 0"
+            f"cannot listen on {host}:{port} ({error.strerror}): give {setting} another port, or 0"
         ) from error
     return bound
 
 
-def on_port[T](host: str, port: int, serve: Callable[[int], T]) -> T:
+def on_port[T](host: str, port: int, setting: str, serve: Callable[[int], T]) -> T:
     """What `serve(port)` answers, for a server that must know its port before it binds it. Port 0 stands for a free
     one, and for another one when somebody else took that in between.
 
@@ -78,14 +78,16 @@ def on_port[T](host: str, port: int, serve: Callable[[int], T]) -> T:
     """
     tried = 0
     while True:
-        with free_socket(host, port) as probe:
+        with free_socket(host, port, setting) as probe:
             chosen = int(probe.getsockname()[1])
         tried += 1
         try:
             return serve(chosen)
         except OSError as error:
             if port or tried == _PORTS_TRIED or error.errno != errno.EADDRINUSE:
-                text = f"cannot listen on {host}:{chosen} ({error.strerror}): give another port, or 0"
+                text = (
+                    f"cannot listen on {host}:{chosen} ({error.strerror}): give {setting} another port, or 0"
+                )
                 raise Refused(text) from error
 
 

@@ -106,7 +106,7 @@ def serve(name: str, port: int) -> None:
         )
         return server, port
 
-    server, port = on_port(HOST, port, listen)
+    server, port = on_port(HOST, port, "--port", listen)
     _announce(folder, keys.token, port)
     try:
         server.start()

@@ -85,7 +85,7 @@ def lab_launch(
 
     home = home_folder()
     folder = desk_folder(name, home)
-    port = _kept_port(free_socket("127.0.0.1", port))
+    port = _kept_port(free_socket("127.0.0.1", port, "--port"))
     token = secrets.token_urlsafe(24)
     config = folder / "lab-config.json"
     _write_private(
